@@ -1,0 +1,39 @@
+"""Photos in, crops out: the one place where pixels are read and resampled on the CPU."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cache_tools.geometry import Matrix, invert
+
+Image = NDArray[np.uint8]  # (height, width, 3) RGB
+
+
+def read_image(path: str | Path, size: tuple[int, int] | None = None) -> Image:
+    """A photo as stored: EXIF orientation is ignored, because COCO's annotations are in stored pixels.
+
+    size: the (height, width) that the annotations state; ValueError when the file has another.
+    Raises FileNotFoundError when there is no such file, ValueError when it cannot be decoded whole.
+    """
+    data = Path(path).read_bytes()
+    if (
+        data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:]
+    ):  # OpenCV fills the missing part with grey and says nothing
+        raise ValueError(f"{path} is truncated: a JPEG of {len(data)} bytes without its end marker; fetch it again")
+    image = (
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+        if data
+        else None
+    )
+    if image is None:
+        raise ValueError(f"{path} is not an image that OpenCV reads ({len(data)} bytes)")
+    if size is not None and image.shape[:2] != tuple(size):
+        raise ValueError(f"{path} is {image.shape[0]}x{image.shape[1]} pixels, its annotations say {size[0]}x{size[1]}")
+    return image
+
+
+def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int]) -> Image:
+    """The crop (height, width, 3) whose pixel p shows image pixel `crop_to_image @ p`: bilinear, black outside the image."""
+    return cv2.warpAffine(image, invert(crop_to_image), size[::-1], flags=cv2.INTER_LINEAR)

@@ -1,0 +1,1 @@
+"""What the workflow and the command line run: teachers, build, evaluation, report."""

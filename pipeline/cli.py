@@ -1,0 +1,69 @@
+"""The `kdcache` command. Subcommands are imported only when they run, so that help answers at once."""
+
+import importlib
+import os
+import sys
+
+import click
+
+# name -> what `kdcache --help` says of it; the command itself is `command` in pipeline/commands/<name>.py
+COMMANDS = {
+    "demo-data": "Write a COCO-format data set of rendered people.",
+    "build": "Run a teacher over a data set and cache its heatmaps.",
+    "info": "Print what a store holds and from what it was made.",
+    "verify": "Check a store: completeness, checksums, the teacher again on a sample.",
+    "merge": "Join stores of disjoint rows.",
+    "fidelity": "Measure how near replayed heatmaps are to the live teacher.",
+    "zoo": "Print the students of Table 1 and their costs.",
+    "train": "Train students from a store.",
+    "evaluate": "Measure COCO keypoint AP of a student, a teacher or a store.",
+    "benchmark": "Measure parameters, FLOPs, throughput and latency.",
+    "predict": "Find keypoints in images.",
+    "hka": "Measure hip-knee-ankle angles in images.",
+    "export": "Write a student as ONNX.",
+    "report": "Make the table, the charts and the panels.",
+    "plan": "Estimate what a configuration will cost.",
+    "download": "Fetch COCO and the detector's boxes.",
+}
+# What a user can put right: told in one line, exit code 2. Anything else is a defect of ours and shows its traceback.
+USER_ERRORS = (ValueError, OSError)
+
+
+class Commands(click.Group):
+    """A group that knows its commands' names and help, and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f"pipeline.commands.{name.replace('-', '_')}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kdcache")
+def kdcache() -> None:
+    """Run an expensive pose teacher once, cache its heatmaps, train any number of small students from the cache."""
+
+
+def main() -> None:
+    """Console entry point: user errors end in one line and exit code 2; KDCACHE_DEBUG=1 shows their traceback."""
+    try:
+        kdcache(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except USER_ERRORS as error:
+        if os.environ.get("KDCACHE_DEBUG"):
+            raise
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)

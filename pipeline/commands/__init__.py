@@ -1,0 +1,1 @@
+"""One file a subcommand of `kdcache`; each defines a click command named `command`."""

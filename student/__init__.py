@@ -1,0 +1,1 @@
+"""Everything that trains: backbones, head, losses, augmentation, loader, the loop."""

@@ -1,0 +1,99 @@
+"""What a student's training is made of. Every number that a run depends on stands here and is printed when it starts."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Settings(BaseModel):
+    """Base of all settings: a key that does not exist is an error with its path, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+
+
+class ModelSettings(Settings):
+    """backbone: a name of Table 1 (`kdcache zoo`) or `timm:NAME`; weights: `imagenet`, `none` or a file."""
+
+    backbone: str = "efficientnet_b0"
+    head: Literal["subpixel", "lateral"] = "subpixel"
+    weights: str = "imagenet"
+    input_size: Size = (256, 192)  # height, width
+    heatmap_size: Size = (64, 48)
+    sigma: float = Field(2.0, gt=0)  # of the target's Gaussian, in heatmap cells (paper, equation 3)
+    backbone_options: dict[str, Any] = {}  # handed to timm.create_model, e.g. to make a narrow network
+    head_channels: int = Field(64, gt=0)  # width of the `lateral` head; the paper's head has a fixed width
+
+
+class DistillSettings(Settings):
+    """total = (1 - alpha) * L(ground truth) + alpha * L(teacher)   (paper, equation 1)."""
+
+    mode: Literal["none", "cached", "live"] = "cached"
+    alpha: Probability = 0.7
+    alpha_end: Probability | None = None  # with it, alpha goes linearly from `alpha` to this over the run
+    loss: Literal["adaptive_wing", "mse", "kl"] = "adaptive_wing"  # kl: equation 2, cross-entropy + KL divergence
+    temperature: float = Field(1.0, gt=0)  # of `kl`
+    replay: Literal["peaks", "warp", "views"] = "peaks"
+
+
+class AugmentSettings(Settings):
+    """Defaults are ViTPose's recipe; student/augment.py names `paper`, `vitpose`, `light` and `none`."""
+
+    flip: Probability = 0.5
+    half_body: Probability = 0.3
+    half_body_joints: int = 8  # half-body only where more joints than this are labelled
+    scale_sd: float = Field(0.5, ge=0)  # zoom = clip(1 + sd * randn, scale_range); above 1 shows more of the image
+    scale_range: tuple[float, float] = (0.5, 1.5)
+    rotate: Probability = 0.6
+    rotate_sd: float = Field(40.0, ge=0)  # degrees
+    rotate_limit: float = Field(80.0, ge=0)
+    shift: Probability = 0.3
+    shift_sd: float = Field(0.05, ge=0)  # in sizes of the padded box
+    colour: float = Field(0.0, ge=0)  # strength of brightness, contrast and tint jitter
+
+
+class TrainSettings(Settings):
+    """The loop. The paper gives lr 3e-4 and 200 epochs; batch, schedule and decay are ours and are printed with every run."""
+
+    epochs: float = Field(200, gt=0)  # of the store's rows
+    batch_size: int = Field(64, gt=0)  # of one process
+    lr: float = Field(3e-4, gt=0)
+    optimizer: str = "adamw"
+    weight_decay: float = Field(0.05, ge=0)
+    warmup_epochs: float = Field(5, ge=0)
+    clip_grad: float | None = Field(5.0, gt=0)
+    ema_decay: float | None = Field(
+        0.9998, gt=0, lt=1
+    )  # warmed up, so that short runs are not averaged with their start
+    seed: int = 0
+    workers: int = Field(2, gt=0)  # decode threads
+    amp: bool = True  # bfloat16 autocast, on CUDA alone
+    channels_last: bool = True
+    compile: bool = False
+    evaluate_epochs: float = Field(0, ge=0)  # measure AP on the evaluation subset every n epochs; 0: only at the end
+    evaluate_persons: int = Field(500, gt=0)
+    checkpoint_minutes: float = Field(5, gt=0)
+    max_rows: int | None = None  # train on the first n rows of the store alone: for trials
+
+
+class StudentSettings(Settings):
+    """One student: its name in tables and folders, and all that its training depends on."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+    model: ModelSettings = ModelSettings()
+    distill: DistillSettings = DistillSettings()
+    augment: AugmentSettings | Literal["paper", "vitpose", "light", "none"] = "vitpose"
+    train: TrainSettings = TrainSettings()
+
+    @model_validator(mode="after")
+    def _heads_end_at_stride_four(self) -> "StudentSettings":
+        expected = tuple(side // 4 for side in self.model.input_size)
+        if self.model.heatmap_size != expected:
+            raise ValueError(
+                f"model.heatmap_size is {self.model.heatmap_size}, input_size {self.model.input_size} gives {expected}: "
+                "both heads end at stride 4"
+            )
+        return self
