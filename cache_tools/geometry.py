@@ -1,11 +1,12 @@
 """Where a heatmap cell lies in the image: affine matrices between image, crop and heatmap.
 
-A matrix is (..., 2, 3) float64 and is named `destination_from_source` or `source_to_destination`; points are (x, y) in pixels
-with pixel centres at integers. Sizes are (height, width), as in "256x192". Two frames exist, and mixing them costs about 2 AP:
+A matrix is (..., 2, 3) float64 and is named `source_to_destination`; points are (x, y) in pixels with pixel centres at
+integers. Sizes are (height, width), as in "256x192". Two frames exist, and mixing them costs about 2 AP:
 
-- `udp`: a map of n cells spans n - 1 unit steps, so cell (0, 0) is crop pixel (0, 0) and the last cell is the last pixel.
+- `udp`: a map of n cells spans n - 1 unit steps: the first cell is the first crop pixel and the last cell the last one.
   Huang et al., "The Devil is in the Details", CVPR 2020; ViTPose's `get_warp_matrix`.
-- `stride`: cell (i, j) is crop pixel (stride * i, stride * j), and the crop maps the box onto `width` steps. SimpleBaselines, TinyPose.
+- `stride`: cell (i, j) is crop pixel (stride * i, stride * j), and the crop maps the box onto `width` steps.
+  SimpleBaselines, HRNet, TinyPose.
 """
 
 from typing import Literal, get_args
@@ -20,7 +21,7 @@ Matrix = NDArray[np.float64]
 
 
 def padded_box(boxes_xywh: ArrayLike, input_size: tuple[int, int], padding: float = PADDING) -> tuple[Matrix, Matrix]:
-    """Centre (N, 2) and size (N, 2), in (x, y) image pixels, of boxes grown to the aspect of `input_size`, then padded."""
+    """Centre (N, 2) and size (N, 2), (x, y) in image pixels, of boxes grown to the crop's aspect, then padded."""
     boxes = np.asarray(boxes_xywh, np.float64).reshape(-1, 4)
     height, width = input_size
     centre = boxes[:, :2] + boxes[:, 2:] / 2

@@ -31,9 +31,9 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> Image:
         raise ValueError(f"{path} is not an image that OpenCV reads ({len(data)} bytes)")
     if size is not None and image.shape[:2] != tuple(size):
         raise ValueError(f"{path} is {image.shape[0]}x{image.shape[1]} pixels, its annotations say {size[0]}x{size[1]}")
-    return image
+    return np.asarray(image, np.uint8)
 
 
 def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int]) -> Image:
-    """The crop (height, width, 3) whose pixel p shows image pixel `crop_to_image @ p`: bilinear, black outside the image."""
-    return cv2.warpAffine(image, invert(crop_to_image), size[::-1], flags=cv2.INTER_LINEAR)
+    """The crop (height, width, 3) whose pixel p shows image pixel `crop_to_image @ p`: bilinear, black outside."""
+    return np.asarray(cv2.warpAffine(image, invert(crop_to_image), size[::-1], flags=cv2.INTER_LINEAR), np.uint8)

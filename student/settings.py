@@ -1,4 +1,4 @@
-"""What a student's training is made of. Every number that a run depends on stands here and is printed when it starts."""
+"""What a student's training is made of: every number that a run depends on, printed when it starts."""
 
 from typing import Annotated, Any, Literal
 
@@ -56,7 +56,7 @@ class AugmentSettings(Settings):
 
 
 class TrainSettings(Settings):
-    """The loop. The paper gives lr 3e-4 and 200 epochs; batch, schedule and decay are ours and are printed with every run."""
+    """The loop. The paper gives lr 3e-4 and 200 epochs; batch, schedule and decay are ours."""
 
     epochs: float = Field(200, gt=0)  # of the store's rows
     batch_size: int = Field(64, gt=0)  # of one process
@@ -93,7 +93,7 @@ class StudentSettings(Settings):
         expected = tuple(side // 4 for side in self.model.input_size)
         if self.model.heatmap_size != expected:
             raise ValueError(
-                f"model.heatmap_size is {self.model.heatmap_size}, input_size {self.model.input_size} gives {expected}: "
-                "both heads end at stride 4"
+                f"model.heatmap_size {self.model.heatmap_size}: input_size {self.model.input_size} gives {expected}, "
+                "heads end at stride 4"
             )
         return self
