@@ -1,0 +1,202 @@
+"""Photos -> teacher's heatmaps in a store -> students trained from the store -> AP and costs -> table, charts, panels.
+
+One rule, one `kdcache` command. A store or a run is never an output, because Snakemake deletes outputs before a job and
+after a failure: the receipt that the command writes last is, so that whatever was interrupted goes on where it stopped.
+"""
+
+import json
+import sys
+
+sys.path.insert(0, workflow.basedir)
+from pipeline.config import parse_config
+
+
+if "students" not in config:
+
+    configfile: "config/demo.yaml"
+
+
+cfg = parse_config(config)
+OUT = cfg.out
+STORE = OUT / "store.zarr"
+TEACHERS = {teacher.name: teacher.reference for teacher in cfg.teachers}
+RUNS = cfg.runs
+GPUS = 0 if cfg.device == "cpu" else 1
+TRAIN_PHOTOS, TRAIN_PERSONS = cfg.data.path("train", "images"), cfg.data.path("train", "annotations")
+VAL_PHOTOS, VAL_PERSONS = cfg.data.path("val", "images"), cfg.data.path("val", "annotations")
+BOXES = cfg.evaluate.boxes if cfg.evaluate.boxes == "gt" else cfg.data.root / cfg.evaluate.boxes
+
+
+report: "report/workflow.rst"
+
+
+wildcard_constraints:
+    run="|".join(RUNS),
+    teacher="|".join(TEACHERS),
+
+
+rule all:
+    input:
+        OUT / "report/table.md",
+        OUT / "report/bubble.svg",
+        OUT / "report/heatmaps.png",
+        OUT / "report/predictions.png",
+        OUT / "report/hka.json",
+
+
+if cfg.data.rendered:
+
+    rule demo_data:
+        output:
+            TRAIN_PERSONS,
+            VAL_PERSONS,
+        params:
+            root=cfg.data.root,
+            persons=cfg.data.rendered.persons,
+            val_persons=cfg.data.rendered.val_persons,
+            seed=cfg.data.rendered.seed,
+        log:
+            OUT / "logs/demo_data.log",
+        threads: workflow.cores
+        shell:
+            "kdcache demo-data {params.root} --persons {params.persons} --val-persons {params.val_persons} "
+            "--seed {params.seed} --workers {threads} 2>&1 | tee {log}"
+
+elif cfg.data.download:
+
+    rule download:
+        output:
+            TRAIN_PERSONS,
+            VAL_PERSONS,
+        params:
+            root=cfg.data.root,
+        log:
+            OUT / "logs/download.log",
+        shell:
+            "kdcache download coco {params.root} 2>&1 | tee {log}"
+
+
+rule build:
+    input:
+        TRAIN_PERSONS,
+    output:
+        OUT / "receipts/store.json",
+    params:
+        store=STORE,
+        photos=TRAIN_PHOTOS,
+        teacher=cfg.teachers[0].reference,
+        codec=cfg.store.codec,
+        flip="--flip" if cfg.store.flip else "--no-flip",
+        crops="--crops" if cfg.store.crops else "--no-crops",
+        views=cfg.store.views,
+        shard_rows=cfg.store.shard_rows,
+        workers=cfg.store.workers,
+        batch_size=cfg.store.batch_size,
+    log:
+        OUT / "logs/build.log",
+    threads: workflow.cores
+    resources:
+        gpu=GPUS,
+    shell:
+        "kdcache build {params.store} --teacher {params.teacher:q} --images {params.photos} --annotations {input} "
+        "--codec {params.codec} {params.flip} {params.crops} --views {params.views} --shard-rows {params.shard_rows} "
+        "--workers {params.workers} --batch-size {params.batch_size} --device {cfg.device} --receipt {output} "
+        "2>&1 | tee {log}"
+
+
+rule train:
+    input:
+        OUT / "receipts/store.json",
+    output:
+        OUT / "receipts/train/{run}.json",
+    params:
+        store=STORE,
+        run=lambda wildcards: OUT / "runs" / wildcards.run,
+        settings=lambda wildcards: RUNS[wildcards.run].model_dump_json(),
+        photos="" if cfg.store.crops else f"--images {TRAIN_PHOTOS}",
+    log:
+        OUT / "logs/train/{run}.log",
+    resources:
+        gpu=GPUS,
+    shell:
+        "kdcache train {params.store} --out {params.run} --settings {params.settings:q} {params.photos} "
+        "--device {cfg.device} --overwrite --receipt {output} 2>&1 | tee {log}"
+
+
+rule evaluate_student:
+    input:
+        OUT / "receipts/train/{run}.json",
+        VAL_PERSONS,
+    output:
+        OUT / "metrics/students/{run}.json",
+    params:
+        run=lambda wildcards: OUT / "runs" / wildcards.run,
+        photos=VAL_PHOTOS,
+        boxes=BOXES,
+        flip="--flip" if cfg.evaluate.flip else "--no-flip",
+        batch_size=cfg.evaluate.batch_size,
+    log:
+        OUT / "logs/evaluate/{run}.log",
+    resources:
+        gpu=GPUS,
+    shell:
+        "kdcache evaluate {params.run} --images {params.photos} --annotations {input[1]} --boxes {params.boxes} "
+        "{params.flip} --batch-size {params.batch_size} --device {cfg.device} --out {output} 2>&1 | tee {log}"
+
+
+rule evaluate_teacher:
+    input:
+        VAL_PERSONS,
+    output:
+        OUT / "metrics/teachers/{teacher}.json",
+    params:
+        reference=lambda wildcards: TEACHERS[wildcards.teacher],
+        photos=VAL_PHOTOS,
+        boxes=BOXES,
+        flip="--flip" if cfg.evaluate.flip else "--no-flip",
+        batch_size=cfg.evaluate.batch_size,
+    log:
+        OUT / "logs/evaluate/{teacher}.log",
+    resources:
+        gpu=GPUS,
+    shell:
+        "kdcache evaluate --teacher {params.reference:q} --images {params.photos} --annotations {input} "
+        "--boxes {params.boxes} {params.flip} --batch-size {params.batch_size} --device {cfg.device} "
+        "--out {output} 2>&1 | tee {log}"
+
+
+# A speed is measured alone: every core is taken, so that nothing else runs beside it.
+rule cost_student:
+    input:
+        OUT / "receipts/train/{run}.json",
+    output:
+        OUT / "costs/students/{run}.json",
+    params:
+        run=lambda wildcards: OUT / "runs" / wildcards.run,
+        seconds=cfg.report.benchmark_seconds,
+        batch_size=cfg.report.benchmark_batch_size,
+    log:
+        OUT / "logs/cost/{run}.log",
+    threads: workflow.cores
+    resources:
+        gpu=GPUS,
+    shell:
+        "kdcache benchmark {params.run} --seconds {params.seconds} --batch-size {params.batch_size} "
+        "--device {cfg.device} --out {output} 2>&1 | tee {log}"
+
+
+rule cost_teacher:
+    output:
+        OUT / "costs/teachers/{teacher}.json",
+    params:
+        reference=lambda wildcards: TEACHERS[wildcards.teacher],
+        seconds=cfg.report.benchmark_seconds,
+        batch_size=cfg.report.benchmark_batch_size,
+    log:
+        OUT / "logs/cost/{teacher}.log",
+    threads: workflow.cores
+    resources:
+        gpu=GPUS,
+    shell:
+        "kdcache benchmark --teacher {params.reference:q} --seconds {params.seconds} --batch-size {params.batch_size} "
+        "--device {cfg.device} --out {output} 2>&1 | tee {log}"
