@@ -10,7 +10,6 @@ import sys
 sys.path.insert(0, workflow.basedir)
 from pipeline.config import parse_config
 
-
 if "students" not in config:
 
     configfile: "config/demo.yaml"
@@ -22,9 +21,17 @@ STORE = OUT / "store.zarr"
 TEACHERS = {teacher.name: teacher.reference for teacher in cfg.teachers}
 RUNS = cfg.runs
 GPUS = 0 if cfg.device == "cpu" else 1
-TRAIN_PHOTOS, TRAIN_PERSONS = cfg.data.path("train", "images"), cfg.data.path("train", "annotations")
-VAL_PHOTOS, VAL_PERSONS = cfg.data.path("val", "images"), cfg.data.path("val", "annotations")
-BOXES = cfg.evaluate.boxes if cfg.evaluate.boxes == "gt" else cfg.data.root / cfg.evaluate.boxes
+TRAIN_PHOTOS, TRAIN_PERSONS = cfg.data.path("train", "images"), cfg.data.path(
+    "train", "annotations"
+)
+VAL_PHOTOS, VAL_PERSONS = cfg.data.path("val", "images"), cfg.data.path(
+    "val", "annotations"
+)
+BOXES = (
+    cfg.evaluate.boxes
+    if cfg.evaluate.boxes == "gt"
+    else cfg.data.root / cfg.evaluate.boxes
+)
 
 
 report: "report/workflow.rst"
@@ -50,14 +57,16 @@ if cfg.data.rendered:
         output:
             TRAIN_PERSONS,
             VAL_PERSONS,
+        log:
+            OUT / "logs/demo_data.log",
+        conda:
+            "kdcache"
+        threads: workflow.cores
         params:
             root=cfg.data.root,
             persons=cfg.data.rendered.persons,
             val_persons=cfg.data.rendered.val_persons,
             seed=cfg.data.rendered.seed,
-        log:
-            OUT / "logs/demo_data.log",
-        threads: workflow.cores
         shell:
             "kdcache demo-data {params.root} --persons {params.persons} --val-persons {params.val_persons} "
             "--seed {params.seed} --workers {threads} 2>&1 | tee {log}"
@@ -68,10 +77,12 @@ elif cfg.data.download:
         output:
             TRAIN_PERSONS,
             VAL_PERSONS,
-        params:
-            root=cfg.data.root,
         log:
             OUT / "logs/download.log",
+        conda:
+            "kdcache"
+        params:
+            root=cfg.data.root,
         shell:
             "kdcache download coco {params.root} 2>&1 | tee {log}"
 
@@ -81,6 +92,13 @@ rule build:
         TRAIN_PERSONS,
     output:
         OUT / "receipts/store.json",
+    log:
+        OUT / "logs/build.log",
+    conda:
+        "kdcache"
+    threads: workflow.cores
+    resources:
+        gpu=GPUS,
     params:
         store=STORE,
         photos=TRAIN_PHOTOS,
@@ -92,15 +110,11 @@ rule build:
         shard_rows=cfg.store.shard_rows,
         workers=cfg.store.workers,
         batch_size=cfg.store.batch_size,
-    log:
-        OUT / "logs/build.log",
-    threads: workflow.cores
-    resources:
-        gpu=GPUS,
+        device=cfg.device,
     shell:
         "kdcache build {params.store} --teacher {params.teacher:q} --images {params.photos} --annotations {input} "
         "--codec {params.codec} {params.flip} {params.crops} --views {params.views} --shard-rows {params.shard_rows} "
-        "--workers {params.workers} --batch-size {params.batch_size} --device {cfg.device} --receipt {output} "
+        "--workers {params.workers} --batch-size {params.batch_size} --device {params.device} --receipt {output} "
         "2>&1 | tee {log}"
 
 
@@ -109,39 +123,45 @@ rule train:
         OUT / "receipts/store.json",
     output:
         OUT / "receipts/train/{run}.json",
+    log:
+        OUT / "logs/train/{run}.log",
+    conda:
+        "kdcache"
+    resources:
+        gpu=GPUS,
     params:
         store=STORE,
         run=lambda wildcards: OUT / "runs" / wildcards.run,
         settings=lambda wildcards: RUNS[wildcards.run].model_dump_json(),
         photos="" if cfg.store.crops else f"--images {TRAIN_PHOTOS}",
-    log:
-        OUT / "logs/train/{run}.log",
-    resources:
-        gpu=GPUS,
+        device=cfg.device,
     shell:
         "kdcache train {params.store} --out {params.run} --settings {params.settings:q} {params.photos} "
-        "--device {cfg.device} --overwrite --receipt {output} 2>&1 | tee {log}"
+        "--device {params.device} --overwrite --receipt {output} 2>&1 | tee {log}"
 
 
 rule evaluate_student:
     input:
-        OUT / "receipts/train/{run}.json",
-        VAL_PERSONS,
+        run=OUT / "receipts/train/{run}.json",
+        persons=VAL_PERSONS,
     output:
         OUT / "metrics/students/{run}.json",
+    log:
+        OUT / "logs/evaluate/{run}.log",
+    conda:
+        "kdcache"
+    resources:
+        gpu=GPUS,
     params:
         run=lambda wildcards: OUT / "runs" / wildcards.run,
         photos=VAL_PHOTOS,
         boxes=BOXES,
         flip="--flip" if cfg.evaluate.flip else "--no-flip",
         batch_size=cfg.evaluate.batch_size,
-    log:
-        OUT / "logs/evaluate/{run}.log",
-    resources:
-        gpu=GPUS,
+        device=cfg.device,
     shell:
-        "kdcache evaluate {params.run} --images {params.photos} --annotations {input[1]} --boxes {params.boxes} "
-        "{params.flip} --batch-size {params.batch_size} --device {cfg.device} --out {output} 2>&1 | tee {log}"
+        "kdcache evaluate {params.run} --images {params.photos} --annotations {input.persons} --boxes {params.boxes} "
+        "{params.flip} --batch-size {params.batch_size} --device {params.device} --out {output} 2>&1 | tee {log}"
 
 
 rule evaluate_teacher:
@@ -149,19 +169,22 @@ rule evaluate_teacher:
         VAL_PERSONS,
     output:
         OUT / "metrics/teachers/{teacher}.json",
+    log:
+        OUT / "logs/evaluate/{teacher}.log",
+    conda:
+        "kdcache"
+    resources:
+        gpu=GPUS,
     params:
         reference=lambda wildcards: TEACHERS[wildcards.teacher],
         photos=VAL_PHOTOS,
         boxes=BOXES,
         flip="--flip" if cfg.evaluate.flip else "--no-flip",
         batch_size=cfg.evaluate.batch_size,
-    log:
-        OUT / "logs/evaluate/{teacher}.log",
-    resources:
-        gpu=GPUS,
+        device=cfg.device,
     shell:
         "kdcache evaluate --teacher {params.reference:q} --images {params.photos} --annotations {input} "
-        "--boxes {params.boxes} {params.flip} --batch-size {params.batch_size} --device {cfg.device} "
+        "--boxes {params.boxes} {params.flip} --batch-size {params.batch_size} --device {params.device} "
         "--out {output} 2>&1 | tee {log}"
 
 
@@ -171,32 +194,37 @@ rule cost_student:
         OUT / "receipts/train/{run}.json",
     output:
         OUT / "costs/students/{run}.json",
+    log:
+        OUT / "logs/cost/{run}.log",
+    conda:
+        "kdcache"
+    threads: workflow.cores
+    resources:
+        gpu=GPUS,
     params:
         run=lambda wildcards: OUT / "runs" / wildcards.run,
         seconds=cfg.report.benchmark_seconds,
         batch_size=cfg.report.benchmark_batch_size,
-    log:
-        OUT / "logs/cost/{run}.log",
-    threads: workflow.cores
-    resources:
-        gpu=GPUS,
     shell:
         "kdcache benchmark {params.run} --seconds {params.seconds} --batch-size {params.batch_size} "
-        "--device {cfg.device} --out {output} 2>&1 | tee {log}"
+        "--device {params.device} --out {output} 2>&1 | tee {log}"
 
 
 rule cost_teacher:
     output:
         OUT / "costs/teachers/{teacher}.json",
+    log:
+        OUT / "logs/cost/{teacher}.log",
+    conda:
+        "kdcache"
+    threads: workflow.cores
+    resources:
+        gpu=GPUS,
     params:
         reference=lambda wildcards: TEACHERS[wildcards.teacher],
         seconds=cfg.report.benchmark_seconds,
         batch_size=cfg.report.benchmark_batch_size,
-    log:
-        OUT / "logs/cost/{teacher}.log",
-    threads: workflow.cores
-    resources:
-        gpu=GPUS,
+        device=cfg.device,
     shell:
         "kdcache benchmark --teacher {params.reference:q} --seconds {params.seconds} --batch-size {params.batch_size} "
-        "--device {cfg.device} --out {output} 2>&1 | tee {log}"
+        "--device {params.device} --out {output} 2>&1 | tee {log}"

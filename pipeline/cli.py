@@ -1,5 +1,6 @@
 """The `kdcache` command. Subcommands are imported only when they run, so that help answers at once."""
 
+import difflib
 import importlib
 import os
 import sys
@@ -35,9 +36,12 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
         if name not in COMMANDS:
-            return None
+            near = difflib.get_close_matches(name, COMMANDS)
+            raise click.UsageError(
+                f"no command {name!r}: {'near names: ' + ', '.join(near) if near else 'see --help'}", ctx
+            )
         return importlib.import_module(f"pipeline.commands.{name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -67,3 +71,7 @@ def main() -> None:
             raise
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
