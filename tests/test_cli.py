@@ -10,11 +10,12 @@ from pipeline.cli import COMMANDS, kdcache
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "pipeline.cli", *arguments], capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "pipeline.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "import sys; from pipeline.cli import kdcache; kdcache(['--help'], standalone_mode=False); print(*sys.modules)"
+    code = "import sys; from pipeline.cli import kdcache; kdcache(['-h'], standalone_mode=False); print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
     loaded = set(out.split())
     assert not loaded & {"torch", "timm", "zarr", "dask", "transformers", "matplotlib", "cv2", "pydantic", "numpy"}
