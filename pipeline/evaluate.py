@@ -128,10 +128,16 @@ def judge(
     padding_size: tuple[int, int] = (256, 192),
     protocol: dict[str, Any] | None = None,
 ) -> Verdict:
-    """Score keypoints (N, 17, 3) found in the boxes asked for, against all images of the annotation file."""
+    """Score keypoints (N, 17, 3) found in the boxes asked for, against all images of the annotation file.
+
+    Duplicates are suppressed among a detector's boxes alone: annotated persons are different persons, and a pose found
+    twice in a crowd is an error that AP should see.
+    """
     scores = pose_scores(found[..., 2], asked.score)
-    areas = padded_box(asked.box, padding_size)[1].prod(-1)
-    kept = suppress_by_image(found[..., :2], scores, areas, asked.image_id)
+    kept = np.arange(len(asked))
+    if asked.source != "gt":
+        areas = padded_box(asked.box, padding_size)[1].prod(-1)
+        kept = suppress_by_image(found[..., :2], scores, areas, asked.image_id)
     results = [
         {
             "image_id": int(asked.image_id[row]),
@@ -154,7 +160,7 @@ def judge(
             "boxes": asked.protocol,
             "decoder": DECODER,
             "rescoring": f"mean of joint scores above {JOINT_THRESHOLD}, times the box score",
-            "oks_nms": NMS_THRESHOLD,
+            "oks_nms": None if asked.source == "gt" else NMS_THRESHOLD,
             "max_detections": MOST_PER_IMAGE,
             "pck": f"distance <= {PCK_THRESHOLD} x longer side of the annotated box",
             "annotations": {"file": Path(annotations).name, "digest": persons.digest},
@@ -207,7 +213,7 @@ def per_joint(found: NDArray[np.float64], asked: Boxes, persons: Instances) -> d
     """PCK and mean OKS of every joint over the persons on whom it is labelled, and of `all` joints together.
 
     With GT boxes a person's pose is the one found in its box; with a detector's it is the pose of its image with the
-    highest OKS to it, and a person without any counts as 0. PCK: the share within PCK_THRESHOLD x the longer side of the box.
+    highest OKS to it, and a person without any counts as 0. PCK: the share within PCK_THRESHOLD x the box's longer side.
     """
     xy = found[..., :2] if asked.source == "gt" else _nearest(found[..., :2], asked, persons)
     labelled = persons.visibility > 0
