@@ -213,7 +213,8 @@ def per_joint(found: NDArray[np.float64], asked: Boxes, persons: Instances) -> d
     """PCK and mean OKS of every joint over the persons on whom it is labelled, and of `all` joints together.
 
     With GT boxes a person's pose is the one found in its box; with a detector's it is the pose of its image with the
-    highest OKS to it, and a person without any counts as 0. PCK: the share within PCK_THRESHOLD x the box's longer side.
+    highest OKS to it, and a person without any counts as 0. PCK: the share within PCK_THRESHOLD x the box's
+    longer side.
     """
     xy = found[..., :2] if asked.source == "gt" else _nearest(found[..., :2], asked, persons)
     labelled = persons.visibility > 0

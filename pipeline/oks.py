@@ -60,6 +60,6 @@ def suppress_by_image(
 
 
 def pose_scores(joint_scores: Floats, box_scores: Floats, threshold: float = JOINT_THRESHOLD) -> Floats:
-    """Score (N,) of a pose: its box's score times the mean of its joint scores (N, 17) above `threshold`, 0 without any."""
+    """Score (N,) of a pose: its box's score times the mean of its joint scores (N, 17) above `threshold`, if any."""
     sure = joint_scores > threshold
     return (joint_scores * sure).sum(-1) / np.maximum(sure.sum(-1), 1) * box_scores

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cache_tools.coco import MIRROR
+from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut, read_image
-from student.heatmaps import dark_decode
+from student.heatmaps import dark_decode, mirror_maps
 
 AHEAD = 4  # photos read ahead for every reading thread: hides the disk, holds few photos
 Task = TypeVar("Task")
@@ -53,7 +53,7 @@ def predict(
     photo_sizes: the (height, width) that the annotations state, checked against each file. progress: title of the bar.
     """
     to_image = crop_to_image(boxes, predictor.frame, predictor.input_size)
-    found = np.zeros((len(boxes), len(MIRROR), 3))
+    found = np.zeros((len(boxes), JOINTS, 3))
     crops = read_crops(photos, to_image, predictor.input_size, workers=workers, photo_sizes=photo_sizes)
     with tqdm(total=len(boxes), desc=progress, unit="person", disable=None if progress else True) as bar:
         for start in range(0, len(boxes), batch_size):
@@ -66,18 +66,12 @@ def predict(
 
 
 def heatmaps(predictor: Predictor, crops: NDArray[np.uint8], *, flip: bool = False) -> NDArray[np.float32]:
-    """Heatmaps (B, 17, h, w) of crops (B, H, W, 3); with `flip` their mean with the mirrored crop's, mirrored back.
-
-    In the udp frame cell x of the one is cell w - 1 - x of the other. In the stride frame it is w - 1/stride - x: the
-    mirrored maps move right by one cell, which is HRNet's rule (its issue #22) and worth 2 AP there.
-    """
+    """Heatmaps (B, 17, h, w) of crops (B, H, W, 3); with `flip` their mean with the mirrored crop's, mirrored back."""
     maps = np.asarray(predictor(crops), np.float32)
     if not flip:
         return maps
-    other = np.asarray(predictor(np.ascontiguousarray(crops[:, :, ::-1])), np.float32)[:, MIRROR, :, ::-1]
-    if predictor.frame == "stride":
-        other = np.concatenate([other[..., :1], other[..., :-1]], axis=-1)
-    return np.asarray((maps + other) / 2, np.float32)
+    other = torch.from_numpy(np.asarray(predictor(np.ascontiguousarray(crops[:, :, ::-1])), np.float32))
+    return np.asarray((maps + mirror_maps(other, predictor.frame).numpy()) / 2, np.float32)
 
 
 def keypoints(maps: NDArray[np.float32], cell_to_image: Matrix, *, device: str = "auto") -> NDArray[np.float64]:
