@@ -27,6 +27,18 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.image_id)
 
+    def take(self, keep: NDArray[np.bool_]) -> "Boxes":
+        """The boxes where `keep` (N,) is true."""
+        return Boxes(
+            self.source,
+            self.image_id[keep],
+            self.box[keep],
+            self.score[keep],
+            tuple(name for name, kept in zip(self.file_name, keep, strict=True) if kept),
+            self.image_size[keep],
+            {**self.protocol, "boxes": int(keep.sum())},
+        )
+
 
 def annotated(instances: Instances) -> Boxes:
     """The boxes of the annotated persons, row by row: what papers call ground-truth boxes."""

@@ -52,14 +52,21 @@ def evaluate(
     batch_size: int = 32,
     workers: int = 2,
     device: str = "auto",
+    max_persons: int | None = None,
 ) -> Verdict:
     """Measure a predictor on the photos of `image_root`.
 
     boxes: "gt", or a detector's COCO results file, of which boxes below `score_threshold` are left out.
     flip: average with the mirrored crop. device: where heatmaps are decoded; the predictor has its own.
+    max_persons: about so many persons, in photos drawn evenly from the file: for a look while training.
     """
     persons = from_coco(annotations)
     asked = annotated(persons) if boxes == "gt" else detected(boxes, annotations, score_threshold=score_threshold)
+    images = None
+    if max_persons is not None and max_persons < len(persons):
+        images = spread(persons, max_persons)
+        persons = persons.take(np.isin(persons.image_id, images))
+        asked = asked.take(np.isin(asked.image_id, images))
     found = predict(
         predictor,
         [Path(image_root) / name for name in asked.file_name],
@@ -81,7 +88,14 @@ def evaluate(
         "dtype": str(getattr(predictor, "dtype", "float32")),
         "device": str(getattr(predictor, "device", "cpu")),
     }
-    return judge(found, asked, persons, annotations, padding_size=predictor.input_size, protocol=protocol)
+    return judge(found, asked, persons, annotations, predictor.input_size, protocol, images)
+
+
+def spread(persons: Instances, count: int) -> NDArray[np.int64]:
+    """Ids of images, drawn evenly from all that have persons, that hold about `count` of them."""
+    images = np.unique(persons.image_id)
+    wanted = max(1, round(len(images) * count / len(persons)))
+    return images[np.linspace(0, len(images) - 1, wanted).round().astype(int)]
 
 
 def evaluate_store(
@@ -127,8 +141,9 @@ def judge(
     annotations: str | Path,
     padding_size: tuple[int, int] = (256, 192),
     protocol: dict[str, Any] | None = None,
+    images: NDArray[np.int64] | None = None,
 ) -> Verdict:
-    """Score keypoints (N, 17, 3) found in the boxes asked for, against all images of the annotation file.
+    """Score keypoints (N, 17, 3) found in the boxes asked for, against all images of the annotation file, or `images`.
 
     Duplicates are suppressed among a detector's boxes alone: annotated persons are different persons, and a pose found
     twice in a crowd is an error that AP should see.
@@ -148,7 +163,7 @@ def judge(
         for row in kept
     ]
     truth = ground_truth(annotations)
-    numbers, notes = coco_numbers(truth, results)
+    numbers, notes = coco_numbers(truth, results, images)
     if missed := sorted(set(persons.image_id.tolist()) - {r["image_id"] for r in results}):
         notes.append(f"{len(missed)} images with persons have no detection: their persons count as missed")
     metrics = {
@@ -165,7 +180,7 @@ def judge(
             "pck": f"distance <= {PCK_THRESHOLD} x longer side of the annotated box",
             "annotations": {"file": Path(annotations).name, "digest": persons.digest},
             "persons": len(persons),
-            "images": len(truth["images"]),
+            "images": len(truth["images"]) if images is None else len(images),
             "detections_kept": len(kept),
             "kdcache": version("kdcache"),
         },
@@ -186,7 +201,9 @@ def ground_truth(annotations: str | Path) -> dict[str, Any]:
     return data
 
 
-def coco_numbers(truth: dict[str, Any], results: list[dict[str, Any]]) -> tuple[dict[str, float | None], list[str]]:
+def coco_numbers(
+    truth: dict[str, Any], results: list[dict[str, Any]], images: NDArray[np.int64] | None = None
+) -> tuple[dict[str, float | None], list[str]]:
     """pycocotools' ten keypoint numbers over all images of `truth`, and remarks on those that do not exist (None)."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -198,6 +215,8 @@ def coco_numbers(truth: dict[str, Any], results: list[dict[str, Any]]) -> tuple[
         # loadRes writes into the results it is given
         judged = COCOeval(coco, coco.loadRes([dict(r) for r in results]), "keypoints")
         judged.params.catIds = [1]
+        if images is not None:
+            judged.params.imgIds = images.tolist()
         judged.evaluate()
         judged.accumulate()
         judged.summarize()
