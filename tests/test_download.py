@@ -1,0 +1,166 @@
+"""Downloads against a server on the loopback that cuts connections, ignores ranges and sends the wrong thing."""
+
+import hashlib
+import io
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from pipeline.download import Archive, RemoteFile, download_coco, fetch
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `files`; sends at most `cut` bytes an answer, then drops the connection."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {}
+        self.cut: int | None = None
+        self.ranges = True
+        self.answers: list[tuple[int, int]] = []  # status, first byte
+
+    def address(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{name}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        content = self.server.files.get(self.path[1:])
+        if content is None:
+            self.send_error(404)
+            return
+        asked = self.headers.get("Range") if self.server.ranges else None
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        self.server.answers.append((206 if asked else 200, start))
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        stop = len(content) if self.server.cut is None else start + self.server.cut
+        self.wfile.write(content[start:stop])  # shorter than announced: the client sees the connection end
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def remote(server: Server, name: str = "file", content: bytes = CONTENT) -> RemoteFile:
+    server.files[name] = content
+    return RemoteFile(name, (server.address(name),), len(content), "md5", hashlib.md5(content).hexdigest())
+
+
+def test_a_connection_that_is_cut_is_resumed_where_it_stopped(server, tmp_path):
+    wanted = remote(server)
+    server.cut = 100_000
+    assert fetch(wanted, tmp_path / "file", wait=0).read_bytes() == CONTENT
+    assert server.answers == [(200, 0), (206, 100_000), (206, 200_000)]
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_killed_download_goes_on_from_its_part(server, tmp_path):
+    wanted = remote(server)
+    (tmp_path / "file.part").write_bytes(CONTENT[:123_456])
+    fetch(wanted, tmp_path / "file", wait=0)
+    assert server.answers == [(206, 123_456)]
+    fetch(wanted, tmp_path / "file", wait=0)
+    assert len(server.answers) == 1  # nothing to do the second time
+
+
+def test_a_server_without_ranges_is_read_from_the_start(server, tmp_path):
+    wanted = remote(server)
+    server.ranges = False
+    (tmp_path / "file.part").write_bytes(b"x" * 1000)
+    assert fetch(wanted, tmp_path / "file", wait=0).read_bytes() == CONTENT
+
+
+def test_wrong_bytes_are_refused_and_removed(server, tmp_path):
+    wanted = remote(server)
+    server.files["file"] = CONTENT[:-1] + b"?"
+    with pytest.raises(ValueError, match=r"md5 .* expected"):
+        fetch(wanted, tmp_path / "file", wait=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_page_instead_of_the_file_is_told_from_its_size(server, tmp_path):
+    wanted = remote(server)
+    server.files["file"] = b"<html>sign in</html>"
+    with pytest.raises(OSError, match="20 bytes, 300000 expected"):
+        fetch(wanted, tmp_path / "file", wait=0)
+
+
+def test_a_second_address_is_asked_when_the_first_has_nothing(server, tmp_path):
+    wanted = remote(server)
+    twice = RemoteFile("file", (server.address("gone"), *wanted.urls), wanted.size, "md5", wanted.digest)
+    assert fetch(twice, tmp_path / "file", wait=0).read_bytes() == CONTENT
+
+
+def test_an_address_that_never_answers_ends_with_what_to_do(tmp_path):
+    nowhere = RemoteFile("file", ("http://127.0.0.1:9/file",), 10, "md5", "")
+    with pytest.raises(OSError, match=r"0 of 10 bytes .*Run it again"):
+        fetch(nowhere, tmp_path / "file", wait=0)
+
+
+def packed(names: list[str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as content:
+        for name in names:
+            content.writestr(name, name * 100)
+    return buffer.getvalue()
+
+
+def archive(server: Server, folder: str, names: list[str], members: tuple[str, ...] = (), count: int = 3) -> Archive:
+    content = packed(names)
+    file = remote(server, f"{folder}.zip", content)
+    return Archive(file.name, file.urls, file.size, "md5", file.digest, folder, members, count)
+
+
+def test_coco_is_unpacked_whole_and_only_once(server, tmp_path):
+    photos = archive(server, "val2017", [f"val2017/{i}.jpg" for i in range(3)])
+    labels = archive(server, "annotations", ["annotations/a.json", "annotations/b.json"], ("a.json",), 1)
+    folders = download_coco(tmp_path, (labels, photos))
+    assert folders == [tmp_path / "annotations", tmp_path / "val2017"]
+    found = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert found == {"annotations/a.json", "val2017/0.jpg", "val2017/1.jpg", "val2017/2.jpg"}
+    assert (tmp_path / "val2017/1.jpg").read_text() == "val2017/1.jpg" * 100
+    answers = len(server.answers)
+    download_coco(tmp_path, (labels, photos))
+    assert len(server.answers) == answers
+
+
+def test_a_half_unpacked_folder_does_not_count(server, tmp_path):
+    photos = archive(server, "val2017", [f"val2017/{i}.jpg" for i in range(3)])
+    (tmp_path / ".val2017.part").mkdir()
+    (tmp_path / ".val2017.part" / "stale.jpg").write_text("left by a killed run")
+    download_coco(tmp_path, (photos,), keep=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["val2017", "val2017.zip"]
+    assert len(list((tmp_path / "val2017").iterdir())) == 3
+
+
+def test_an_archive_with_photos_missing_is_refused(server, tmp_path):
+    photos = archive(server, "val2017", ["val2017/0.jpg"])
+    with pytest.raises(ValueError, match=r"holds 1 .* expected 3"):
+        download_coco(tmp_path, (photos,))
+    assert not (tmp_path / "val2017").exists()
+
+
+def test_too_little_space_is_told_before_the_first_byte(server, tmp_path):
+    huge = Archive("val2017.zip", (server.address("val2017.zip"),), 10**18, "md5", "", "val2017", (), 1)
+    with pytest.raises(OSError, match="are needed"):
+        download_coco(tmp_path, (huge,))
+    assert not server.answers
