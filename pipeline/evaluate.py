@@ -65,7 +65,7 @@ def evaluate(
     images = None
     if max_persons is not None and max_persons < len(persons):
         images = spread(persons, max_persons)
-        persons = persons.take(np.isin(persons.image_id, images))
+        persons = persons.take(np.flatnonzero(np.isin(persons.image_id, images)))
         asked = asked.take(np.isin(asked.image_id, images))
     found = predict(
         predictor,

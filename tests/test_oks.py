@@ -1,0 +1,108 @@
+"""OKS, suppression and scores against pycocotools and against plain loops."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from cache_tools.coco import OKS_SIGMAS
+from cache_tools.instances import from_coco
+from pipeline.oks import joint_similarity, pose_scores, similarity, suppress, suppress_by_image
+
+
+def test_similarity_is_what_pycocotools_computes(shared_data: Path) -> None:
+    annotations = shared_data / "coco" / "person_keypoints_val.json"
+    persons = from_coco(annotations)
+    rng = np.random.default_rng(0)
+    moved = persons.keypoints + rng.normal(0, 0.05, persons.keypoints.shape) * np.sqrt(persons.area)[:, None, None]
+    coco = COCO(str(annotations))
+    results = [
+        {
+            "image_id": int(i),
+            "category_id": 1,
+            "keypoints": np.c_[k, np.ones(17)].ravel().tolist(),
+            "score": 1 - row / 1e6,
+        }
+        for row, (i, k) in enumerate(zip(persons.image_id, moved, strict=True))
+    ]
+    theirs = COCOeval(coco, coco.loadRes(results), "keypoints")
+    theirs.params.maxDets = [100]
+    theirs._prepare()
+    compared = 0
+    for image in np.unique(persons.image_id):
+        rows = np.flatnonzero(persons.image_id == image)
+        truth = {g["id"]: column for column, g in enumerate(theirs._gts[image, 1])}
+        expected = theirs.computeOks(image, 1)[
+            :, [truth[a] for a in persons.annotation_id[rows]]
+        ]  # (detection, person)
+        found = similarity(moved[rows][:, None], persons.keypoints[rows], persons.area[rows], persons.visibility[rows])
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+        compared += found.size
+    assert compared > 1000
+
+
+def test_a_shift_costs_what_the_formula_says() -> None:
+    truth, area = np.random.default_rng(1).uniform(0, 200, (5, 17, 2)), np.array([400.0, 900, 2500, 10000, 40000])
+    expected = np.exp(-(3.0**2 + 4.0**2) / (2 * area[:, None] * (2 * OKS_SIGMAS) ** 2))
+    np.testing.assert_allclose(joint_similarity(truth + [3, 4], truth, area), expected, rtol=1e-12)
+    np.testing.assert_allclose(similarity(truth + [3, 4], truth, area), expected.mean(1), rtol=1e-12)
+
+
+def test_only_labelled_joints_count() -> None:
+    truth = np.zeros((2, 17, 2))
+    found = truth.copy()
+    found[:, 0] = 1e6
+    labelled = np.ones((2, 17))
+    labelled[:, 0] = 0
+    labelled[1] = 0
+    assert similarity(found, truth, np.ones(2), labelled)[0] == 1
+    assert np.isnan(similarity(found, truth, np.ones(2), labelled)[1])
+
+
+def suppress_by_loops(xy: np.ndarray, scores: np.ndarray, areas: np.ndarray, threshold: float) -> list[int]:
+    kept: list[int] = []
+    for row in sorted(range(len(xy)), key=lambda i: -scores[i]):
+        worst = 0.0
+        for other in kept:
+            total = 0.0
+            for joint in range(17):
+                squared = sum((xy[row, joint] - xy[other, joint]) ** 2)
+                total += np.exp(-squared / (2 * OKS_SIGMAS[joint]) ** 2 / ((areas[row] + areas[other]) / 2) / 2)
+            worst = max(worst, total / 17)
+        if worst <= threshold:
+            kept.append(row)
+    return kept
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.sampled_from([0.5, 0.9]))
+def test_suppression_is_the_plain_loop(seed: int, poses: int, threshold: float) -> None:
+    rng = np.random.default_rng(seed)
+    persons = rng.uniform(0, 300, (3, 17, 2))
+    xy = persons[rng.integers(0, 3, poses)] + rng.normal(0, 2, (poses, 17, 2))
+    scores, areas = rng.uniform(0, 1, poses), rng.uniform(500, 20000, poses)
+    assert suppress(xy, scores, areas, threshold).tolist() == suppress_by_loops(xy, scores, areas, threshold)
+
+
+def test_suppression_stays_within_an_image() -> None:
+    xy = np.repeat(np.random.default_rng(2).uniform(0, 100, (1, 17, 2)), 5, axis=0)
+    scores = np.array([0.2, 0.9, 0.5, 0.1, 0.3])
+    kept = suppress_by_image(xy, scores, np.full(5, 1000.0), np.array([7, 3, 7, 3, 9]))
+    assert kept.tolist() == [1, 2, 4]  # the best of each image, in the given order
+    assert suppress_by_image(xy[:0], scores[:0], scores[:0], np.zeros(0, np.int64)).size == 0
+
+
+def test_pose_score_counts_sure_joints_alone() -> None:
+    joints = np.full((3, 17), 0.1)
+    joints[0, :2] = 0.6, 0.8
+    joints[1] = 0.2  # at the threshold is not above it
+    np.testing.assert_allclose(pose_scores(joints, np.array([0.5, 1.0, 1.0])), [0.35, 0, 0])
+
+
+@pytest.mark.parametrize("poses", [1, 2])
+def test_best_comes_first(poses: int) -> None:
+    xy = np.arange(poses * 34, dtype=float).reshape(poses, 17, 2) * 100
+    assert suppress(xy, np.arange(poses, dtype=float), np.ones(poses)).tolist() == list(range(poses))[::-1]
