@@ -1,0 +1,31 @@
+"""`kdcache demo-data`: a COCO-format data set of rendered people."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("demo-data")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--persons", type=click.IntRange(min=1), required=True, help="Labelled persons of the train split.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same bytes.")
+@click.option("--val-persons", type=click.IntRange(min=1), help="Of the val split.  [default: a sixth of --persons]")
+@click.option(
+    "--noise/--no-noise", default=True, show_default=True, help="Give train an annotator's errors; val is always exact."
+)
+@click.option("--level", type=click.Choice(["easy", "hard"]), default="easy", show_default=True, help="Of the photos.")
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes that draw.")
+def command(out: Path, persons: int, seed: int, val_persons: int | None, noise: bool, level: str, workers: int) -> None:
+    """Write a COCO-format data set of rendered people into OUT.
+
+    OUT/train and OUT/val get the photos, OUT/annotations the person_keypoints files. Against perfect labels a teacher
+    has nothing to add, so the train split's keypoints are moved, left out and swapped as human annotators do it.
+    """
+    from pipeline.demo.dataset import write_dataset
+
+    note = write_dataset(out, persons, seed, val_persons=val_persons, noise=noise, level=level, workers=workers)
+    if note is None:
+        click.echo(f"{out} already holds this data set")
+        return
+    for split in ("train", "val"):
+        click.echo(f"{out / split}: {note[split]['photos']} photos, {note[split]['persons']} labelled persons")

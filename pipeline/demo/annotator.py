@@ -1,0 +1,32 @@
+"""Errors as human annotators make them, so that the labels of the train split are no better than COCO's."""
+
+import numpy as np
+
+from cache_tools.coco import MIRROR, OKS_SIGMAS
+from pipeline.demo.body import Floats
+
+MISSING = 0.12  # share of joints that an annotator leaves out
+SWAPPED = 0.02  # share of left-right pairs of the body written the wrong way round
+PAIRS = [(left, int(MIRROR[left])) for left in range(5, 17, 2)]  # shoulders to ankles
+
+
+def annotate(rng: np.random.Generator, keypoints: Floats, area: float, size: tuple[int, int]) -> Floats:
+    """Keypoints (17, 3) as a person would have clicked them in a photo of `size` (height, width).
+
+    The click is off by a normal deviate of sd sigma_k * sqrt(area) on each axis, which is how COCO measured its sigmas
+    (Ronchi and Perona, ICCV 2017), and stays in the photo. One joint is always kept, so that labelled persons stay so.
+    """
+    height, width = size
+    off = rng.normal(0, 1, (len(keypoints), 2)) * (OKS_SIGMAS * np.sqrt(area))[:, None]
+    missing = rng.random(len(keypoints)) < MISSING
+    swapped = rng.random(len(PAIRS)) < SWAPPED
+    noisy = keypoints.copy()
+    noisy[:, :2] = np.clip(noisy[:, :2] + off, 0, [width - 1, height - 1])
+    labelled = keypoints[:, 2] > 0
+    if not (labelled & ~missing).any():
+        missing[np.flatnonzero(labelled)[:1]] = False
+    noisy[missing | ~labelled] = 0
+    for pair, wrong in zip(PAIRS, swapped, strict=True):
+        if wrong:
+            noisy[list(pair)] = noisy[list(pair[::-1])]
+    return noisy

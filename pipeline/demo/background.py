@@ -1,0 +1,73 @@
+"""What stands behind the people: a wall or sky, a ground, and clutter, some of it shaped like limbs."""
+
+import cv2
+import numpy as np
+
+from pipeline.demo.body import Floats
+from pipeline.demo.looks import colour_from_hsv
+
+SKY = np.array([150, 190, 235])
+
+
+def background(rng: np.random.Generator, height: int, width: int, horizon: float) -> Floats:
+    """A photo without people, (height, width, 3) float32 0..255; most are a little out of focus."""
+    if rng.random() < 0.6:
+        small = _paint(rng, height // 2, width // 2, horizon / 2)
+        blurred = cv2.GaussianBlur(small, (0, 0), rng.uniform(0.4, 1.6))
+        return cv2.resize(blurred, (width, height)).astype(np.float32, copy=False)
+    return _paint(rng, height, width, horizon)
+
+
+def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: int, channels: int = 1) -> Floats:
+    """Noise (height, width, channels) in about 0..1, smooth over width / cells pixels."""
+    rows = max(2, int(cells * height / width)) + 1
+    grid = rng.random((rows, cells + 1, channels)).astype(np.float32)
+    smooth = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+    return smooth.reshape(height, width, channels).astype(np.float32, copy=False)
+
+
+def _paint(rng: np.random.Generator, height: int, width: int, horizon: float) -> Floats:
+    wall = _muted_colour(rng)
+    top = wall * rng.uniform(0.7, 1.3) if rng.random() < 0.6 else SKY * rng.uniform(0.6, 1.05)
+    down = np.linspace(0, 1, height, dtype=np.float32)[:, None]
+    photo = np.empty((height, width, 3), np.float32)
+    photo[:] = (top * (1 - down) + wall * down)[:, None]
+    ground = int(np.clip(horizon, 0, height))
+    if ground < height:
+        photo[ground:] = _muted_colour(rng) * np.linspace(0.75, 1.1, height - ground)[:, None, None]
+    for _ in range(int(rng.integers(2, 14))):
+        _add_clutter(rng, photo)
+    if rng.random() < 0.3:  # tiles or boards
+        step = int(rng.integers(8, 40))
+        photo[:, ::step] *= 0.85
+        if rng.random() < 0.5:
+            photo[::step] *= 0.85
+    photo *= 0.75 + 0.5 * smooth_noise(rng, height, width, int(rng.integers(2, 8)), 3 if rng.random() < 0.3 else 1)
+    grain = rng.uniform(0, 0.35)
+    photo *= 1 + grain * (smooth_noise(rng, height, width, int(rng.integers(20, 120))) - 0.5)
+    return photo
+
+
+def _add_clutter(rng: np.random.Generator, photo: Floats) -> None:
+    """Furniture, windows, buildings, trees; one in ten is a jointed stroke, as a limb is."""
+    height, width = photo.shape[:2]
+    x, y = rng.uniform(-0.1, 1) * width, rng.uniform(-0.2, 0.75) * height
+    wide, tall = rng.gamma(2, 0.09) * width, rng.gamma(2, 0.13) * height
+    colour, kind, start = _muted_colour(rng).tolist(), rng.random(), (int(x), int(y))
+    if kind < 0.6:
+        filled = rng.random() < 0.8
+        cv2.rectangle(photo, start, (int(x + wide), int(y + tall)), colour, -1 if filled else int(rng.integers(1, 5)))
+    elif kind < 0.75:
+        axes = (int(wide / 2) + 1, int(tall / 2) + 1)
+        cv2.ellipse(photo, start, axes, rng.uniform(0, 180), 0, 360, colour, -1)
+    elif kind < 0.9:
+        end = (int(x + rng.normal(0, 0.4) * width), int(y + rng.normal(0, 0.5) * height))
+        cv2.line(photo, start, end, colour, int(rng.integers(1, 9)), cv2.LINE_AA)
+    else:
+        strokes = np.cumsum(rng.normal(0, 0.09, (4, 2)) * [width, height], 0)
+        points = (np.array([x, y]) + strokes).astype(np.int32)
+        cv2.polylines(photo, [points], False, colour, int(rng.integers(4, 16)), cv2.LINE_AA)
+
+
+def _muted_colour(rng: np.random.Generator) -> Floats:
+    return colour_from_hsv(int(rng.integers(180)), min(255, rng.gamma(1.5, 32)), int(rng.integers(40, 240)))

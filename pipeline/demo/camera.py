@@ -1,0 +1,41 @@
+"""A pinhole camera. Camera axes are x right, y down, z forward; its image plane has pixel i from i to i + 1."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.demo.body import Floats
+
+NEAREST = 0.05  # metres: what is nearer is drawn as if it were here
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Stands at (0, 0, eye_height) and looks along +y, `pitch` radians down."""
+
+    width: int
+    height: int
+    focal: float  # pixels
+    eye_height: float  # metres
+    pitch: float
+
+    @property
+    def horizon(self) -> float:
+        """Row of the horizon."""
+        return self.height / 2 - self.focal * np.tan(self.pitch)
+
+    def see(self, points: Floats) -> Floats:
+        """World points (..., 3) in camera axes, float32."""
+        return self.turn(points - np.array([0, 0, self.eye_height]))
+
+    def turn(self, directions: Floats) -> Floats:
+        """World directions (..., 3) in camera axes, float32."""
+        x, y, z = np.moveaxis(np.asarray(directions), -1, 0)
+        cos, sin = np.cos(self.pitch), np.sin(self.pitch)
+        return np.stack([x, -(z * cos + y * sin), y * cos - z * sin], -1).astype(np.float32)
+
+    def project(self, seen: Floats) -> Floats:
+        """Image-plane position (..., 2) of points (..., 3) in camera axes."""
+        depth = np.maximum(seen[..., 2], NEAREST)
+        across = self.focal * seen[..., 0] / depth + self.width / 2
+        return np.stack([across, self.focal * seen[..., 1] / depth + self.height / 2], -1)

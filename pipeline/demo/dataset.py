@@ -1,0 +1,103 @@
+"""The demo data set as a folder: both splits, and a note of what it was made from; making it twice costs nothing."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pipeline.demo.coco_files import SPLITS, write_split
+from pipeline.demo.scene import LEVELS
+
+NOTE = "demo.json"
+UNFINISHED = ".unfinished"  # everything is drawn in here and moved out when it is whole
+GENERATOR = 1  # goes up when the same arguments draw other photos
+ANNOTATIONS = tuple(f"annotations/person_keypoints_{split}.json" for split in SPLITS)
+
+
+def write_dataset(
+    out: Path,
+    persons: int,
+    seed: int = 0,
+    *,
+    val_persons: int | None = None,
+    noise: bool = True,
+    level: str = "easy",
+    workers: int = 1,
+) -> dict[str, Any] | None:
+    """Write train and val photos and their COCO keypoint files into `out`; None when they are there already.
+
+    persons, val_persons: at least so many labelled persons (val: a sixth of train by default). noise: give the train
+    split an annotator's errors; val is always exact and depends on seed, level and val_persons alone.
+    Returns the arguments and the numbers of photos and persons, as written into `out/demo.json`.
+    Raises ValueError when `out` holds anything else.
+    """
+    val_persons = max(1, persons // 6) if val_persons is None else val_persons
+    arguments = {
+        "generator": GENERATOR,
+        "persons": persons,
+        "val_persons": val_persons,
+        "seed": seed,
+        "noise": noise,
+        "level": level,
+    }
+    _check(arguments, workers)
+    if _is_there(out, arguments):
+        return None
+    _clear(out)
+    drawn = out / UNFINISHED
+    try:
+        numbers = {
+            "train": write_split(drawn, "train", persons, seed, noise=noise, level=level, workers=workers),
+            "val": write_split(drawn, "val", val_persons, seed, level=level, workers=workers),
+        }
+        note = {"arguments": arguments, **numbers}
+        (drawn / NOTE).write_text(json.dumps(note, indent=1) + "\n")
+        for name in (*SPLITS, "annotations", NOTE):  # the note last: with it the set is whole
+            os.replace(drawn / name, out / name)
+        drawn.rmdir()
+    except BaseException:
+        _clear(out)
+        raise
+    return note
+
+
+def _check(arguments: dict[str, Any], workers: int) -> None:
+    if arguments["level"] not in LEVELS:
+        raise ValueError(f"unknown level {arguments['level']!r}: expected one of {', '.join(LEVELS)}")
+    for name, least in (("persons", 1), ("val_persons", 1), ("seed", 0)):
+        if arguments[name] < least:
+            raise ValueError(f"{name} is {arguments[name]}: expected at least {least}")
+    if workers < 1:
+        raise ValueError(f"workers is {workers}: expected at least 1")
+
+
+def _is_there(out: Path, arguments: dict[str, Any]) -> bool:
+    """Whether `out` holds the set of these arguments; ValueError when it holds what is not ours to replace."""
+    if not out.exists():
+        return False
+    if not out.is_dir():
+        raise ValueError(f"{out} is a file: expected a new or an empty folder")
+    files = [path for path in out.rglob("*") if not path.is_dir() and UNFINISHED not in path.relative_to(out).parts]
+    if not files:
+        return False
+    whole = all((out / name).is_file() for name in ANNOTATIONS)
+    if (out / NOTE).is_file():
+        found = json.loads((out / NOTE).read_text()).get("arguments", {})
+        if not whole:  # somebody, such as Snakemake, took the annotation files away to have them made again
+            return False
+        if found == arguments:
+            return True
+        differing = [f"{k} {found.get(k)!r}, asked for {v!r}" for k, v in arguments.items() if found.get(k) != v]
+        raise ValueError(f"{out} holds other demo data ({'; '.join(differing)}): delete it or choose another folder")
+    if (out / UNFINISHED).is_dir():
+        return False
+    raise ValueError(f"{out} is not empty ({files[0].name}, ...) and is not demo data: choose another folder")
+
+
+def _clear(out: Path) -> None:
+    """Leave nothing of a demo data set in `out`; empty folders stay for whoever made them."""
+    for name in (*SPLITS, UNFINISHED):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in (*ANNOTATIONS, NOTE):
+        (out / name).unlink(missing_ok=True)

@@ -1,0 +1,79 @@
+"""Where on the body a point is: how far along arm, leg and scalp, so that clothes and faces can be painted on it."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.demo.body import HAIR, SIDES, Body, Floats, load_body
+
+NOT_ARM, NOT_LEG, NOT_SCALP = -0.3, -1.0, -9.0
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Coordinates of the S surface vertices of the mean body, and the landmarks that faces are painted around."""
+
+    arm: Floats  # (S,) 0 at the shoulder, 1 at the elbow, 2 at the wrist; NOT_ARM elsewhere
+    leg: Floats  # (S,) 0 at the hip, 1 at the knee, 2 at the ankle; negative above; NOT_LEG on arms
+    scalp: Floats  # (S,) above 0 where hair grows, in centimetres from the hairline
+    is_head: NDArray[np.bool_]  # (S,)
+    attributes: Floats  # (S, 6) x, y, z of the mean body, arm, leg, scalp: what a pixel needs to be painted
+    hair_behind_face: NDArray[np.bool_]  # (F,) faces of the hair that do not hang over the face
+    neck_z: float
+    eye: Floats  # (3,) the left one
+    ear: Floats  # (3,) the left one
+    nose: Floats  # (3,)
+
+
+@functools.cache
+def load_regions() -> Regions:
+    """The regions of the packaged body."""
+    body = load_body()
+    vertices, keypoints = body.vertices, body.keypoints
+    nose, eye, ear = keypoints[0], keypoints[1], keypoints[3]
+    is_arm = _weight(body, "uarm", "larm", "hand") > 0.5
+    is_head = body.bone_weights[: body.surface, body.bones["head"]] > 0.5
+    arm = np.where(is_arm, _along_arm(body), NOT_ARM).astype(np.float32)
+    leg = np.where(is_arm, NOT_LEG, _along_leg(body)).astype(np.float32)
+    above_forehead = (vertices[:, 2] - eye[2] - 0.058) / 0.01
+    behind_ears = (vertices[:, 1] - ear[1] + 0.004) / 0.01
+    above_nape = (vertices[:, 2] - ear[2] + 0.045) / 0.01
+    hairline = np.maximum(above_forehead, np.minimum(behind_ears, above_nape))
+    scalp = np.where(is_head, np.maximum(hairline, NOT_SCALP), NOT_SCALP).astype(np.float32)
+    middle = vertices[body.faces].mean(1)
+    over_face = (middle[:, 1] < ear[1] - 0.025) & (middle[:, 2] < eye[2] + 0.045)
+    return Regions(
+        arm=arm,
+        leg=leg,
+        scalp=scalp,
+        is_head=is_head,
+        attributes=np.column_stack([vertices, arm, leg, scalp]).astype(np.float32),
+        hair_behind_face=(body.part == HAIR) & ~over_face,
+        neck_z=float(body.head("neck")[2]),
+        eye=eye,
+        ear=ear,
+        nose=nose,
+    )
+
+
+def _weight(body: Body, *bones: str) -> Floats:
+    columns = [body.bones[f"{bone}.{side}"] for bone in bones for side in SIDES]
+    return body.bone_weights[: body.surface, columns].sum(1)
+
+
+def _along_arm(body: Body) -> Floats:
+    """Arm coordinate of every vertex, both sides folded onto the left."""
+    left = body.vertices.astype(np.float64)
+    left[:, 0] = np.abs(left[:, 0])
+    shoulder, elbow, wrist = (body.head(bone) for bone in ("uarm.L", "larm.L", "hand.L"))
+    upper = (left - shoulder) @ (elbow - shoulder) / ((elbow - shoulder) @ (elbow - shoulder))
+    lower = (left - elbow) @ (wrist - elbow) / ((wrist - elbow) @ (wrist - elbow))
+    return np.where(upper < 1, upper, 1 + np.maximum(lower, 0))
+
+
+def _along_leg(body: Body) -> Floats:
+    hip, knee, ankle = (body.head(bone)[2] for bone in ("uleg.L", "lleg.L", "foot.L"))
+    depth = [-hip - 0.3, -hip, -knee, -ankle, -ankle + 0.1]
+    return np.interp(-body.vertices[:, 2], depth, [-0.7, 0, 1, 2, 2.3])
