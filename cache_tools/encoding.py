@@ -1,0 +1,60 @@
+"""A shard's heatmaps, as they come from the teacher, into codes: checked, clamped, counted and measured on the way."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cache_tools.codec import Codec, Codes, Maps
+from cache_tools.error import error_of_row
+
+BLOCK = 64  # rows encoded at once: the float32 maps of a whole shard would be half a gigabyte
+
+Batches = Maps | Iterable[Maps]
+
+
+def encode_rows(
+    codec: Codec,
+    batches: Batches,
+    shape: tuple[int, ...],
+    rows: range,
+    annotation_id: NDArray[np.int64],
+    measured: Collection[int] = (),
+) -> tuple[Codes, dict[str, int], dict[int, dict[str, Any]]]:
+    """Codes, counts of clamped values and error_of_row of the measured rows.
+
+    batches: maps (n, *shape, h, w) of `rows`, whole or in pieces in row order. annotation_id: of `rows`, for messages.
+    Raises ValueError for another shape, another number of rows, and for values that are not finite.
+    """
+    codes = np.zeros((len(rows), *shape, *codec.code_shape), codec.dtype)
+    clamped, errors, done = {"below": 0, "above": 0}, {}, 0
+    for piece in [batches] if isinstance(batches, np.ndarray) else batches:
+        for start in range(0, len(piece), BLOCK):
+            maps = np.asarray(piece[start : start + BLOCK], np.float32)
+            if maps.shape[1:] != (*shape, *codec.heatmap_size):
+                raise ValueError(f"heatmaps of shape {maps.shape[1:]} a row: expected {(*shape, *codec.heatmap_size)}")
+            if done + len(maps) > len(rows):
+                raise ValueError(f"more than {len(rows)} rows of heatmaps: expected rows {rows.start}-{rows.stop - 1}")
+            _refuse_not_finite(maps, annotation_id[done : done + len(maps)])
+            clamped["below"] += int(np.count_nonzero(maps < 0))
+            clamped["above"] += int(np.count_nonzero(maps > 1))
+            codes[done : done + len(maps)] = codec.encode(maps)
+            for i, row in enumerate(range(rows.start + done, rows.start + done + len(maps))):
+                if row in measured:
+                    errors[row] = error_of_row(codec, maps[i])
+            done += len(maps)
+    if done != len(rows):
+        raise ValueError(f"{done} rows of heatmaps: expected {len(rows)}, rows {rows.start}-{rows.stop - 1}")
+    return codes, clamped, errors
+
+
+def _refuse_not_finite(maps: Maps, annotation_id: NDArray[np.int64]) -> None:
+    finite = np.isfinite(maps).all(axis=tuple(range(1, maps.ndim)))
+    if not finite.all():
+        bad = annotation_id[~finite]
+        named = ", ".join(map(str, bad[:10])) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
+        raise ValueError(
+            f"the teacher's heatmaps hold NaN or infinity for annotation {named}: "
+            "nothing was stored of this shard; check the teacher's weights and precision"
+        )

@@ -1,0 +1,78 @@
+"""The ledger says which shards are done and what was written: a shard counts only with its entry, written last."""
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any
+
+from cache_tools import error
+from cache_tools.objects import Objects, fingerprint, from_bytes, seal, to_bytes, unseal
+from cache_tools.spec import StoreSpec
+
+RECEIPT = "receipt.json"
+
+
+def entry_key(shard: int) -> str:
+    """Key of a shard's entry."""
+    return f"ledger/{shard}.json"
+
+
+def make_entry(
+    rows: range, written: Mapping[str, bytes], clamped: Mapping[str, int], errors: Mapping[int, dict[str, Any]]
+) -> dict[str, Any]:
+    """A shard's entry. clamped: values `below` 0 and `above` 1; errors: error_of_row of each measured row."""
+    return {
+        "rows": [rows.start, rows.stop],
+        "objects": {key: fingerprint(data) for key, data in sorted(written.items())},
+        "clamped": dict(clamped),
+        "errors": {str(row): errors[row] for row in sorted(errors)},
+    }
+
+
+def write_entry(objects: Objects, shard: int, entry: Mapping[str, Any]) -> None:
+    """Write a shard's entry; the shard's objects are all written by now."""
+    objects.set(entry_key(shard), to_bytes(seal(entry)))
+
+
+def read_entry(objects: Objects, shard: int) -> dict[str, Any] | None:
+    """A shard's entry, or None where it is not done; ValueError when it is damaged."""
+    key = entry_key(shard)
+    data = objects.get(key)
+    return None if data is None else unseal(from_bytes(data, f"{objects.url}/{key}"), f"{objects.url}/{key}")
+
+
+def read_receipt(objects: Objects) -> dict[str, Any] | None:
+    """The receipt of a finished store, or None."""
+    data = objects.get(RECEIPT)
+    where = f"{objects.url}/{RECEIPT}"
+    return None if data is None else unseal(from_bytes(data, where), where)
+
+
+def measured_error(entries: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """The codec's error on the rows measured so far: the keys of error.summary."""
+    return error.summary([row for entry in entries for row in entry["errors"].values()])
+
+
+def write_receipt(
+    objects: Objects, spec: StoreSpec, static: Mapping[str, Any], entries: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Write and return what a finished store is: digest, rows, bytes, clamped values, measured error, spec.
+
+    static: fingerprints of the objects that belong to no shard.
+    """
+    bytes_of = {"heatmaps": 0, "views": 0, "crops": 0, "instances": 0}
+    for written in [static, *(entry["objects"] for entry in entries)]:
+        for key, printed in written.items():
+            if (part := key.split("/")[0]) in bytes_of:
+                bytes_of[part] += printed["bytes"]
+    content = to_bytes({"spec": spec.digest, "static": static, "ledger": entries})
+    receipt = {
+        "digest": sha256(content).hexdigest(),
+        "rows": spec.rows,
+        "bytes": bytes_of,
+        "bytes_per_row": {part: round(total / spec.rows, 1) for part, total in bytes_of.items()},
+        "clamped": {side: sum(entry["clamped"][side] for entry in entries) for side in ("below", "above")},
+        "error": measured_error(entries),
+        "spec": spec.to_json(),
+    }
+    objects.set(RECEIPT, to_bytes(seal(receipt)))
+    return receipt

@@ -1,0 +1,124 @@
+"""Rows out of sharded arrays by zarr v3's sharding format: quicker than zarr's own path for scattered rows, as strict.
+
+A shard object is its compressed chunks end to end, then an index of (offset, length) a chunk, then the index's crc32c.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import google_crc32c
+import numpy as np
+from numcodecs import zstd
+from numpy.typing import NDArray
+
+from cache_tools.layout import array_objects
+from cache_tools.objects import Objects
+
+CRC = 4  # bytes of a crc32c
+EMPTY = 2**64 - 1  # offset and length of a chunk that was not written: all zero
+LOAD_THREADS = 4
+
+
+class ShardedRows:
+    """One sharded array. shard_bytes(shard) is the length of a shard's object as its ledger entry has it."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        name: str,
+        shape: tuple[int, ...],
+        dtype: str,
+        shard_rows: int,
+        chunk_rows: int,
+        shard_bytes: Callable[[int, str], int],
+    ) -> None:
+        self.objects, self.name, self.shape, self.dtype = objects, name, shape, np.dtype(dtype)
+        self.shard_rows, self.chunk_rows, self._shard_bytes = shard_rows, chunk_rows, shard_bytes
+        self._indexes: dict[int, NDArray[np.uint64]] = {}
+        self._loaded: NDArray[Any] | None = None
+
+    def read(self, rows: NDArray[np.integer]) -> NDArray[Any]:
+        """Codes (B, ...) of rows in any order; each chunk is decoded once."""
+        if self._loaded is not None:
+            return self._loaded[rows]
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        chunk_of = rows // self.chunk_rows
+        for chunk in np.unique(chunk_of):
+            places = np.flatnonzero(chunk_of == chunk)
+            out[places] = self._chunk(int(chunk))[rows[places] - chunk * self.chunk_rows]
+        return out
+
+    def load(self) -> None:
+        """Hold every row in memory, decoded: from now on `read` touches no disk."""
+        if self._loaded is not None:
+            return
+        whole = np.zeros(self.shape, self.dtype)
+        shards = -(-self.shape[0] // self.shard_rows)
+        with ThreadPoolExecutor(LOAD_THREADS) as pool:
+            list(pool.map(lambda shard: self._load_shard(shard, whole), range(shards)))
+        self._loaded = whole
+
+    def _load_shard(self, shard: int, whole: NDArray[Any]) -> None:
+        length = self._shard_bytes(shard, self._key(shard))
+        data = self._bytes(shard, 0, length)
+        index = self._parse_index(shard, data[-self._index_bytes :])
+        per_shard = len(index)
+        for inner in range(per_shard):
+            start = (shard * per_shard + inner) * self.chunk_rows
+            rows = whole[start : start + self.chunk_rows]
+            if len(rows) and index[inner, 0] != EMPTY:
+                offset, size = map(int, index[inner])
+                self._decode(data[offset : offset + size], rows, start)
+
+    def _chunk(self, chunk: int) -> NDArray[Any]:
+        shard, inner = divmod(chunk, self.shard_rows // self.chunk_rows)
+        if shard not in self._indexes:
+            length = self._shard_bytes(shard, self._key(shard))
+            tail = self._bytes(shard, length - self._index_bytes, self._index_bytes)
+            self._indexes[shard] = self._parse_index(shard, tail)
+        offset, size = map(int, self._indexes[shard][inner])
+        rows = np.zeros((self.chunk_rows, *self.shape[1:]), self.dtype)
+        if offset != EMPTY:
+            self._decode(self._bytes(shard, offset, size), rows, chunk * self.chunk_rows)
+        return rows
+
+    @property
+    def _index_bytes(self) -> int:
+        return self.shard_rows // self.chunk_rows * 16 + CRC
+
+    def _key(self, shard: int) -> str:
+        return array_objects(self.name, shard)
+
+    def _bytes(self, shard: int, start: int, length: int) -> bytes:
+        data = self.objects.get_range(self._key(shard), start, length)
+        if data is None or len(data) != length:
+            found = "is missing" if data is None else "is shorter than the ledger says"
+            raise ValueError(f"{self.objects.url}/{self._key(shard)} {found}; {REPAIR}")
+        return data
+
+    def _parse_index(self, shard: int, tail: bytes) -> NDArray[np.uint64]:
+        if not _crc_holds(tail):
+            raise ValueError(f"{self.objects.url}/{self._key(shard)}: the chunk index is damaged; {REPAIR}")
+        return np.frombuffer(tail[:-CRC], "<u8").reshape(-1, 2)
+
+    def _decode(self, data: bytes, rows: NDArray[Any], start: int) -> None:
+        """Decode a chunk into `rows`, the array's from `start` on: chunk_rows of them, or fewer at the array's end."""
+        if not _crc_holds(data):
+            last = min(start + self.chunk_rows, self.shape[0]) - 1
+            shard = start // self.shard_rows
+            raise ValueError(
+                f"{self.objects.url}: {self.name}, shard {shard}, rows {start}-{last}: wrong checksum; {REPAIR}"
+            )
+        if len(rows) == self.chunk_rows:
+            zstd.decompress(data[:-CRC], rows)
+        else:
+            chunk = np.frombuffer(zstd.decompress(data[:-CRC]), self.dtype).reshape(self.chunk_rows, *self.shape[1:])
+            rows[:] = chunk[: len(rows)]
+
+
+REPAIR = "run `kdcache verify --forget-damaged` on the store, then the same `kdcache build` again"
+
+
+def _crc_holds(data: bytes) -> bool:
+    return google_crc32c.value(data[:-CRC]) == int.from_bytes(data[-CRC:], "little")

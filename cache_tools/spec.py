@@ -1,0 +1,168 @@
+"""What a store contains and from what it was made; opening it for anything else is a CacheMismatch."""
+
+import hashlib
+import json
+import platform
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from typing import Any
+
+from cache_tools import geometry
+from cache_tools.coco import JOINTS
+from cache_tools.codec import get_codec
+from cache_tools.instances import Instances
+
+FORMAT_VERSION = 1
+# Differing here, two stores still hold the same thing: where files lay, what ran, what was measured.
+NOT_COMPARED = ("versions", "annotations.source", "teacher.ap")
+
+
+class CacheMismatch(ValueError):
+    """A store holds something else than was asked for; the message names every field that differs."""
+
+
+@dataclass(frozen=True)
+class TeacherSpec:
+    """Who drew the heatmaps. digest: of weights and preprocessing; flip: averaged with the mirrored crop's."""
+
+    name: str
+    digest: str
+    licence: str = "unknown"
+    flip: bool = False
+    ap: float | None = None  # measured, where labels allowed it
+
+
+@dataclass(frozen=True)
+class FrameSpec:
+    """Where the heatmaps lie: `crop_to_image` of each row is geometry.crop_to_image(box, name, input_size, padding)."""
+
+    name: str = "udp"
+    input_size: tuple[int, int] = (256, 192)  # height, width
+    heatmap_size: tuple[int, int] = (64, 48)
+    padding: float = geometry.PADDING
+    sigma: float = 2.0  # of the teacher's peaks, in cells
+    cell_to_crop: list[list[float]] = field(default_factory=list)  # (2, 3); filled in from the frame's name when empty
+
+    def __post_init__(self) -> None:
+        if not self.cell_to_crop:
+            matrix = geometry.cell_to_crop(self.name, self.input_size, self.heatmap_size)
+            object.__setattr__(self, "cell_to_crop", matrix.tolist())
+
+
+@dataclass(frozen=True)
+class AnnotationsSpec:
+    """digest: of the instance table (Instances.digest); source: the file it was read from."""
+
+    digest: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class CropsSpec:
+    """The photos' part of a store. region: the rule that chose what is shown; quality: of the JPEG."""
+
+    region: str
+    quality: int
+
+
+@dataclass(frozen=True)
+class StoreSpec:
+    """Everything that two stores must share to be the same store."""
+
+    rows: int
+    teacher: TeacherSpec
+    annotations: AnnotationsSpec
+    frame: FrameSpec = FrameSpec()
+    codec: str = "compact"
+    joints: int = JOINTS
+    shard_rows: int = 2048
+    chunk_rows: int = 64
+    crops: CropsSpec | None = None
+    views: int = 0  # stored augmentations a row, beside the canonical view
+    format_version: int = FORMAT_VERSION
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        get_codec(self.codec, self.frame.heatmap_size)
+        if self.rows < 1:
+            raise ValueError(f"a store of {self.rows} rows: expected at least one")
+        if self.chunk_rows < 1 or self.shard_rows < 1 or self.shard_rows % self.chunk_rows:
+            raise ValueError(
+                f"shard_rows {self.shard_rows} is not a multiple of chunk_rows {self.chunk_rows}: "
+                f"use a multiple of {max(self.chunk_rows, 1)}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec as JSON's own types."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "StoreSpec":
+        """The spec that `to_json` wrote; ValueError for a format this version doesn't know."""
+        version = data.get("format_version")
+        if version != FORMAT_VERSION:
+            raise ValueError(
+                f"the store has format version {version}, this kdcache reads version {FORMAT_VERSION}: "
+                "install the kdcache that wrote it, or build the store again"
+            )
+        frame = data["frame"] | {k: tuple(data["frame"][k]) for k in ("input_size", "heatmap_size")}
+        parts = {
+            "teacher": TeacherSpec(**data["teacher"]),
+            "annotations": AnnotationsSpec(**data["annotations"]),
+            "frame": FrameSpec(**frame),
+            "crops": None if data["crops"] is None else CropsSpec(**data["crops"]),
+        }
+        return cls(**(data | parts))
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the compared fields."""
+        return hashlib.sha256(json.dumps(self._compared(), sort_keys=True).encode()).hexdigest()
+
+    def without_rows(self) -> "StoreSpec":
+        """The same spec of no particular rows: what stores must share to be merged."""
+        return replace(self, rows=1, annotations=AnnotationsSpec(""))
+
+    def differences(self, found: "StoreSpec") -> list[str]:
+        """`field: found X, expected Y` for each compared field in which `found` is not this spec."""
+        mine, other = self._compared(), found._compared()
+        return [
+            f"{name}: found {_short(other.get(name))}, expected {_short(mine.get(name))}"
+            for name in sorted(mine.keys() | other.keys())
+            if mine.get(name) != other.get(name)
+        ]
+
+    def check(self, found: "StoreSpec", where: str) -> None:
+        """CacheMismatch unless `found`, the spec of the store at `where`, is this one."""
+        if differences := self.differences(found):
+            raise CacheMismatch(
+                f"{where} holds another cache:\n  " + "\n  ".join(differences) + "\n"
+                "Give what it was made from, or build into another folder."
+            )
+
+    def _compared(self) -> dict[str, Any]:
+        flat = _flatten(self.to_json())
+        return {k: v for k, v in flat.items() if not any(k == n or k.startswith(n + ".") for n in NOT_COMPARED)}
+
+
+def make_spec(instances: Instances, teacher: TeacherSpec, *, source: str = "", **fields: Any) -> StoreSpec:
+    """The spec of a store of these persons; `fields` are StoreSpec's own (frame, codec, shard_rows, crops, views)."""
+    annotations = AnnotationsSpec(instances.digest, source)
+    return StoreSpec(len(instances), teacher, annotations, versions=installed_versions(), **fields)
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of what writes a store, for the record."""
+    return {"python": platform.python_version()} | {p: metadata.version(p) for p in ("kdcache", "numpy", "zarr")}
+
+
+def _flatten(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 90 else text[:87] + "..."
