@@ -1,0 +1,41 @@
+"""Crops of the student from stored pixels, on the device that trains: one bilinear look at the canvas."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CANVASES_AT_ONCE = 2  # on a CPU: their float copies stay in its cache, a whole batch's would not
+
+
+def sampling_grid(matrix: Tensor, source_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """grid_sample's grid (B, h, w, 2), align_corners, of matrices (B, 2, 3) from destination pixel to source pixel."""
+    (source_height, source_width), (height, width) = source_size, size
+    matrix = matrix.float()
+    to_unit = 2 / torch.tensor([[source_width - 1], [source_height - 1]], dtype=torch.float32, device=matrix.device)
+    scaled = matrix * to_unit
+    columns = scaled[:, :, :1] * torch.arange(width, device=matrix.device)  # (B, 2, w)
+    rows = scaled[:, :, 1:2] * torch.arange(height, device=matrix.device) + scaled[:, :, 2:] - 1  # (B, 2, h)
+    planes = rows[..., :, None] + columns[..., None, :]  # (B, 2, h, w): grid_sample reads planes faster than pairs
+    return planes.permute(0, 2, 3, 1)
+
+
+def warp_image(
+    canvas: Tensor, matrix: Tensor, size: tuple[int, int], gain: Tensor | None = None, bias: Tensor | None = None
+) -> Tensor:
+    """Crops (B, 3, h, w) float32 in 0..255 from canvases uint8 (B, H, W, 3): bilinear, black outside the canvas.
+
+    matrix (B, 2, 3): crop pixel -> canvas pixel. gain, bias (B, 3) change the colours, then kept within 0..255.
+    Bilinear, so a canvas much denser than the crop aliases: stored crops are about as dense as the input.
+    """
+    crops = torch.empty(len(canvas), 3, *size, device=canvas.device)
+    at_once = CANVASES_AT_ONCE if canvas.device.type == "cpu" else max(len(canvas), 1)
+    for start in range(0, len(canvas), at_once):
+        part = slice(start, start + at_once)
+        pixels = canvas[part].permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        grid = sampling_grid(matrix[part], (canvas.shape[1], canvas.shape[2]), size)
+        crops[part] = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+    if gain is not None:
+        crops.mul_(gain[:, :, None, None])
+    if bias is not None:
+        crops.add_(bias[:, :, None, None])
+    return crops if gain is None and bias is None else crops.clamp_(0, 255)
