@@ -82,9 +82,11 @@ def keypoints(maps: NDArray[np.float32], cell_to_image: Matrix, *, device: str =
 
 
 def torch_device(name: str) -> torch.device:
-    """The device called `name`; `auto` is CUDA where there is one."""
+    """The device that `auto`, `cpu`, `cuda` or `cuda:N` means; ValueError where CUDA is asked for and is not there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {name!r} was asked for, but torch {torch.__version__} finds no CUDA device: use cpu")
     return torch.device(name)
 
 
