@@ -70,6 +70,8 @@ class TrainSettings(Settings):
     )  # warmed up, so that short runs are not averaged with their start
     seed: int = 0
     workers: int = Field(2, gt=0)  # decode threads
+    memory_gib: float = Field(4.0, ge=0)  # cached heatmaps are held on the device up to this, else read
+    log_steps: int = Field(50, gt=0)
     amp: bool = True  # bfloat16 autocast, on CUDA alone
     channels_last: bool = True
     compile: bool = False

@@ -1,0 +1,86 @@
+"""Pixels of a batch, by threads: JPEG bytes from the store or photos from a folder, cut to what the student will see.
+
+Decoding (libjpeg-turbo) and cutting (OpenCV) both run without the GIL, so threads are enough and nothing is copied
+between processes.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from cache_tools.geometry import Matrix, compose, invert
+from cache_tools.images import Image, read_image
+from cache_tools.store import HeatmapStore
+
+SHRINKS = (8, 4, 2)  # what a JPEG decoder does at next to no cost, each block of so many pixels averaged to one
+
+
+class Photos:
+    """Where the pixels of each row come from: the store's own crops, or the folder of photos."""
+
+    def __init__(self, store: HeatmapStore, folder: str | Path | None = None) -> None:
+        self.store, self.folder = store, None if folder is None else Path(folder)
+        self.stored = folder is None
+        if self.stored and store.spec.crops is None:
+            raise ValueError(f"{store.url} holds no crops: give the folder of photos, or build it with --crops")
+        if self.folder is not None and not self.folder.is_dir():
+            raise FileNotFoundError(f"there is no folder of photos at {self.folder}")
+        # OpenCV would start threads of its own in each of ours
+        cv2.setNumThreads(1)
+
+    def canvas_size(self, rows: int) -> tuple[int, int]:
+        """(height, width) in which each of the first `rows` stored crops fits."""
+        height, width = self.store.crop_size[:rows].max(axis=0)
+        return int(height), int(width)
+
+    def cut(self, rows: NDArray[np.int64], views: list[tuple[Matrix, NDArray[np.uint8]]]) -> None:
+        """Fill each crop array (B, H, W, 3) through its matrices (B, 2, 3), crop pixel -> image pixel.
+
+        Several views of one row share one decoding. Bilinear, black outside; where the photo is at least twice as dense
+        as the view, it is decoded at half the size or less, which is quicker and does not alias.
+        """
+        steps = np.min([np.sqrt(np.abs(np.linalg.det(matrix[:, :, :2]))) for matrix, _ in views], axis=0)  # (B,)
+        for place, row in enumerate(rows):
+            canvas, canvas_to_image = self._canvas(int(row), float(steps[place]))
+            image_to_canvas = invert(canvas_to_image)
+            for matrix, crops in views:
+                view_to_canvas = compose(matrix[place], image_to_canvas)
+                height, width = crops.shape[1:3]
+                cv2.warpAffine(
+                    canvas,
+                    view_to_canvas,
+                    (width, height),
+                    dst=crops[place],
+                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                )
+
+    def copy(self, rows: NDArray[np.int64], canvases: NDArray[np.uint8]) -> Matrix:
+        """Whole stored crops into canvases (B, H, W, 3), top left, black around; matrices (B, 2, 3) image -> canvas."""
+        for canvas, data in zip(canvases, self.store.read_crops(rows), strict=True):
+            crop = simplejpeg.decode_jpeg(data, colorspace="RGB")
+            height, width = crop.shape[:2]
+            canvas[:height, :width] = crop
+            canvas[height:] = 0
+            canvas[:height, width:] = 0
+        return invert(self.store.crop_pixel_to_image[rows])
+
+    def _canvas(self, row: int, step: float) -> tuple[Image, Matrix]:
+        """Pixels that show a row, and the matrix from them to the image. step: image pixels per view pixel."""
+        if self.folder is not None:
+            height, width = self.store.instances.image_size[row]
+            photo = read_image(self.folder / self.store.instances.file_name[row], (int(height), int(width)))
+            return photo, np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+        data = self.store.read_crops([row])[0]
+        canvas_to_image = self.store.crop_pixel_to_image[row]
+        density = step / float(np.sqrt(np.abs(np.linalg.det(canvas_to_image[:, :2]))))
+        shrink = next((s for s in SHRINKS if s <= density), 1)
+        if shrink == 1:
+            return simplejpeg.decode_jpeg(data, colorspace="RGB"), canvas_to_image
+        height, width = (-(-int(side) // shrink) for side in self.store.crop_size[row])
+        canvas = simplejpeg.decode_jpeg(data, colorspace="RGB", min_height=height, min_width=width)
+        # pixel x of the small canvas is the mean of pixels shrink * x to shrink * x + shrink - 1
+        grow = np.array([[shrink, 0, (shrink - 1) / 2], [0, shrink, (shrink - 1) / 2]])
+        return canvas, compose(grow, canvas_to_image)
