@@ -14,7 +14,7 @@ SMALLEST_AREA = 40  # square pixels; who shows less is not labelled
 FACE = slice(0, 5)  # nose, eyes and ears are labelled only where they are seen
 # How deep under the skin, in metres, a keypoint may lie and still be called visible.
 DEPTH_UNDER_SKIN = np.array(
-    [0.05, 0.05, 0.05, 0.07, 0.07, 0.14, 0.14, 0.09, 0.09, 0.08, 0.08, 0.18, 0.18, 0.12, 0.12, 0.1, 0.1]
+    [0.05, 0.05, 0.05, 0.07, 0.07, 0.14, 0.14, 0.12, 0.12, 0.11, 0.11, 0.18, 0.18, 0.12, 0.12, 0.1, 0.1]
 )
 
 

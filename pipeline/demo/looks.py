@@ -72,11 +72,11 @@ class Outfit:
     logo: bool
 
 
-def sample_outfit(rng: np.random.Generator, male: bool, age: float, calm: bool) -> Outfit:
-    """A person's looks; skirts are for calm poses, where the legs do not pass through them."""
+def sample_outfit(rng: np.random.Generator, male: bool, age: float, skirts: bool) -> Outfit:
+    """A person's looks; `skirts` says whether a woman may wear one."""
     top = str(rng.choice(list(TOP_SHARES), p=list(TOP_SHARES.values())))
     bottom = str(rng.choice(list(BOTTOM_SHARES), p=list(BOTTOM_SHARES.values())))
-    if not male and calm and rng.random() < 0.35:
+    if not male and skirts and rng.random() < 0.35:
         bottom = "skirt"
     skin = np.array(SKIN_COLOURS[rng.integers(len(SKIN_COLOURS))]) * rng.uniform(0.88, 1.06) + rng.normal(0, 4, 3)
     hair = np.array(HAIR_COLOURS[rng.choice(len(HAIR_COLOURS), p=HAIR_SHARES)]) * rng.uniform(0.8, 1.2)

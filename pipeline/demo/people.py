@@ -32,16 +32,25 @@ class Person:
 
 def sample_person(rng: np.random.Generator, kind: str, yaw: float) -> Person:
     """Someone in a pose of the given kind (one of POSES), above the origin."""
-    return make_person(rng, kind, yaw, sample_angles(rng, kind))
+    return make_person(rng, kind, yaw, sample_angles(rng, kind), skirts=kind in ("stand", "walk"))
 
 
 def make_person(
-    rng: np.random.Generator, kind: str, yaw: float, angles: Angles, varus: dict[str, float] | None = None
+    rng: np.random.Generator,
+    kind: str,
+    yaw: float,
+    angles: Angles,
+    varus: dict[str, float] | None = None,
+    skirts: bool = False,
 ) -> Person:
-    """Someone with a given pose. varus: degrees that the left (L) and right (R) knee are bowed outward."""
+    """Someone with a given pose.
+
+    varus: degrees that the left (L) and right (R) knee are bowed outward. skirts: may this one wear one; legs pass
+    through skirts in all but calm poses.
+    """
     body, regions = load_body(), load_regions()
     rest, male, age = sample_shape(body, rng)
-    outfit = sample_outfit(rng, male, age, calm=kind in ("stand", "walk"))
+    outfit = sample_outfit(rng, male, age, skirts)
     rest[: body.surface] += thickness(body, regions, outfit)[:, None] * body.normals
     rotations = bone_rotations(angles, body.arm_to_vertical, varus or STRAIGHT, yaw)
     vertices, normals, keypoints, joints = bend(body, rest, rotations)

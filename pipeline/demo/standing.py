@@ -1,6 +1,6 @@
 """People who stand and face the camera with a known hip-knee-ankle angle.
 
-Convention: degrees in the frontal plane; 180 is a straight leg, below it varus (the knee bowed outward), above it valgus.
+Convention: degrees in the frontal plane; 180 is straight, less is varus (the knee bowed outward), more is valgus.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,9 @@ from pipeline.demo.people import Person, make_person
 from pipeline.demo.poses import Angles, Limb, Trunk, sample_angles
 from pipeline.demo.scene import render, stand_at
 
-TALLEST = 2.15  # metres that fit in the picture
+FILLED = (0.66, 0.84)  # share of the picture's height, or width, that a person takes
+LEAST, MOST = 150.0, 210.0  # degrees that legs are made with
+MOST_STEPS = 10  # three have been enough
 TOLERANCE = 1e-3  # degrees between the angle asked for and the angle made
 STREAM = 3  # keeps these seeds apart from those of the data set's splits
 
@@ -39,10 +41,15 @@ def frontal_hka(hip: Floats, knee: Floats, ankle: Floats, other_hip: Floats) -> 
     The frontal plane holds the vertical and the horizontal direction from the other hip to this one, which is lateral:
     so the sign needs neither side nor view. 180 is straight, below 180 varus.
     """
-    lateral = (hip - other_hip) * [1, 1, 0]
-    lateral /= np.linalg.norm(lateral, axis=-1, keepdims=True)
+    lateral = _lateral(hip, other_hip)
     thigh, shank = _outward_lean(knee - hip, lateral), _outward_lean(ankle - knee, lateral)
     return 180 + np.degrees(shank - thigh)
+
+
+def _lateral(hip: Floats, other_hip: Floats) -> Floats:
+    """The horizontal unit vector (..., 3) from the other hip to this one."""
+    across = (hip - other_hip) * [1, 1, 0]
+    return across / np.linalg.norm(across, axis=-1, keepdims=True)
 
 
 def _outward_lean(segment: Floats, lateral: Floats) -> Floats:
@@ -52,11 +59,9 @@ def _outward_lean(segment: Floats, lateral: Floats) -> Floats:
 
 def true_hka(person: Person) -> tuple[float, float]:
     """Left and right mechanical hip-knee-ankle angle of a person's joint centres (frontal_hka)."""
-    (left_hip, left_knee, left_ankle), (right_hip, right_knee, right_ankle) = _leg_joints(person)
-    return (
-        float(frontal_hka(left_hip, left_knee, left_ankle, right_hip)),
-        float(frontal_hka(right_hip, right_knee, right_ankle, left_hip)),
-    )
+    hip, knee, ankle = np.moveaxis(_leg_joints(person), 1, 0)  # each (2, 3), left and right
+    left, right = frontal_hka(hip, knee, ankle, hip[::-1])
+    return float(left), float(right)
 
 
 def _leg_joints(person: Person) -> Floats:
@@ -70,37 +75,49 @@ def make_standing(
     """One person standing straight, whole in a photo of `size` (height, width), with hip-knee-ankle angles `target`.
 
     target: degrees of the left and the right leg; 180 straight, below varus. yaw_sd: degrees that people turn away.
-    The same seed gives the same person, pose and photo, whatever the target.
+    The same seed gives the same person and pose, whatever the target. Raises ValueError beyond 150 to 210 degrees.
     """
+    if not all(LEAST <= degrees <= MOST for degrees in target):
+        raise ValueError(
+            f"hip-knee-ankle angles of {target} degrees: expected {LEAST:.0f} to {MOST:.0f}, 180 is straight"
+        )
     rng = np.random.default_rng([seed, STREAM])
-    angles, yaw = _standing_angles(rng), float(rng.normal(0, yaw_sd))
-    person = _person_with(int(rng.integers(1 << 31)), angles, yaw, target)
+    angles, yaw = sample_angles(rng, "stand"), float(rng.normal(0, yaw_sd))
+    angles.lean = Trunk()
+    straddle = rng.uniform(-1, 5, 2)
+    person = _person_with(int(rng.integers(1 << 31)), angles, yaw, target, straddle)
     height, width = size
-    distance = rng.uniform(2.9, 3.4)
-    focal = min(height, width) * distance / TALLEST * rng.uniform(0.85, 1)
-    camera = Camera(width, height, focal, eye_height=1.0, pitch=0.0)
-    slack = max(0.0, 1 - 0.6 * focal / distance / (width / 2))  # of the picture's half width, beside 0.6 m of person
-    person = stand_at(person, camera, distance, slack * rng.uniform(-0.7, 0.7))
+    half_width, _, tall = np.abs(person.vertices).max(0).tolist()
+    distance, fill = rng.uniform(2.9, 3.4), rng.uniform(*FILLED)
+    pixels_per_metre = fill * min(height / tall, width / (2 * half_width))
+    camera = Camera(width, height, pixels_per_metre * distance, eye_height=tall / 2, pitch=0.0)
+    slack = 1 - half_width * pixels_per_metre / fill / (width / 2)  # of the half picture, beside the person
+    person = stand_at(person, camera, distance, slack * rng.uniform(-0.8, 0.8))
     scene = render(rng, camera, [person])
     return Standing(scene.photo, label(scene)[0], true_hka(person), _leg_joints(person), yaw)
 
 
-def _standing_angles(rng: np.random.Generator) -> Angles:
-    angles = sample_angles(rng, "stand")
-    for side in SIDES:
-        angles.legs[side] = Limb(flexion=0, abduction=rng.uniform(2, 7), twist=rng.normal(0, 2), bend=0)
-    angles.lean = Trunk()
-    return angles
+def _person_with(seed: int, angles: Angles, yaw: float, target: tuple[float, float], straddle: Floats) -> Person:
+    """The person whose legs have the angles `target` and whose ankles lie `straddle` degrees further out than the hips.
 
-
-def _person_with(seed: int, angles: Angles, yaw: float, target: tuple[float, float]) -> Person:
-    """The person whose legs have the angles `target`. Bodies have angles of their own: the knees are set step by step."""
-    varus = np.zeros(2)
-    for _ in range(10):
+    Every body has leg angles of its own, so knees and hips are set by fixed-point steps.
+    """
+    varus, abduction = np.zeros(2), np.array(straddle)
+    for _ in range(MOST_STEPS):
         bowed = dict(zip(SIDES, varus.tolist(), strict=True))
+        for side, degrees in zip(SIDES, abduction.tolist(), strict=True):
+            angles.legs[side] = Limb(flexion=0, abduction=degrees, twist=0, bend=0)
         person = make_person(np.random.default_rng(seed), "stand", yaw, angles, bowed)
-        missing = np.array(true_hka(person)) - target
-        if np.abs(missing).max() < TOLERANCE:
+        varus_missing = np.array(true_hka(person)) - target
+        straddle_missing = straddle - _straddle(person)
+        if max(np.abs(varus_missing).max(), np.abs(straddle_missing).max()) < TOLERANCE:
             return person
-        varus += missing
-    raise ValueError(f"no leg has a hip-knee-ankle angle of {target} degrees: expected about 150 to 210")
+        varus += varus_missing
+        abduction += straddle_missing
+    raise RuntimeError(f"legs did not reach hip-knee-ankle angles of {target} degrees in {MOST_STEPS} steps")
+
+
+def _straddle(person: Person) -> Floats:
+    """Degrees (2,), left and right, that the line from hip to ankle leaves the vertical outward."""
+    hip, _, ankle = np.moveaxis(_leg_joints(person), 1, 0)
+    return np.degrees(_outward_lean(ankle - hip, _lateral(hip, hip[::-1])))
