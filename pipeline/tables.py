@@ -188,7 +188,7 @@ def caption(rows: Sequence[Row]) -> list[str]:
             "gain: what the teacher adds to it."
         )
     lines.append(
-        "GMACs: multiply-accumulates. GFLOPs: the paper's counter, 2 a multiply-accumulate, 1 an elementwise operation. "
+        "GMACs: multiply-accumulates. GFLOPs: the paper's counter, 2 a multiply-accumulate, 1 an element-wise step. "
         + "; ".join(["images/s: the network alone", *shared(_speeds(rows))])
         + "."
     )
