@@ -61,7 +61,7 @@ def sample_views(
     settings: AugmentSettings,
     *,
     seed: int = 0,
-    epoch: int = 0,
+    epoch: ArrayLike = 0,  # of all rows, or one a row
     input_size: tuple[int, int] = (256, 192),
     frame: str = "udp",
     padding: float = PADDING,
@@ -89,7 +89,7 @@ def sample_views(
     return Views(
         crop_to_image=view_matrix(centre + shift * size, size * zoom[:, None], degrees, flipped, input_size, frame),
         flipped=flipped,
-        zoom=zoom * size[:, 0] / whole,
+        zoom=zoom * (size[:, 0] / whole),
         degrees=degrees,
         gain=gain,
         bias=bias,
@@ -133,9 +133,9 @@ def half_body_boxes(
     return np.concatenate([centre - size / 2, size], axis=1)
 
 
-def uniforms(seed: int, epoch: int, rows: ArrayLike, draws: int) -> NDArray[np.float64]:
+def uniforms(seed: int, epoch: ArrayLike, rows: ArrayLike, draws: int) -> NDArray[np.float64]:
     """Numbers (B, draws) in (0, 1), each a hash of (seed, epoch, row, draw) by SplitMix64's finaliser."""
-    key = _mixed(_mixed(np.array([seed % 2**64], np.uint64)) + np.uint64(epoch))
+    key = _mixed(_mixed(np.array([seed % 2**64], np.uint64)) + np.asarray(epoch).astype(np.uint64))
     row_key = _mixed(key + np.asarray(rows, np.uint64))[:, None]
     bits = _mixed(row_key + np.arange(draws).astype(np.uint64))
     return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) / 2**53

@@ -16,7 +16,6 @@ from cache_tools.codec import Codec
 from cache_tools.geometry import frame_of
 
 DARK_KERNEL, DARK_SIGMA = 11, 2.0  # cells; cv2.GaussianBlur(kernel 11, sigma 0) of the official decoder takes sigma 2.0
-NEWTON_LIMIT = DARK_KERNEL // 2  # cells; no peak lies further from its largest cell than the blur has looked
 
 
 def render_targets(xy_cells: Tensor, size: tuple[int, int], sigma: float) -> Tensor:
@@ -93,21 +92,43 @@ def dark_decode(maps: Tensor) -> tuple[Tensor, Tensor]:
 
     From the largest cell, one Newton step on the logarithm of the blurred map: Zhang et al., DARK, CVPR 2020, with the
     indices and constants of UDP's `post_dark_udp`. A step beyond the blur's reach (of a flat map) is not taken.
+    The blur mirrors the map at its border, so a peak nearer than 5 cells to it is drawn towards it, as in the original.
     """
     maps = maps.float()
-    width = maps.shape[-1]
-    score, index = maps.flatten(-2).max(-1)
-    x, y = index % width, index // width
-    log = _blurred_neighbourhood(maps, x, y).clamp(0.001, 50).log()  # (B, K, 3, 3)
+    x, y, score = _largest_cell(maps)
+    return _newton(x, y, _blurred_neighbourhood(maps, x, y), limit=DARK_KERNEL // 2), score
+
+
+def find_peaks(maps: Tensor) -> Tensor:
+    """The highest peak (B, K, 2) of each map in cells, without a blur: exact for a Gaussian, near the border too."""
+    x, y, _ = _largest_cell(maps)
+    (height, width), around = maps.shape[-2:], torch.arange(-1, 2, device=maps.device)
+    rows = (y[..., None] + around).clamp(0, height - 1)[..., :, None]
+    columns = (x[..., None] + around).clamp(0, width - 1)[..., None, :]
+    cells = maps.flatten(-2).gather(-1, (rows * width + columns).flatten(-2))  # (B, K, 9)
+    return _newton(x, y, cells.unflatten(-1, (3, 3)), limit=1)
+
+
+def _largest_cell(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """x, y (integers) and value (B, K) of each map's largest cell."""
+    value, index = maps.flatten(-2).max(-1)
+    return index % maps.shape[-1], index // maps.shape[-1], value
+
+
+def _newton(x: Tensor, y: Tensor, neighbourhood: Tensor, limit: float) -> Tensor:
+    """Points (B, K, 2): cells (x, y) and one Newton step towards the peak of the logarithm of their 3x3 (B, K, 3, 3).
+
+    A step longer than `limit` cells along an axis is not taken.
+    """
+    log = neighbourhood.clamp(0.001, 50).log()
     (ul, u, _), (left, centre, right), (_, d, dr) = (row.unbind(-1) for row in log.unbind(-2))
     dx, dy = (right - left) / 2, (d - u) / 2
     dxx, dyy = right - 2 * centre + left, d - 2 * centre + u
     dxy = (dr - right - d + 2 * centre - left - u + ul) / 2
     determinant = dxx * dyy - dxy.square()
     step = torch.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], dim=-1) / determinant[..., None]
-    taken = (step.abs() <= NEWTON_LIMIT).all(-1, keepdim=True)  # false for NaN
-    xy = torch.stack([x, y], dim=-1).float()
-    return torch.where(taken, xy + step, xy), score
+    taken = (step.abs() <= limit).all(-1, keepdim=True)  # false for NaN, of a flat map
+    return torch.stack([x, y], dim=-1) + torch.where(taken, step, 0.0)
 
 
 def _blurred_neighbourhood(maps: Tensor, x: Tensor, y: Tensor) -> Tensor:

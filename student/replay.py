@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from student.heatmaps import dark_decode, joint_mirror
+from student.heatmaps import find_peaks, joint_mirror
 from student.warp import sampling_grid
 
 Mode = Literal["peaks", "warp"]
@@ -40,7 +40,7 @@ def replay(
     matrix = student_to_teacher.float()
     if mode == "warp":
         return _sample(maps, matrix, out_size)
-    about_peak = peak_matrices(dark_decode(maps)[0], matrix, teacher_sigma / student_sigma)  # (B, K, 2, 3)
+    about_peak = peak_matrices(find_peaks(maps), matrix, teacher_sigma / student_sigma)  # (B, K, 2, 3)
     moved = _sample(
         maps.flatten(0, 1)[:, None], about_peak.flatten(0, 1), out_size
     )  # every joint is a batch of its own

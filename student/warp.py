@@ -24,7 +24,7 @@ def warp_image(
 ) -> Tensor:
     """Crops (B, 3, h, w) float32 in 0..255 from canvases uint8 (B, H, W, 3): bilinear, black outside the canvas.
 
-    matrix (B, 2, 3): crop pixel -> canvas pixel. gain, bias (B, 3) change the colours, then kept within 0..255.
+    matrix (B, 2, 3): crop pixel -> canvas pixel. gain and bias (B, 3), given together, change colours within 0..255.
     Bilinear, so a canvas much denser than the crop aliases: stored crops are about as dense as the input.
     """
     crops = torch.empty(len(canvas), 3, *size, device=canvas.device)
@@ -33,9 +33,8 @@ def warp_image(
         part = slice(start, start + at_once)
         pixels = canvas[part].permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
         grid = sampling_grid(matrix[part], (canvas.shape[1], canvas.shape[2]), size)
-        crops[part] = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
-    if gain is not None:
-        crops.mul_(gain[:, :, None, None])
-    if bias is not None:
-        crops.add_(bias[:, :, None, None])
-    return crops if gain is None and bias is None else crops.clamp_(0, 255)
+        crop = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+        if gain is not None and bias is not None:
+            crop.mul_(gain[part, :, None, None]).add_(bias[part, :, None, None]).clamp_(0, 255)
+        crops[part] = crop
+    return crops
