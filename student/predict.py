@@ -1,25 +1,20 @@
 """Photos and boxes -> keypoints: the one way in which a network is asked, be it student, teacher or ONNX file."""
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from cache_tools.ahead import in_order
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut, read_image
 from student.heatmaps import dark_decode, mirror_maps
-
-AHEAD = 4  # photos read ahead for every reading thread: hides the disk, holds few photos
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 class Predictor(Protocol):
@@ -106,21 +101,5 @@ def read_crops(
         return [cut(image, to_image[row], size) for row in rows]
 
     groups = [list(rows) for _, rows in groupby(range(len(photos)), key=photos.__getitem__)]
-    for crops in _in_order(crops_of, groups, workers):
+    for crops in in_order(crops_of, groups, workers):
         yield from crops
-
-
-def _in_order(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
-    """Results of `tasks` in order, from threads that are at most AHEAD tasks each in front of who consumes them."""
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(workers, "photos") as pool:
-        try:
-            for task in tasks:
-                waiting.append(pool.submit(work, task))
-                if len(waiting) > AHEAD * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

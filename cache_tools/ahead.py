@@ -1,0 +1,26 @@
+"""Work done ahead of whoever needs its result, by threads, a bounded step in front: photos are read so."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+AHEAD = 4  # tasks in front of the consumer for every thread: hides the disk, holds few photos
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> Generator[Result, None, None]:
+    """work(task) of each task, in order; an exception reaches whoever consumes. Close the iterator to stop early."""
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads, "ahead") as pool:
+        try:
+            for task in tasks:
+                waiting.append(pool.submit(work, task))
+                if len(waiting) > AHEAD * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
