@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import conv_flop_count, flop_registry
 
@@ -52,7 +53,7 @@ def count_costs(model: nn.Module, input_size: tuple[int, int], **inputs: Any) ->
     state: dict[str, Tensor] = {name: p.detach().to("meta") for name, p in model.named_parameters()}
     state |= {name: b.to("meta") for name, b in model.named_buffers()}
     image = torch.empty(1, 3, *input_size, device="meta")
-    with torch.no_grad(), evaluation(model), _Counter() as counter:
+    with torch.no_grad(), evaluation(model), _Counter() as counter, _Attention(counter):
         functional_call(model, state, (image,), inputs)
     return Costs(sum(p.numel() for p in model.parameters()), counter.macs, counter.table1_flops)
 
@@ -74,14 +75,31 @@ class _Counter(TorchDispatchMode):
         super().__init__()
         self.macs = 0
         self.table1_flops = 0
+        self.in_attention = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         if func.overloadpacket in flop_registry:
             self.macs += flop_registry[func.overloadpacket](*args, **kwargs, out_val=out) // 2
-        self.table1_flops += _table1(func.overloadpacket.__name__.strip("_"), args, out)
+        if not self.in_attention:
+            self.table1_flops += _table1(func.overloadpacket.__name__.strip("_"), args, out)
         return out
+
+
+class _Attention(TorchFunctionMode):
+    """Tells the counter that it is inside an attention product, however that is decomposed on this device."""
+
+    def __init__(self, counter: _Counter) -> None:
+        super().__init__()
+        self.counter = counter
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.counter.in_attention = func is nn.functional.scaled_dot_product_attention
+        try:
+            return func(*args, **(kwargs or {}))
+        finally:
+            self.counter.in_attention = False
 
 
 def _table1(operator: str, args: Any, out: Any) -> int:

@@ -127,9 +127,10 @@ def drop_unused(backbone: Backbone) -> list[torch.Size]:
     Table 1 counts parameters, and weight decay and DDP visit them all: nothing unused may stay. What is unused is what
     gets no gradient; a copy on the meta device shows it without any arithmetic.
     """
-    probe = copy.deepcopy(backbone).to("meta").eval()
-    maps = probe(torch.empty(1, 3, PROBE, PROBE, device="meta"))
-    torch.stack([m.sum() for m in maps]).sum().backward()
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller is in
+        probe = copy.deepcopy(backbone).to("meta").eval()
+        maps = probe(torch.empty(1, 3, PROBE, PROBE, device="meta"))
+        torch.stack([m.sum() for m in maps]).sum().backward()
     unused = {
         name
         for name, module in probe.named_modules()
