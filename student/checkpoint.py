@@ -20,12 +20,16 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from student.augment import recipe
 from student.model import PoseStudent, create_student
 from student.settings import StudentSettings
 
 FORMAT = 1
 # What a run may change when it goes on: speed and safety, not results.
-FREE = ("train.workers", "train.checkpoint_minutes", "train.evaluate_epochs", "train.evaluate_persons", "train.compile")
+FREE = tuple(
+    f"train.{name}"
+    for name in ("workers", "checkpoint_minutes", "log_steps", "evaluate_epochs", "evaluate_persons", "compile")
+)
 State = Literal["new", "unfinished", "finished"]
 
 
@@ -70,7 +74,7 @@ def state_of(run: Path, settings: StudentSettings, data: Mapping[str, Any]) -> S
             raise ValueError(f"{run} is a folder without run.json, yet not empty: give another --out, or remove it")
         return "new"
     record = read_record(run)
-    expected = {**flat(settings.model_dump(mode="json")), **flat(dict(data), "data.")}
+    expected = {**flat(resolved(settings)), **flat(data, "data.")}
     found = {**flat(record["settings"]), **flat(record["data"], "data.")}
     names = sorted((expected.keys() | found.keys()) - {*FREE, "name"})
     differing = [n for n in names if expected.get(n) != found.get(n)]
@@ -78,6 +82,11 @@ def state_of(run: Path, settings: StudentSettings, data: Mapping[str, Any]) -> S
         lines = "\n".join(f"  {n}: found {found.get(n)!r}, asked for {expected.get(n)!r}" for n in differing)
         raise ValueError(f"{run} holds another run:\n{lines}\ngive another --out, or --overwrite to begin again")
     return "finished" if record["finished"] else "unfinished"
+
+
+def resolved(settings: StudentSettings) -> dict[str, Any]:
+    """The settings as JSON, with the augmentation's numbers in place of its name."""
+    return settings.model_copy(update={"augment": recipe(settings.augment)}).model_dump(mode="json")
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -95,8 +104,11 @@ def clear(run: Path) -> None:
     """Remove what a run wrote, and nothing else."""
     for name in ("run.json", "best.safetensors", "last.safetensors", "resume.pt", "log.jsonl"):
         (run / name).unlink(missing_ok=True)
-    for events in (run / "tensorboard").glob("events.out.*"):
+    board = run / "tensorboard"
+    for events in board.glob("events.out.*"):
         events.unlink()
+    if board.is_dir() and not any(board.iterdir()):
+        board.rmdir()
 
 
 def save_weights(path: Path, module: nn.Module) -> None:

@@ -19,8 +19,8 @@ Rows = NDArray[np.int64]
 class Sampler:
     """Rows of every step of one of `world` processes.
 
-    shard_rows: None when all rows are equally near (a store in memory). Else shards of so many rows come in random order,
-    and rows are shuffled within windows of `window` rows, so that a store on disk is read a few shards at a time.
+    shard_rows: None when all rows are equally near (a store in memory). Else shards of so many rows come in random
+    order, and rows are shuffled within windows of `window` rows, so that a store on disk is read a few shards at a time.
     """
 
     rows: int
