@@ -44,9 +44,13 @@ class ShardedRows:
             return self._loaded[rows]
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         chunk_of = rows // self.chunk_rows
+        decoded = np.empty(
+            (self.chunk_rows, *self.shape[1:]), self.dtype
+        )  # one for all: fresh pages cost as much as zstd
         for chunk in np.unique(chunk_of):
+            self._read_chunk(int(chunk), decoded)
             places = np.flatnonzero(chunk_of == chunk)
-            out[places] = self._chunk(int(chunk))[rows[places] - chunk * self.chunk_rows]
+            out[places] = decoded[rows[places] - chunk * self.chunk_rows]
         return out
 
     def load(self) -> None:
@@ -71,17 +75,17 @@ class ShardedRows:
                 offset, size = map(int, index[inner])
                 self._decode(data[offset : offset + size], rows, start)
 
-    def _chunk(self, chunk: int) -> NDArray[Any]:
+    def _read_chunk(self, chunk: int, out: NDArray[Any]) -> None:
         shard, inner = divmod(chunk, self.shard_rows // self.chunk_rows)
         if shard not in self._indexes:
             length = self._shard_bytes(shard, self._key(shard))
             tail = self._bytes(shard, length - self._index_bytes, self._index_bytes)
             self._indexes[shard] = self._parse_index(shard, tail)
         offset, size = map(int, self._indexes[shard][inner])
-        rows = np.zeros((self.chunk_rows, *self.shape[1:]), self.dtype)
-        if offset != EMPTY:
-            self._decode(self._bytes(shard, offset, size), rows, chunk * self.chunk_rows)
-        return rows
+        if offset == EMPTY:
+            out[:] = 0
+        else:
+            self._decode(self._bytes(shard, offset, size), out, chunk * self.chunk_rows)
 
     @property
     def _index_bytes(self) -> int:

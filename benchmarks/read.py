@@ -1,0 +1,170 @@
+"""Read random batches of heatmaps as float32 on the CPU: kdcache's store beside what people use instead.
+
+    python benchmarks/read.py [--store STORE] [--rows 2000] [--rounds 5]
+
+Every format holds the same rows: those of STORE decoded, or rendered peaks with a faint ripple, as a teacher draws.
+Each round reads the same batches from each format in turn, from a warm page cache, so what counts is CPU time, of all
+threads. Files lie in a temporary folder (about 1 GB at 2,000 rows). The last column says how many times cheaper a row
+is than in the folder of .npy.
+"""
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+import zarr
+from numpy.typing import NDArray
+
+from cache_tools.instances import Instances
+from cache_tools.spec import FrameSpec, TeacherSpec, make_spec
+from cache_tools.store import HeatmapStore
+
+BATCH = 128
+Maps = NDArray[np.float32]
+Reader = Callable[[NDArray[np.int64]], Maps]
+
+
+def main() -> None:
+    """Write every format, read the same batches from each, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", help="take the heatmaps of this store")
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batches", type=int, default=8, help="of 128 rows, a round")
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(0)
+    maps = (
+        rendered(arguments.rows, rng)
+        if arguments.store is None
+        else HeatmapStore.open(arguments.store).read(
+            np.arange(min(arguments.rows, HeatmapStore.open(arguments.store).rows))
+        )
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        readers = all_readers(Path(folder), maps)
+        milliseconds: dict[str, list[float]] = {name: [] for name in readers}
+        for _ in range(arguments.rounds):
+            batches = [rng.integers(0, len(maps), BATCH) for _ in range(arguments.batches)]
+            for name, (_, read) in readers.items():
+                start = time.process_time()
+                for rows in batches:
+                    read(rows)
+                milliseconds[name].append((time.process_time() - start) / len(batches) / BATCH * 1e3)
+        for name, (_, read) in readers.items():
+            error = np.abs(read(batches[0]) - maps[batches[0]]).max()
+            assert error < 0.2, f"{name} reads other heatmaps: off by {error}"
+    print_table({name: bytes_per_row for name, (bytes_per_row, _) in readers.items()}, milliseconds, len(maps))
+
+
+def rendered(rows: int, rng: np.random.Generator) -> Maps:
+    """Heatmaps (rows, 17, 64, 48) of one peak a joint, sigma 2, over a ripple of +-0.005."""
+    y, x = np.arange(64, dtype=np.float32)[:, None], np.arange(48, dtype=np.float32)
+    maps = np.empty((rows, 17, 64, 48), np.float32)
+    for row in maps:
+        centre_y, centre_x = rng.uniform(0, 63, (17, 1, 1)), rng.uniform(0, 47, (17, 1, 1))
+        row[:] = np.exp(-((y - centre_y) ** 2 + (x - centre_x) ** 2) / 8) * rng.uniform(0.5, 1, (17, 1, 1))
+        row += 0.005 * np.sin(y / 3 + centre_x) * np.sin(x / 3 + centre_y)
+    return maps
+
+
+def all_readers(folder: Path, maps: Maps) -> dict[str, tuple[float, Reader]]:
+    """Bytes a row and a reader for each format, each written here."""
+    readers: dict[str, tuple[float, Reader]] = {".npy a row, float16": npy_folder(folder / "npy", maps)}
+    readers[".pt a row, float16"] = pt_folder(folder / "pt", maps)
+    readers["HDF5, float16, gzip, chunk a row"] = hdf5(folder / "gzip.h5", maps, compression="gzip")
+    readers["HDF5, float16, chunk a row"] = hdf5(folder / "plain.h5", maps)
+    readers["zarr-python, float16, chunk a row"] = zarr_python(folder / "plain.zarr", maps)
+    for codec in ("exact8", "compact"):
+        store = kdcache_store(folder / codec, maps, codec)
+        size = store.receipt["bytes_per_row"]["heatmaps"] if store.receipt else 0
+        readers[f"kdcache {codec}, from disk"] = (size, store.read)
+        loaded = HeatmapStore.open(folder / codec)
+        loaded.load()
+        readers[f"kdcache {codec}, in memory"] = (size, loaded.read)
+    return readers
+
+
+def npy_folder(folder: Path, maps: Maps) -> tuple[float, Reader]:
+    """One float16 .npy file a row."""
+    folder.mkdir()
+    for row, values in enumerate(maps):
+        np.save(folder / f"{row}.npy", values.astype(np.float16))
+    return bytes_per_row(folder, maps), lambda rows: np.stack([np.load(folder / f"{r}.npy") for r in rows]).astype(
+        np.float32
+    )
+
+
+def pt_folder(folder: Path, maps: Maps) -> tuple[float, Reader]:
+    """One float16 tensor a row, by torch.save."""
+    folder.mkdir()
+    for row, values in enumerate(maps):
+        torch.save(torch.from_numpy(values).half(), folder / f"{row}.pt")
+    return bytes_per_row(
+        folder, maps
+    ), lambda rows: torch.stack([torch.load(folder / f"{r}.pt") for r in rows]).float().numpy()
+
+
+def hdf5(path: Path, maps: Maps, compression: str | None = None) -> tuple[float, Reader]:
+    """One HDF5 data set, a chunk a row, read row by row: far quicker than h5py's own list of rows."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset(
+            "heatmaps", data=maps.astype(np.float16), chunks=(1, *maps.shape[1:]), compression=compression
+        )
+    data = h5py.File(path, "r")["heatmaps"]
+    return path.stat().st_size / len(maps), lambda rows: np.stack([data[r] for r in rows]).astype(np.float32)
+
+
+def kdcache_store(folder: Path, maps: Maps, codec: str) -> HeatmapStore:
+    """A finished store of these maps."""
+    n = len(maps)
+    table = Instances(
+        annotation_id=np.arange(n, dtype=np.int64),
+        image_id=np.arange(n, dtype=np.int64),
+        box=np.tile([0.0, 0.0, 192.0, 256.0], (n, 1)),
+        area=np.ones(n),
+        keypoints=np.zeros((n, 17, 2)),
+        visibility=np.zeros((n, 17), np.uint8),
+        image_size=np.full((n, 2), 256, np.int32),
+        file_name=("photo.jpg",) * n,
+    )
+    spec = make_spec(table, TeacherSpec("benchmark", "none"), frame=FrameSpec(), codec=codec)
+    store = HeatmapStore.create(folder, spec, table)
+    for shard in store.pending():
+        rows = store.shard_rows(shard)
+        store.write_shard(shard, maps[rows.start : rows.stop])
+    store.finalize()
+    return HeatmapStore.open(folder)
+
+
+def zarr_python(folder: Path, maps: Maps) -> tuple[float, Reader]:
+    """A plain zarr array with its default compressor, read by a list of rows."""
+    array = zarr.create_array(folder, shape=maps.shape, chunks=(1, *maps.shape[1:]), dtype="float16")
+    array[:] = maps.astype(np.float16)
+    return array.nbytes_stored() / len(maps), lambda rows: np.asarray(array.oindex[rows], np.float32)
+
+
+def bytes_per_row(folder: Path, maps: Maps) -> float:
+    """Of the files' contents; a file system's blocks come on top."""
+    return sum(f.stat().st_size for f in folder.iterdir()) / len(maps)
+
+
+def print_table(sizes: dict[str, float], milliseconds: dict[str, list[float]], rows: int) -> None:
+    """Medians over the rounds, and the ratio to the first format within each round."""
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    print(f"{rows} rows, batches of {BATCH}, {os.cpu_count()} cores, OMP_NUM_THREADS={threads}, {platform.machine()}\n")
+    print(f"| {'format':34} | bytes/row | CPU-ms/row | x .npy |\n|{'-' * 36}|----------:|-----------:|-------:|")
+    baseline = np.array(next(iter(milliseconds.values())))
+    for name, times in milliseconds.items():
+        ratio = np.median(baseline / np.array(times))
+        print(f"| {name:34} | {sizes[name]:9,.0f} | {np.median(times):10.3f} | {ratio:6.2f} |")
+
+
+if __name__ == "__main__":
+    main()
