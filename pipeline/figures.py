@@ -168,7 +168,14 @@ def _label(axes: Axes, drawn: Sequence[Bubble], area: float) -> None:
     for shape, box, point, radius in zip(shapes, boxes, points, radii, strict=True):
         shape.remove()
         nearest = np.clip(point, box[:2], box[2:])
-        far = np.linalg.norm(nearest - point) > radius + 7 * scale
+        leader = {
+            "arrowstyle": "-",
+            "color": "0.45",
+            "linewidth": 0.6,
+            "shrinkA": 0,
+            "shrinkB": 0,
+            "relpos": tuple((nearest - box[:2]) / (box[2:] - box[:2])),
+        }
         axes.annotate(
             shape.get_text(),
             tuple(to_data.transform(point)),
@@ -177,9 +184,7 @@ def _label(axes: Axes, drawn: Sequence[Bubble], area: float) -> None:
             ha="center",
             va="center",
             zorder=5,
-            arrowprops={"arrowstyle": "-", "color": "0.45", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
-            if far
-            else None,
+            arrowprops=leader if np.linalg.norm(nearest - point) > radius + 7 * scale else None,
         )
 
 

@@ -6,38 +6,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 Boxes = NDArray[np.float64]  # (N, 4) left, bottom, right, top in pixels
+Points = NDArray[np.float64]  # (..., 2) x, y in pixels
 ANGLES = np.deg2rad(np.arange(0, 360, 15))
-DISTANCES = (2, 8, 16, 28, 44, 64, 90)  # pixels between a point's edge and its label
-ROUNDS = 8
+DISTANCES = np.array([2, 8, 16, 28, 44, 64, 90])  # pixels between a point's edge and its label
+STARTS, ROUNDS = 30, 10
+OVERLAP, OUTSIDE, CROSSED = 8.0, 100.0, 60.0  # a square pixel, a pixel, a thing that a leader runs through
 
 
 def place(
-    points: NDArray[np.float64],
-    radii: NDArray[np.float64],
-    sizes: NDArray[np.float64],
-    inside: Sequence[float],
-    obstacles: Boxes | None = None,
+    points: Points, radii: NDArray[np.float64], sizes: Points, inside: Sequence[float], obstacles: Boxes | None = None
 ) -> Boxes:
     """Boxes (N, 4) of labels that overlap neither each other, nor a point, nor an obstacle, where there is room.
 
     points (N, 2) centres and radii (N,) of what is labelled; sizes (N, 2) width and height of the labels; inside:
-    left, bottom, right, top of the chart; all in pixels. Each label tries places around its point and takes the
-    cheapest, given all others, until nobody moves. No randomness: the same chart has the same labels.
+    left, bottom, right, top of the chart; all in pixels. Labels move in turn, each to its cheapest place given all
+    others, until nobody moves; the best of some fixed random orders is taken, so the same chart has the same labels.
     """
-    taken = _around(points, radii)
-    if obstacles is not None and len(obstacles):
+    taken = np.concatenate([points - radii[:, None], points + radii[:, None]], axis=1)
+    if obstacles is not None:
         taken = np.concatenate([taken, obstacles])
-    candidates = [_candidates(p, r, s) for p, r, s in zip(points, radii, sizes, strict=True)]
-    alone = [_cost(c, taken, inside) + _reach(c, p, r) for c, p, r in zip(candidates, points, radii, strict=True)]
-    chosen = np.array([c[a.argmin()] for c, a in zip(candidates, alone, strict=True)])
-    for _ in range(ROUNDS):
-        before = chosen.copy()
-        for row, options in enumerate(candidates):
-            others = np.delete(chosen, row, axis=0)
-            chosen[row] = options[(alone[row] + 8 * _overlap(options, others).sum(1)).argmin()]
-        if np.array_equal(before, chosen):
-            break
-    return chosen
+    options = [_candidates(p, r, s) for p, r, s in zip(points, radii, sizes, strict=True)]  # each (C, 4)
+    leaders = [_leaders(o, p) for o, p in zip(options, points, strict=True)]  # each (C, steps, 2)
+    alone = [
+        OVERLAP / 2 * _overlap(o, taken).sum(1)
+        + OUTSIDE * _outside(o, inside)
+        + CROSSED * _hits(line, np.delete(taken, row, axis=0))
+        + _reach(o, points[row], radii[row])
+        for row, (o, line) in enumerate(zip(options, leaders, strict=True))
+    ]
+
+    def costs(row: int, chosen: list[int]) -> NDArray[np.float64]:
+        others = np.array([options[other][pick] for other, pick in enumerate(chosen) if other != row]).reshape(-1, 4)
+        shared = OVERLAP * _overlap(options[row], others).sum(1)
+        return np.asarray(alone[row] + shared + CROSSED * _hits(leaders[row], others))
+
+    rng = np.random.default_rng(0)
+    best, lowest = [int(a.argmin()) for a in alone], np.inf
+    for _ in range(STARTS):
+        chosen = [int(a.argmin()) for a in alone]
+        for _ in range(ROUNDS):
+            before = list(chosen)
+            for row in rng.permutation(len(chosen)):
+                chosen[row] = int(costs(row, chosen).argmin())
+            if chosen == before:
+                break
+        total = sum(costs(row, chosen)[pick] for row, pick in enumerate(chosen))
+        if total < lowest:
+            best, lowest = chosen, total
+    return np.array([option[pick] for option, pick in zip(options, best, strict=True)])
 
 
 def overlapping(boxes: Boxes) -> int:
@@ -45,30 +61,36 @@ def overlapping(boxes: Boxes) -> int:
     return int((np.triu(_overlap(boxes, boxes), 1) > 0).sum())
 
 
-def _around(points: NDArray[np.float64], radii: NDArray[np.float64]) -> Boxes:
-    return np.concatenate([points - radii[:, None], points + radii[:, None]], axis=1)
-
-
-def _candidates(point: NDArray[np.float64], radius: float, size: NDArray[np.float64]) -> Boxes:
+def _candidates(point: Points, radius: float, size: Points) -> Boxes:
     """Labels whose nearest side or corner is at each distance in each direction."""
     direction = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
-    edges = point + direction * (radius + np.array(DISTANCES)[:, None, None])  # (distance, angle, 2)
+    edges = point + direction * (radius + DISTANCES[:, None, None])  # (distance, angle, 2)
     anchor = (1 - np.clip(direction * 1.6, -1, 1)) / 2  # 0: the label begins there, 1: it ends there
     lower = (edges - anchor * size).reshape(-1, 2)
     return np.concatenate([lower, lower + size], axis=1)
 
 
-def _reach(candidates: Boxes, point: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
+def _leaders(candidates: Boxes, point: Points) -> Points:
+    """Points (C, 12, 2) along the line from each label to its point."""
+    nearest = np.clip(point, candidates[:, :2], candidates[:, 2:])
+    return point + (nearest - point)[:, None] * np.linspace(0.1, 1, 12)[:, None]
+
+
+def _reach(candidates: Boxes, point: Points, radius: float) -> NDArray[np.float64]:
     """Nearer is better, right is better than left, and both are better than above or below."""
     nearest = np.clip(point, candidates[:, :2], candidates[:, 2:]) - point
     return 2 * (np.linalg.norm(nearest, axis=1) - radius) + 0.3 * np.abs(nearest[:, 1]) + 2.0 * (nearest[:, 0] < 0)
 
 
-def _cost(candidates: Boxes, taken: Boxes, inside: Sequence[float]) -> NDArray[np.float64]:
-    left, bottom, right, top = inside
-    out = np.maximum(left - candidates[:, 0], 0) + np.maximum(candidates[:, 2] - right, 0)
-    out = out + np.maximum(bottom - candidates[:, 1], 0) + np.maximum(candidates[:, 3] - top, 0)
-    return 4 * _overlap(candidates, taken).sum(1) + 100 * out
+def _outside(candidates: Boxes, inside: Sequence[float]) -> NDArray[np.float64]:
+    lower, upper = np.array(inside[:2]), np.array(inside[2:])
+    return np.asarray(((lower - candidates[:, :2]).clip(0) + (candidates[:, 2:] - upper).clip(0)).sum(1))
+
+
+def _hits(lines: Points, boxes: Boxes) -> NDArray[np.intp]:
+    """How many boxes each line (C, steps, 2) runs through."""
+    within = (lines[:, :, None] > boxes[:, :2]) & (lines[:, :, None] < boxes[:, 2:])  # (C, steps, boxes, 2)
+    return np.asarray(within.all(axis=-1)).any(axis=1).sum(axis=1)
 
 
 def _overlap(a: Boxes, b: Boxes) -> NDArray[np.float64]:
