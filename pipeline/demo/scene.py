@@ -220,7 +220,7 @@ def _develop(rng: np.random.Generator, colour: Floats) -> NDArray[np.uint8]:
     curve = (255 * np.clip(np.arange(256) / 255 * gain, 0, 1) ** gamma).astype(np.float32)
     if rng.random() < 0.35:
         colour = cv2.GaussianBlur(colour, (0, 0), rng.uniform(0.4, 1.1)).astype(np.float32, copy=False)
-    developed = curve[np.clip(colour, 0, 255).astype(np.uint8)]
+    developed = cv2.LUT(np.clip(colour, 0, 255).astype(np.uint8), curve).astype(np.float32, copy=False)
     grain = rng.uniform(0, 1) ** 2 * 8
     developed += rng.standard_normal((*colour.shape[:2], 1), np.float32) * grain
-    return np.clip(developed, 0, 255).astype(np.uint8)
+    return np.clip(developed, 0, 255, out=developed).astype(np.uint8)
