@@ -35,7 +35,7 @@ def draw(results: Sequence[Result], path: str | Path) -> list[Path]:
     exact = next((r for r in results if r.name == EXACT), None)
     networks = [r for r in results if r.name != EXACT] or list(results)
     columns = [c for c in TITLES if any(_series(r, c) for r in networks)]
-    size = (5 * len(columns), 3.6 * len(networks) + 0.6)
+    size = (5 * len(columns), 4.0 * len(networks) + 0.4)
     figure, panels = plt.subplots(
         len(networks), len(columns), figsize=size, squeeze=False, sharey=True, layout="constrained"
     )
@@ -89,13 +89,13 @@ def _panel(axes: "Axes", series: dict[str, Comparison], judged: Comparison | Non
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         axes.plot(mean[inside], error[inside], marker, label=label + hidden, mfc="none", mec=colour, mew=0.9, ms=4)
         for sign, arrow in ((1, "^"), (-1, "v")):
-            beyond = shown & (sign * error > REACH)
-            axes.plot(mean[beyond], np.full(int(beyond.sum()), sign * REACH), arrow, color=colour, ms=4, clip_on=False)
+            beyond = mean[shown & (sign * error > REACH)]
+            axes.plot(beyond, np.full(len(beyond), sign * REACH), arrow, color=colour, ms=4)
     if judged is not None:
         _limits(axes, judged)
     axes.set_ylim(-REACH - 1, REACH + 1)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=7, loc="lower right", framealpha=0.9)
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3, frameon=False)
 
 
 def _limits(axes: "Axes", legs: Comparison) -> None:

@@ -19,6 +19,7 @@ SHOULDERS = np.array([5, 6])
 FLAGS = {
     "unseen": "a joint that the angle needs is not seen; the leg is refused",
     "small": "the leg is too short in pixels",
+    "uncertain": "the heatmaps do not say where the joints are closely enough",
     "not_frontal": "the person is turned away from the camera's axis",
     "knee_bent": "the knee looks bent",
     "not_standing": "the person does not stand, or it cannot be told",
@@ -31,6 +32,7 @@ class Limits:
     """Beyond which a leg is flagged. Ratios are of lengths in the image."""
 
     min_score: float = 0.3  # of a joint's heatmap peak
+    sd: float = 10.0  # degrees, of the angle
     degrees_per_pixel: float = 2.0  # what a lateral knee error of 1 pixel may cost: the agreement that clinics accept
     hips_over_leg: float = 0.18  # .24 seen from the front
     shoulders_over_trunk: float = 0.45  # .62 seen from the front
@@ -41,12 +43,18 @@ class Limits:
     trunk_to_leg: float = 30.0  # degrees between shoulders->hips and hip->ankle
 
 
-def flags(keypoints: ArrayLike, scores: ArrayLike, limits: Limits | None = None) -> list[list[dict[str, str]]]:
-    """Flag -> reason, for each person and leg (left, right), of keypoints (N, 17, 2) and scores (N, 17)."""
+def flags(
+    keypoints: ArrayLike, scores: ArrayLike, limits: Limits | None = None, sd: ArrayLike | None = None
+) -> list[list[dict[str, str]]]:
+    """Flag -> reason, for each person and leg (left, right), of keypoints (N, 17, 2) and scores (N, 17).
+
+    sd: (N, 2) degrees, of the angles, where it is known.
+    """
     limits = limits or Limits()
     points, seen = np.asarray(keypoints, np.float64), np.asarray(scores, np.float64) >= limits.min_score
     with np.errstate(invalid="ignore", divide="ignore"):
         proportions = _proportions(points)
+    proportions["sd"] = np.zeros((len(points), 2)) if sd is None else np.asarray(sd, np.float64)
     return [
         [
             _leg(proportions, person, leg, np.asarray(scores, np.float64)[person], seen[person], limits)
@@ -101,12 +109,20 @@ def _leg(
         return {"unseen": _unseen(leg, scores, seen)}
     p = {name: float(value[person, leg]) for name, value in proportions.items()}
     both_legs, shoulders = bool(seen[LEG_JOINTS].all()), bool(seen[SHOULDERS].all())
-    reasons: dict[str, list[str]] = {"small": [], "not_frontal": [], "knee_bent": [], "not_standing": []}
+    reasons: dict[str, list[str]] = {
+        "small": [],
+        "uncertain": [],
+        "not_frontal": [],
+        "knee_bent": [],
+        "not_standing": [],
+    }
     if p["degrees_per_pixel"] > limits.degrees_per_pixel:
         reasons["small"].append(
             f"leg of {p['length']:.0f} px: 1 px of knee error is {p['degrees_per_pixel']:.1f} degrees, "
             f"at most {limits.degrees_per_pixel:g} wanted"
         )
+    if p["sd"] > limits.sd:
+        reasons["uncertain"].append(f"standard deviation of {p['sd']:.0f} degrees, at most {limits.sd:g} wanted")
     for name in ("hips_over_leg", "shoulders_over_trunk") if shoulders else ("hips_over_leg",):
         if p[name] < getattr(limits, name):
             reasons["not_frontal"].append(_below(name, p[name], limits))
