@@ -13,8 +13,9 @@ PAIRS = [(left, int(MIRROR[left])) for left in range(5, 17, 2)]  # shoulders to 
 def annotate(rng: np.random.Generator, keypoints: Floats, area: float, size: tuple[int, int]) -> Floats:
     """Keypoints (17, 3) as a person would have clicked them in a photo of `size` (height, width).
 
-    The click is off by a normal deviate of sd sigma_k * sqrt(area) on each axis, which is how COCO measured its sigmas
-    (Ronchi and Perona, ICCV 2017), and stays in the photo. One joint is always kept, so that labelled persons stay so.
+    The click is off by a normal deviate of sd sigma_k * sqrt(area) on each axis, and stays in the photo. sigma_k is the
+    spread that COCO found among repeated annotations (https://cocodataset.org/#keypoints-eval); area is in square pixels.
+    One joint is always kept, so that labelled persons stay so.
     """
     height, width = size
     off = rng.normal(0, 1, (len(keypoints), 2)) * (OKS_SIGMAS * np.sqrt(area))[:, None]
