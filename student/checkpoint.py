@@ -64,20 +64,28 @@ def read_record(run: str | Path) -> dict[str, Any]:
     return record
 
 
-def state_of(run: Path, settings: StudentSettings, data: Mapping[str, Any]) -> State:
+def state_of(run: Path, settings: StudentSettings, data: Mapping[str, Any], overwrite: bool = False) -> State:
     """How far a folder's run has come; ValueError naming each differing field when it is the run of something else.
 
     data: what the run is trained on, as it stands in run.json: a change there is a change of the run, too.
+    overwrite: another run counts as none.
     """
     if not (run / "run.json").is_file():
         if run.is_dir() and any(run.iterdir()):
             raise ValueError(f"{run} is a folder without run.json, yet not empty: give another --out, or remove it")
         return "new"
-    record = read_record(run)
+    try:
+        record = read_record(run)
+    except ValueError:
+        if overwrite:
+            return "new"
+        raise
     expected = {**flat(resolved(settings)), **flat(data, "data.")}
     found = {**flat(record["settings"]), **flat(record["data"], "data.")}
     names = sorted((expected.keys() | found.keys()) - {*FREE, "name"})
     differing = [n for n in names if expected.get(n) != found.get(n)]
+    if differing and overwrite:
+        return "new"
     if differing:
         lines = "\n".join(f"  {n}: found {found.get(n)!r}, asked for {expected.get(n)!r}" for n in differing)
         raise ValueError(f"{run} holds another run:\n{lines}\ngive another --out, or --overwrite to begin again")

@@ -27,6 +27,14 @@ class ModelSettings(Settings):
     backbone_options: dict[str, Any] = {}  # handed to timm.create_model, e.g. to make a narrow network
     head_channels: int = Field(64, gt=0)  # width of the `lateral` head; the paper's head has a fixed width
 
+    @model_validator(mode="before")
+    @classmethod
+    def _heatmaps_follow_the_input(cls, data: Any) -> Any:
+        size = data.get("input_size") if isinstance(data, dict) else None
+        if isinstance(size, (list, tuple)) and "heatmap_size" not in data and all(isinstance(n, int) for n in size):
+            return {**data, "heatmap_size": [side // 4 for side in size]}
+        return data
+
 
 class DistillSettings(Settings):
     """total = (1 - alpha) * L(ground truth) + alpha * L(teacher)   (paper, equation 1)."""

@@ -44,9 +44,10 @@ def train(
 ) -> list[dict[str, Any]]:
     """Train each student into its folder and return what stands in each run.json.
 
-    Goes on where an unfinished run of the same settings stopped; does nothing to a finished one. stores: caches of the
-    same rows, whose maps are averaged. photos: folder of the photos, for stores without crops. teacher: for
-    `distill.mode: live`. evaluate(model, settings) -> {"AP": ...}: every `train.evaluate_epochs` and at the end.
+    Goes on where an unfinished run of the same settings stopped; does nothing to a finished one; begins again in the
+    place of another run with `overwrite` alone. stores: caches of the same rows, whose maps are averaged. photos: folder
+    of the photos, for stores without crops. teacher: for `distill.mode: live`. evaluate(model, settings) ->
+    {"AP": ...}: every `train.evaluate_epochs` and at the end.
     Raises ValueError where a folder holds another run, settings clash or the loss is no number; SystemExit 143 or 130
     after SIGTERM or Ctrl-C, saved.
     """
@@ -54,11 +55,7 @@ def train(
     stream = stream_of(students)
     with join(device) as place, StopSignals() as stop:
         data = journal.data_of(opened, teacher if stream.live else None, place)
-        if overwrite and place.first:
-            for run in runs:
-                checkpoint.clear(run)
-        wait_for_all(place)
-        states = [checkpoint.state_of(run, s, data) for run, s in zip(runs, students, strict=True)]
+        states = [checkpoint.state_of(run, s, data, overwrite) for run, s in zip(runs, students, strict=True)]
         wait_for_all(place)
         if all(state == "finished" for state in states):
             say(f"nothing to do: {', '.join(map(str, runs))} finished already")
@@ -69,6 +66,7 @@ def train(
             for student, run, state in zip(students, runs, states, strict=True):
                 if state != "finished":
                     learners.append(Learner(student, run, steps, per_epoch, place))
+                if state == "unfinished":
                     learners[-1].resume()
             wait_for_all(place)
             if place.first:
