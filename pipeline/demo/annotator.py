@@ -14,7 +14,7 @@ def annotate(rng: np.random.Generator, keypoints: Floats, area: float, size: tup
     """Keypoints (17, 3) as a person would have clicked them in a photo of `size` (height, width).
 
     The click is off by a normal deviate of sd sigma_k * sqrt(area) on each axis, and stays in the photo. sigma_k is the
-    spread that COCO found among repeated annotations (https://cocodataset.org/#keypoints-eval); area is in square pixels.
+    spread that COCO found among repeated annotations (https://cocodataset.org/#keypoints-eval); area: square pixels.
     One joint is always kept, so that labelled persons stay so.
     """
     height, width = size
