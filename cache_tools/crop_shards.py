@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.layout import CROP_COLUMNS, array_objects, packed_crops, read_array
-from cache_tools.objects import Objects
-from cache_tools.shards import REPAIR
+from cache_tools.objects import REPAIR, Objects
 
 
 def pack_crops(crops: Sequence[bytes], size: ArrayLike) -> tuple[bytes, NDArray[np.int64]]:

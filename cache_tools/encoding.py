@@ -42,7 +42,7 @@ def encode_rows(
             codes[done : done + len(maps)] = codec.encode(maps)
             for i, row in enumerate(range(rows.start + done, rows.start + done + len(maps))):
                 if row in measured:
-                    errors[row] = error_of_row(codec, maps[i])
+                    errors[row] = error_of_row(maps[i], codec.decode(codes[done + i]))
             done += len(maps)
     if done != len(rows):
         raise ValueError(f"{done} rows of heatmaps: expected {len(rows)}, rows {rows.start}-{rows.stop - 1}")

@@ -16,7 +16,7 @@ ROWS = 256  # rows of a build that are measured
 
 def measure(codec: Codec, maps: Maps) -> dict[str, float]:
     """Error of `codec` on maps (B, J, h, w): the keys of `summary`."""
-    return summary([error_of_row(codec, row) for row in maps])
+    return summary([error_of_row(row, codec.decode(codec.encode(row))) for row in maps])
 
 
 def measured_rows(rows: int) -> NDArray[np.int64]:
@@ -24,10 +24,9 @@ def measured_rows(rows: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, rows - 1, min(rows, ROWS)).round().astype(np.int64))
 
 
-def error_of_row(codec: Codec, maps: Maps) -> dict[str, Any]:
-    """Error of one person's maps (J, h, w) against their decoded codes, JSON-able, to be joined by `summary`."""
+def error_of_row(maps: Maps, decoded: Maps) -> dict[str, Any]:
+    """Error of one person's decoded maps (J, h, w) against the exact ones, JSON-able, to be joined by `summary`."""
     exact = np.clip(maps, 0, 1).astype(np.float32)
-    decoded = codec.decode(codec.encode(maps))
     difference, peak = (decoded - exact).astype(np.float64), exact > PEAK
     norms = np.linalg.norm(exact) * np.linalg.norm(decoded)
     visible = exact.max(axis=(-2, -1)) > VISIBLE

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from cache_tools import error
-from cache_tools.objects import Objects, fingerprint, from_bytes, seal, to_bytes, unseal
+from cache_tools.objects import REPAIR, Objects, fingerprint, from_bytes, seal, to_bytes, unseal
 from cache_tools.spec import StoreSpec
 
 RECEIPT = "receipt.json"
@@ -35,16 +35,12 @@ def write_entry(objects: Objects, shard: int, entry: Mapping[str, Any]) -> None:
 
 def read_entry(objects: Objects, shard: int) -> dict[str, Any] | None:
     """A shard's entry, or None where it is not done; ValueError when it is damaged."""
-    key = entry_key(shard)
-    data = objects.get(key)
-    return None if data is None else unseal(from_bytes(data, f"{objects.url}/{key}"), f"{objects.url}/{key}")
+    return _read(objects, entry_key(shard))
 
 
 def read_receipt(objects: Objects) -> dict[str, Any] | None:
     """The receipt of a finished store, or None."""
-    data = objects.get(RECEIPT)
-    where = f"{objects.url}/{RECEIPT}"
-    return None if data is None else unseal(from_bytes(data, where), where)
+    return _read(objects, RECEIPT)
 
 
 def measured_error(entries: Iterable[Mapping[str, Any]]) -> dict[str, float]:
@@ -76,3 +72,11 @@ def write_receipt(
     }
     objects.set(RECEIPT, to_bytes(seal(receipt)))
     return receipt
+
+
+def _read(objects: Objects, key: str) -> dict[str, Any] | None:
+    data, where = objects.get(key), f"{objects.url}/{key}"
+    try:
+        return None if data is None else unseal(from_bytes(data, where), where)
+    except ValueError as problem:
+        raise ValueError(f"{problem}; {REPAIR}") from problem

@@ -16,6 +16,7 @@ from zarr.core.buffer import cpu, default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import FsspecStore
 
+REPAIR = "run `kdcache verify --forget-damaged` on the store, then the same `kdcache build` again"
 PARTIAL = ".partial"  # ending of a local file that is still being written
 
 

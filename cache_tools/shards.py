@@ -13,7 +13,7 @@ from numcodecs import zstd
 from numpy.typing import NDArray
 
 from cache_tools.layout import array_objects
-from cache_tools.objects import Objects
+from cache_tools.objects import REPAIR, Objects
 
 CRC = 4  # bytes of a crc32c
 EMPTY = 2**64 - 1  # offset and length of a chunk that was not written: all zero
@@ -119,9 +119,6 @@ class ShardedRows:
         else:
             chunk = np.frombuffer(zstd.decompress(data[:-CRC]), self.dtype).reshape(self.chunk_rows, *self.shape[1:])
             rows[:] = chunk[: len(rows)]
-
-
-REPAIR = "run `kdcache verify --forget-damaged` on the store, then the same `kdcache build` again"
 
 
 def _crc_holds(data: bytes) -> bool:

@@ -5,6 +5,7 @@ import json
 import platform
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
+from math import gcd
 from typing import Any
 
 from cache_tools import geometry
@@ -13,6 +14,7 @@ from cache_tools.codec import get_codec
 from cache_tools.instances import Instances
 
 FORMAT_VERSION = 1
+CHUNK_ROWS = 8  # decoded to read one row: 64 would save 1 % of the bytes and cost eight times the work
 # Differing here, two stores still hold the same thing: where files lay, what ran, what was measured.
 NOT_COMPARED = ("versions", "annotations.source", "teacher.ap")
 
@@ -76,7 +78,7 @@ class StoreSpec:
     codec: str = "compact"
     joints: int = JOINTS
     shard_rows: int = 2048
-    chunk_rows: int = 8  # decoded to read one row: 64 would save 1 % of the bytes and cost eight times the work
+    chunk_rows: int = CHUNK_ROWS
     crops: CropsSpec | None = None
     views: int = 0  # stored augmentations a row, beside the canonical view
     format_version: int = FORMAT_VERSION
@@ -120,8 +122,8 @@ class StoreSpec:
         return hashlib.sha256(json.dumps(self._compared(), sort_keys=True).encode()).hexdigest()
 
     def without_rows(self) -> "StoreSpec":
-        """The same spec of no particular rows: what stores must share to be merged."""
-        return replace(self, rows=1, annotations=AnnotationsSpec(""))
+        """The same spec of no particular rows and shards: what stores must share to be merged."""
+        return replace(self, rows=1, annotations=AnnotationsSpec(""), shard_rows=CHUNK_ROWS, chunk_rows=CHUNK_ROWS)
 
     def differences(self, found: "StoreSpec") -> list[str]:
         """`field: found X, expected Y` for each compared field in which `found` is not this spec."""
@@ -148,6 +150,7 @@ class StoreSpec:
 def make_spec(instances: Instances, teacher: TeacherSpec, *, source: str = "", **fields: Any) -> StoreSpec:
     """The spec of a store of these persons; `fields` are StoreSpec's own (frame, codec, shard_rows, crops, views)."""
     annotations = AnnotationsSpec(instances.digest, source)
+    fields.setdefault("chunk_rows", gcd(fields.get("shard_rows", CHUNK_ROWS), CHUNK_ROWS))
     return StoreSpec(len(instances), teacher, annotations, versions=installed_versions(), **fields)
 
 
