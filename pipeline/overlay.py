@@ -71,7 +71,8 @@ def unique_names(photos: Sequence[Path]) -> dict[Path, str]:
 
 def write_picture(path: Path, image: Image, quality: int = 92) -> None:
     """An RGB image as a file of the kind that its name says, through a temporary name."""
-    done, data = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix.lower() in (".jpg", ".jpeg") else []
+    done, data = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     if not done:
         raise ValueError(f"cannot write {path}: expected .jpg or .png")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,149 @@
+"""`kdcache report`: the table, the bubble chart, the heatmap panel and the predictions, each by its own command."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.subjects import Subjects
+
+PATH = click.Path(path_type=Path)
+ROWS = click.option(
+    "--rows",
+    required=True,
+    metavar="JSON|FILE",
+    help='[{"name", "role": "teacher"|"student", "paper", "metrics", "control", "cost"}, ...]; files that do not exist '
+    "make a row that was not run.",
+)
+
+
+@click.group("report")
+def command() -> None:
+    """Make the table, the chart and the panels of a report."""
+
+
+@command.command("table")
+@ROWS
+@click.option("--out", required=True, type=PATH, help="Folder of table.md, table.csv and table.tex.")
+def table(rows: str, out: Path) -> None:
+    """Table 1, ours beside the paper's."""
+    from pipeline import tables
+    from pipeline.rows import load_rows
+
+    found = load_rows(rows)
+    out.mkdir(parents=True, exist_ok=True)
+    for suffix, write in (("md", tables.markdown), ("csv", tables.comma_separated), ("tex", tables.latex)):
+        unfinished = out / f".table.{suffix}.partial"
+        unfinished.write_text(write(found))
+        unfinished.replace(out / f"table.{suffix}")
+    click.echo((out / "table.md").read_text(), nl=False)
+
+
+@command.command("chart")
+@ROWS
+@click.option("--out", required=True, type=PATH, help="Folder of bubble.svg, bubble.png and bubble.html.")
+def chart(rows: str, out: Path) -> None:
+    """Figure 2: AP over throughput, area = parameters."""
+    from pipeline.figures import write_chart
+    from pipeline.rows import load_rows
+
+    for path in write_chart(load_rows(rows), out):
+        click.echo(path)
+
+
+@command.command("heatmaps")
+@click.option("--images", required=True, type=PATH, help="Folder of photos.")
+@click.option("--annotations", type=PATH, help="COCO person_keypoints file of these photos.")
+@click.option("--boxes", type=PATH, help="Boxes instead of annotations; without either each photo is one person.")
+@click.option("--teacher", multiple=True, metavar="REF", help="A column: what this teacher sees.")
+@click.option("--store", metavar="URL", help="A column: what this store holds of the annotated persons.")
+@click.option("--run", multiple=True, type=PATH, help="A column: what this student sees.")
+@click.option("--persons", default=4, show_default=True, type=click.IntRange(min=1), help="Rows of the panel.")
+@click.option("--person", multiple=True, type=int, metavar="ID", help="Annotation ids of the persons to show.")
+@click.option("--flip/--no-flip", default=False, show_default=True, help="Average with the mirrored crop.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--out", required=True, type=PATH, help="PNG to write.")
+def heatmaps(
+    images: Path,
+    annotations: Path | None,
+    boxes: Path | None,
+    teacher: tuple[str, ...],
+    store: str | None,
+    run: tuple[Path, ...],
+    persons: int,
+    person: tuple[int, ...],
+    flip: bool,
+    device: str,
+    out: Path,
+) -> None:
+    """Figure 3: photo | ground truth | teachers | students."""
+    from pipeline.panels import heatmap_panel, network_column, store_column, write_figure
+    from pipeline.subjects import from_annotations
+    from pipeline.teachers import load_teacher
+
+    if not (teacher or store or run):
+        raise click.UsageError("nothing to show: give --teacher REF, --store URL or --run RUN")
+    if annotations:
+        from cache_tools.instances import from_coco
+
+        subjects = from_annotations(from_coco(annotations), images, persons, person)
+    else:
+        subjects = _any_photos(images, boxes, persons)
+    columns = [network_column(t, t.name, subjects, flip=flip) for t in (load_teacher(r, device) for r in teacher)]
+    if store:
+        from cache_tools.store import HeatmapStore
+
+        columns.append(store_column(HeatmapStore.open(store), "store", subjects))
+    for folder in run:
+        student = load_teacher(f"student:{folder}", device)
+        columns.append(network_column(student, student.name, subjects, flip=flip))
+    write_figure(out, heatmap_panel(subjects, columns))
+    click.echo(out)
+
+
+@command.command("predictions")
+@click.option("--images", required=True, type=PATH, help="Folder of photos.")
+@click.option("--annotations", type=PATH, help="COCO person_keypoints file: its boxes are looked at.")
+@click.option("--boxes", type=PATH, help="Boxes instead of annotations; without either each photo is one person.")
+@click.option("--run", type=PATH, help="The student that is shown.")
+@click.option("--teacher", metavar="REF", help="A teacher instead of a student.")
+@click.option("--photos", default=6, show_default=True, type=click.IntRange(min=1), help="Photos to show.")
+@click.option("--flip/--no-flip", default=True, show_default=True, help="Average with the mirrored crop.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--out", required=True, type=PATH, help="PNG to write.")
+def predictions(
+    images: Path,
+    annotations: Path | None,
+    boxes: Path | None,
+    run: Path | None,
+    teacher: str | None,
+    photos: int,
+    flip: bool,
+    device: str,
+    out: Path,
+) -> None:
+    """Figure 4: poses drawn on photos."""
+    from pipeline.overlay import write_picture
+    from pipeline.panels import predictions as draw
+    from pipeline.subjects import whole_groups
+    from pipeline.teachers import load_teacher
+
+    if (run is None) == (teacher is None):
+        raise click.UsageError("give one of --run RUN and --teacher REF")
+    if annotations:
+        from cache_tools.instances import from_coco
+
+        subjects = whole_groups(from_coco(annotations), images, photos)
+    else:
+        subjects = _any_photos(images, boxes, photos)
+    write_picture(out, draw(load_teacher(teacher or f"student:{run}", device), subjects, flip=flip))
+    click.echo(out)
+
+
+def _any_photos(images: Path, boxes: Path | None, count: int) -> "Subjects":
+    from pipeline.photo_boxes import boxes_from_file, find_photos, whole_photos
+    from pipeline.subjects import from_photos
+
+    photos = find_photos([images])
+    return from_photos(boxes_from_file(boxes, photos) if boxes else whole_photos(photos), count)
