@@ -84,22 +84,22 @@ def shard_objects(
         array[rows.start : rows.stop] = values
     if jpeg is not None:
         packed = np.frombuffer(jpeg, np.uint8)
-        _create_rows(group, packed_crops(shard), packed.shape, "uint8", len(packed), compressors=(Crc32cCodec(),))[
+        _create_rows(group, f"crops/packed/{shard}", packed.shape, "uint8", len(packed), compressors=(Crc32cCodec(),))[
             :
         ] = packed
     return {key: data for key, data in _taken(store).items() if key not in static and key != ROOT}
 
 
-def array_objects(name: str, shard: int) -> str:
+def array_object(name: str, shard: int) -> str:
     """Key of the object that holds a shard's rows of an array."""
     trailing = {"heatmaps": 3, "views/heatmaps": 4, "crops/index": 1, "crops/pixel_to_image": 2}
     trailing |= {"views/crop_to_image": 3, "views/flipped": 1}
     return f"{name}/c/{shard}" + "/0" * trailing[name]
 
 
-def packed_crops(shard: int) -> str:
-    """Name of the array of a shard's JPEG bytes."""
-    return f"crops/packed/{shard}"
+def packed_object(shard: int) -> str:
+    """Key of the object that holds a shard's JPEG bytes."""
+    return f"crops/packed/{shard}/c/0"
 
 
 def read_array(objects: Mapping[str, bytes], name: str, rows: slice = slice(None)) -> NDArray[Any]:

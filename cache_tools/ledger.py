@@ -48,10 +48,8 @@ def measured_error(entries: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     return error.summary([row for entry in entries for row in entry["errors"].values()])
 
 
-def write_receipt(
-    objects: Objects, spec: StoreSpec, static: Mapping[str, Any], entries: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Write and return what a finished store is: digest, rows, bytes, clamped values, measured error, spec.
+def make_receipt(spec: StoreSpec, static: Mapping[str, Any], entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a finished store is: digest, rows, bytes, clamped values, measured error, spec.
 
     static: fingerprints of the objects that belong to no shard.
     """
@@ -61,7 +59,7 @@ def write_receipt(
             if (part := key.split("/")[0]) in bytes_of:
                 bytes_of[part] += printed["bytes"]
     content = to_bytes({"spec": spec.digest, "static": static, "ledger": entries})
-    receipt = {
+    return {
         "digest": sha256(content).hexdigest(),
         "rows": spec.rows,
         "bytes": bytes_of,
@@ -70,8 +68,11 @@ def write_receipt(
         "error": measured_error(entries),
         "spec": spec.to_json(),
     }
+
+
+def write_receipt(objects: Objects, receipt: Mapping[str, Any]) -> None:
+    """Write the receipt, the last object of a store."""
     objects.set(RECEIPT, to_bytes(seal(receipt)))
-    return receipt
 
 
 def _read(objects: Objects, key: str) -> dict[str, Any] | None:

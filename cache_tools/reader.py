@@ -12,10 +12,11 @@ from cache_tools import geometry, ledger
 from cache_tools.codec import Codec, Codes, Maps
 from cache_tools.crop_shards import CropShards
 from cache_tools.encoding import Batches
-from cache_tools.layout import ROOT, array_objects, read_array, read_instances, read_root
+from cache_tools.layout import ROOT, read_instances, read_root
 from cache_tools.objects import REPAIR, Objects, fingerprint
 from cache_tools.shards import ShardedRows
 from cache_tools.spec import StoreSpec
+from cache_tools.tables import ShardTables
 
 Url = str | os.PathLike[str]
 
@@ -38,9 +39,10 @@ class StoreReader:
         self.codec = Codec.from_json(content["codec"])
         self.instances, self.crop_to_image = read_instances(static)
         self._entries: dict[int, dict[str, Any]] = {}
-        self._maps = self._sharded("heatmaps")
-        self._views = self._sharded("views/heatmaps") if self.spec.views else None
-        self._crops = CropShards(objects, static, self.rows, self.spec.shard_rows, self._checked)
+        self.heatmaps = self._sharded("heatmaps")
+        self.view_heatmaps = self._sharded("views/heatmaps") if self.spec.views else None
+        self._tables = ShardTables(static, self.shards, self.spec.shard_rows, self._checked)
+        self._crops = CropShards(objects, self._tables, self.shards, self.spec.shard_rows, self._checked)
 
     @classmethod
     def open(cls, url: Url, expect: StoreSpec | None = None, mode: str = "r") -> Self:
@@ -104,9 +106,9 @@ class StoreReader:
 
     def load(self, *, views: bool = False, crops: bool = False) -> None:
         """Hold the codes in memory (14 kB a row in `compact`), and views and crops if asked: then no disk is read."""
-        self._maps.load()
-        if views and self._views is not None:
-            self._views.load()
+        self.heatmaps.load()
+        if views and self.view_heatmaps is not None:
+            self.view_heatmaps.load()
         if crops:
             self._crops_or_refuse().load()
 
@@ -116,7 +118,7 @@ class StoreReader:
 
     def read_codes(self, rows: ArrayLike) -> Codes:
         """Codes (B, 17, h', w') of rows, to be decoded elsewhere, as on the device."""
-        return self._maps.read(self._indices(rows))
+        return self.heatmaps.read(self._indices(rows))
 
     def read_views(self, rows: ArrayLike) -> Views:
         """The K stored augmentations of rows, decoded."""
@@ -125,11 +127,10 @@ class StoreReader:
 
     def read_view_codes(self, rows: ArrayLike) -> tuple[Codes, geometry.Matrix, NDArray[np.bool_]]:
         """Codes (B, K, 17, h', w'), crop_to_image (B, K, 2, 3) and flipped (B, K) of rows."""
-        if self._views is None:
+        if self.view_heatmaps is None:
             raise ValueError(f"{self.url} holds no views: build it with --views K")
         index = self._indices(rows)
-        crop_to_image, flipped = self._view_geometry
-        return self._views.read(index), crop_to_image[index], flipped[index]
+        return self.view_heatmaps.read(index), self._view_crop_to_image[index], self._view_flipped[index]
 
     def read_crops(self, rows: ArrayLike) -> list[bytes]:
         """The JPEG file of each row's crop, checked."""
@@ -138,12 +139,12 @@ class StoreReader:
     @cached_property
     def crop_pixel_to_image(self) -> geometry.Matrix:
         """Matrix (N, 2, 3) from stored-crop pixel to image pixel of each row."""
-        return self._crops_or_refuse().whole_table("crops/pixel_to_image")
+        return self._crop_table("crops/pixel_to_image")
 
     @cached_property
     def crop_size(self) -> NDArray[np.int64]:
         """Height and width (N, 2) of each row's stored crop."""
-        return self._crops_or_refuse().whole_table("crops/index")[:, 3:]
+        return self._crop_table("crops/index")[:, 3:]
 
     def entry(self, shard: int) -> dict[str, Any]:
         """A shard's ledger entry; ValueError where the shard is not done."""
@@ -177,12 +178,16 @@ class StoreReader:
         return checked(self._objects, key, self.entry(shard)["objects"][key])
 
     @cached_property
-    def _view_geometry(self) -> tuple[geometry.Matrix, NDArray[np.bool_]]:
-        parts = []
-        for name in ("views/crop_to_image", "views/flipped"):
-            objects = {array_objects(name, s): self._checked(s, array_objects(name, s)) for s in range(self.shards)}
-            parts.append(read_array(objects | {f"{name}/zarr.json": self._static[f"{name}/zarr.json"]}, name))
-        return parts[0], parts[1]
+    def _view_crop_to_image(self) -> geometry.Matrix:
+        return self._tables.whole("views/crop_to_image")
+
+    @cached_property
+    def _view_flipped(self) -> NDArray[np.bool_]:
+        return self._tables.whole("views/flipped")
+
+    def _crop_table(self, name: str) -> NDArray[Any]:
+        self._crops_or_refuse()
+        return self._tables.whole(name)
 
     def _crops_or_refuse(self) -> CropShards:
         if self.spec.crops is None:

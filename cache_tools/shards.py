@@ -12,7 +12,7 @@ import numpy as np
 from numcodecs import zstd
 from numpy.typing import NDArray
 
-from cache_tools.layout import array_objects
+from cache_tools.layout import array_object
 from cache_tools.objects import REPAIR, Objects
 
 CRC = 4  # bytes of a crc32c
@@ -92,7 +92,7 @@ class ShardedRows:
         return self.shard_rows // self.chunk_rows * 16 + CRC
 
     def _key(self, shard: int) -> str:
-        return array_objects(self.name, shard)
+        return array_object(self.name, shard)
 
     def _bytes(self, shard: int, start: int, length: int) -> bytes:
         data = self.objects.get_range(self._key(shard), start, length)

@@ -133,8 +133,14 @@ class HeatmapStore(StoreReader):
                 "run the same `kdcache build` again"
             )
         self._objects.clear_partial()
+        receipt = self.make_receipt()
+        ledger.write_receipt(self._objects, receipt)
+        return receipt
+
+    def make_receipt(self) -> dict[str, Any]:
+        """The receipt that the ledger as it stands leads to; ValueError where a shard is not done."""
         static = {key: fingerprint(data) for key, data in self._static.items()}
-        return ledger.write_receipt(self._objects, self.spec, static, [self.entry(s) for s in range(self.shards)])
+        return ledger.make_receipt(self.spec, static, [self.entry(shard) for shard in range(self.shards)])
 
     def forget(self, shard: int) -> None:
         """Strike a shard off the ledger, receipt first, so that `build` makes it again."""
