@@ -68,7 +68,8 @@ def sample_views(
 ) -> Views:
     """A random view of each person; the same for the same (seed, epoch, row).
 
-    box (B, 4) x, y, width, height and keypoints (B, 17, 2) in image pixels; visibility (B, 17); rows (B,) of the table.
+    box (B, 4) x, y, width, height and keypoints (B, 17, 2) in image pixels; visibility (B, 17); rows (B,) of the table;
+    epoch: one for all, or (B,).
     """
     uniform = uniforms(seed, epoch, rows, 18)  # one column a decision, always drawn, so that none moves another
     normal = _normals(uniform[:, :4], uniform[:, 4:8])  # zoom, rotation, shift x, shift y

@@ -1,0 +1,123 @@
+"""Replayed against live heatmaps: a teacher that is known exactly, and a real one on real photos."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from cache_tools.coco import JOINTS
+from cache_tools.geometry import crop_to_image
+from cache_tools.spec import CacheMismatch
+from cache_tools.store import HeatmapStore
+from pipeline.build import BuildJob, build
+from pipeline.commands.fidelity import command, summary
+from pipeline.fidelity import MODES, measure
+from pipeline.teachers import load_teacher
+from student.heatmaps import render_targets
+
+COLOURS = np.array([(40 + 12 * k, 255 - 12 * k, 128) for k in range(JOINTS)])  # of the dots: one a joint
+
+
+class DotTeacher:
+    """Finds the coloured dots of `dots` wherever they lie, and draws peaks of sigma 2 there at every zoom."""
+
+    name, digest, licence = "dots", "d" * 64, "none"
+    input_size, heatmap_size, frame, sigma = (256, 192), (64, 48), "udp", 2.0
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+
+    def __call__(self, crops):
+        maps = np.zeros((len(crops), JOINTS, *self.heatmap_size), np.float32)
+        for person, joint in np.ndindex(len(crops), JOINTS):
+            near = np.abs(crops[person].astype(int) - COLOURS[joint]).max(-1) < 5
+            if near.sum() > 3:
+                y, x = np.argwhere(near).mean(0)
+                xy_cells = torch.tensor([[[x * 47 / 191, y * 63 / 255]]])
+                maps[person, joint] = render_targets(xy_cells, self.heatmap_size, 2.0)[0, 0].numpy()
+        return maps
+
+
+@pytest.fixture(scope="module")
+def dots(tmp_path_factory):
+    """Folder with photos of dots in the middle of a box, their annotations, and a store of both."""
+    folder = tmp_path_factory.mktemp("dots")
+    rng = np.random.default_rng(0)
+    images, annotations = [], []
+    for i in range(40):
+        xy = rng.uniform([110, 130], [210, 270], (JOINTS, 2))
+        photo = np.full((400, 320, 3), 255, np.uint8)
+        for (x, y), colour in zip(xy, COLOURS, strict=True):
+            centre = (round(x * 16), round(y * 16))
+            cv2.circle(photo, centre, 16 * 5, colour.tolist(), -1, shift=4)
+        cv2.imwrite(str(folder / f"{i}.png"), photo[..., ::-1])
+        images.append({"id": i, "file_name": f"{i}.png", "height": 400, "width": 320})
+        keypoints = np.concatenate([xy, np.full((JOINTS, 1), 2)], axis=1).ravel().tolist()
+        annotations.append(
+            {"id": i, "image_id": i, "category_id": 1, "iscrowd": 0, "num_keypoints": JOINTS, "area": 20000.0}
+            | {"bbox": [80, 80, 160, 240], "keypoints": keypoints}
+        )
+    (folder / "persons.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    job = BuildJob(str(folder / "store"), f"{__name__}:DotTeacher", folder, folder / "persons.json", crops=False)
+    build(job)
+    return folder
+
+
+def test_peaks_are_the_live_teacher_where_it_draws_one_width_at_every_zoom(dots):
+    """Dots hide each other here and there, so numbers of the median joint count."""
+    report, examples = measure(HeatmapStore.open(dots / "store"), DotTeacher(), dots, rows=40, examples=3)
+    arms = report["arms"]
+    assert report["persons"] == 40
+    assert arms["peaks"]["cosine_median"] > 0.99
+    assert arms["peaks"]["rmse_at_peaks"] < 0.7 * arms["warp"]["rmse_at_peaks"]
+    assert all(part["arms"][mode]["oks"] > 0.9 for part in [report, *report["by_zoom"]] for mode in ("live", *MODES))
+    assert sum(part["persons"] for part in report["by_zoom"]) == 40
+    assert [example.zoom for example in examples] == sorted(example.zoom for example in examples)
+    json.dumps(report, allow_nan=False)
+
+
+def test_the_same_seed_gives_the_same_report(dots):
+    store = HeatmapStore.open(dots / "store")
+    first, again = (measure(store, DotTeacher(), dots, rows=10, seed=3, batch_size=b)[0] for b in (10, 3))
+    assert summary(first) == summary(again)
+
+
+def test_another_teacher_is_refused(dots):
+    other = DotTeacher()
+    other.digest = "e" * 64
+    with pytest.raises(CacheMismatch, match=r"teacher\.digest: found dddd.*, expected eeee"):
+        measure(HeatmapStore.open(dots / "store"), other, dots)
+
+
+def test_the_command_prints_the_table_and_writes_numbers_and_figure(dots, tmp_path):
+    arguments = [str(dots / "store"), "--teacher", f"{__name__}:DotTeacher", "--images", str(dots)]
+    arguments += ["--annotations", str(dots / "persons.json"), "--rows", "12"]
+    arguments += ["--out", str(tmp_path / "f.json"), "--figure", str(tmp_path / "f.png")]
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert done.exit_code == 0
+    report = json.loads((tmp_path / "f.json").read_text())
+    assert done.output.rstrip() == summary(report)
+    assert cv2.imread(str(tmp_path / "f.png")).shape[0] > 500
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["f.json", "f.png"]
+
+
+def test_a_real_teachers_peaks_are_nearer_moved_than_warped_and_truer_cached_than_live(shared_data, tmp_path):
+    """100 of the 716 real persons; the whole table is printed by `kdcache fidelity`."""
+    coco, reference = shared_data / "coco", f"onnx:{shared_data}/teachers/tinypose_256x192.onnx?frame=stride"
+    small = json.loads((coco / "person_keypoints_train.json").read_text())
+    labelled = [a for a in small["annotations"] if a["num_keypoints"] > 8][::5][:100]
+    (tmp_path / "persons.json").write_text(json.dumps({"images": small["images"], "annotations": labelled}))
+    build(
+        BuildJob(str(tmp_path / "s"), reference, coco / "train", tmp_path / "persons.json", crops=False, device="cpu")
+    )
+    store = HeatmapStore.open(tmp_path / "s")
+    np.testing.assert_allclose(store.crop_to_image, crop_to_image(store.instances.box, "stride"))
+    report, _ = measure(store, load_teacher(reference, "cpu"), coco / "train", rows=100)
+    warp, peaks = report["arms"]["warp"], report["arms"]["peaks"]
+    assert peaks["rmse_at_peaks"] < 0.8 * warp["rmse_at_peaks"]
+    assert peaks["cosine_median"] > warp["cosine_median"]
+    assert peaks["oks_over_live"] > 0
+    assert warp["oks_over_live"] > 0
