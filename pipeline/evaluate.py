@@ -24,7 +24,6 @@ from student.predict import keypoints, predict
 
 if TYPE_CHECKING:
     from cache_tools.store import HeatmapStore
-
     from pipeline.teachers import Teacher
 
 METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
@@ -119,19 +118,19 @@ def evaluate_store(
             for stop in [min(start + batch_size, store.rows)]
         ]
     )
-    spec = store.spec
+    teacher, frame = store.spec.teacher, store.spec.frame
     protocol = {
-        "predictor": f"cached {spec.teacher['name']}",
-        "weights": spec.teacher["digest"],
-        "codec": spec.codec["name"],
-        "input_size": list(spec.frame["input_size"]),
-        "heatmap_size": list(spec.frame["heatmap_size"]),
-        "frame": spec.frame["name"],
-        "flip": spec.teacher["flip"],
+        "predictor": f"{teacher.name}, cached as {store.spec.codec}",
+        "weights": teacher.digest,
+        "codec": store.spec.codec,
+        "input_size": list(frame.input_size),
+        "heatmap_size": list(frame.heatmap_size),
+        "frame": frame.name,
+        "flip": teacher.flip,
         "dtype": "float32",
         "device": "cpu",
     }
-    return judge(found, annotated(persons), persons, annotations, tuple(spec.frame["input_size"]), protocol)
+    return judge(found, annotated(persons), persons, annotations, frame.input_size, protocol)
 
 
 def judge(

@@ -54,7 +54,7 @@ def from_annotations(
 
 
 def choose(persons: Instances, count: int) -> NDArray[np.intp]:
-    """Rows of `count` persons, drawn evenly from those with many labelled joints and some size; else the best of all."""
+    """Rows of `count` persons, drawn evenly from those with many labelled joints and some size, else the best."""
     labelled = (persons.visibility > 0).sum(1)
     good = np.flatnonzero((labelled >= ENOUGH_JOINTS) & (persons.box[:, 3] >= ENOUGH_PIXELS))
     if len(good) < count:
