@@ -20,6 +20,22 @@ class PoseStudent(nn.Module):
         return self.head(self.backbone(images))
 
 
+def untrained_settings(
+    backbone: str, head: str = "subpixel", input_size: tuple[int, int] = (256, 192)
+) -> ModelSettings:
+    """Settings of a student that starts from random: for its costs, which don't depend on weights."""
+    height, width = input_size
+    return ModelSettings.model_validate(
+        {
+            "backbone": backbone,
+            "head": head,
+            "weights": "none",
+            "input_size": input_size,
+            "heatmap_size": (height // 4, width // 4),
+        }
+    )
+
+
 def create_student(settings: ModelSettings, *, pretrained: bool = True) -> PoseStudent:
     """The student that `settings` describe, in training mode.
 

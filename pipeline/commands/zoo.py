@@ -34,23 +34,12 @@ def zoo_row(backbone: str, head: str, input_size: tuple[int, int]) -> dict[str, 
     import torch
 
     from student.flops import count_costs
-    from student.model import create_student
+    from student.model import create_student, untrained_settings
     from student.paper import paper_row
-    from student.settings import ModelSettings
     from student.zoo import resolve
 
-    height, width = input_size
-    settings = ModelSettings.model_validate(
-        {
-            "backbone": backbone,
-            "head": head,
-            "weights": "none",
-            "input_size": input_size,
-            "heatmap_size": (height // 4, width // 4),
-        }
-    )
     with torch.device("meta"):
-        costs = count_costs(create_student(settings), input_size)
+        costs = count_costs(create_student(untrained_settings(backbone, head, input_size)), input_size)
     paper = paper_row(backbone) if head == "subpixel" and input_size == (256, 192) else None
     library, model = resolve(backbone)
     return {

@@ -1,0 +1,82 @@
+"""`kdcache benchmark`: what a student, a teacher or a backbone costs."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("benchmark")
+@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.option("--teacher", metavar="REF", help="A teacher instead of a RUN.")
+@click.option("--backbone", metavar="NAME", help="A student that was never trained: a name of Table 1, or timm:NAME.")
+@click.option("--head", type=click.Choice(["subpixel", "lateral"]), default="subpixel", help="Of --backbone.")
+@click.option("--input-size", type=(int, int), default=(256, 192), metavar="HEIGHT WIDTH", help="Of --backbone.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write cost.json here.")
+@click.option("--seconds", default=5.0, show_default=True, help="Of the runs behind each number, warm-up apart.")
+@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
+@click.option("--device", default="auto", show_default=True)
+@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True)
+@click.option("--channels-last/--no-channels-last", default=True, show_default=True)
+@click.option("--compile/--no-compile", "compiled", default=False, show_default=True, help="By torch.compile.")
+@click.option("--onnx/--no-onnx", default=True, show_default=True, help="Measure a student's export, too.")
+def command(
+    run: Path | None,
+    teacher: str | None,
+    backbone: str | None,
+    head: str,
+    input_size: tuple[int, int],
+    out: Path | None,
+    seconds: float,
+    batch_size: int,
+    device: str,
+    dtype: str,
+    channels_last: bool,
+    compiled: bool,
+    onnx: bool,
+) -> None:
+    """Measure parameters, FLOPs, throughput and latency of RUN, of a teacher or of a backbone."""
+    if sum(given is not None for given in (run, teacher, backbone)) != 1:
+        raise click.UsageError("give one of RUN, --teacher REF and --backbone NAME")
+    from pipeline.benchmark import Protocol, student_cost, teacher_cost
+
+    protocol = Protocol(device, dtype, batch_size, seconds, channels_last, compiled)
+    if teacher is not None:
+        from pipeline.teachers import load_teacher
+
+        cost = teacher_cost(load_teacher(teacher, device=device), teacher, protocol)
+    elif run is not None:
+        from student.checkpoint import load_student
+
+        student, settings = load_student(run)
+        cost = student_cost(student, settings.model, settings.name, protocol, onnx=onnx)
+    else:
+        from student.model import create_student, untrained_settings
+
+        model = untrained_settings(str(backbone), head, input_size)
+        cost = student_cost(create_student(model), model, str(backbone), protocol, onnx=onnx)
+    if out is not None:
+        from pipeline.evaluate import write_json
+
+        write_json(out, cost)
+    click.echo(summary(cost))
+
+
+def summary(cost: dict[str, Any]) -> str:
+    """The numbers in a few lines."""
+    counts = (
+        f"{cost['params_m']:.3f} M parameters, {cost['gmacs']:.3f} GMACs, {cost['gflops']:.3f} GFLOPs (Table 1's count)"
+        if cost["params_m"] is not None
+        else "parameters and FLOPs unknown: not a torch network"
+    )
+    lines = [f"{cost['name']}: {counts}", f"{_speed(cost)}, {cost['dtype']} on {cost['device']}"]
+    if exported := cost.get("onnxruntime"):
+        lines.append(f"{_speed(exported | {'batch_size': cost['batch_size']})}, onnxruntime on {exported['device']}")
+    return "\n".join(lines)
+
+
+def _speed(measured: dict[str, Any]) -> str:
+    return (
+        f"{measured['images_per_second']:.1f} images/s in batches of {measured['batch_size']}, "
+        f"{measured['latency_ms']:.2f} ms a single image"
+    )

@@ -1,0 +1,117 @@
+"""`kdcache export`: a student as an ONNX file, in float and in 8-bit integers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cache_tools.store import HeatmapStore
+    from student.export import Crops
+
+CHECKED = 16  # persons on which the file is compared with torch
+RENDERED = (240, 320)  # height, width of the photos of rendered persons, where there is no store
+
+
+@click.command("export")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The file; default RUN/NAME.onnx.")
+@click.option("--weights", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@click.option("--store", metavar="URL", help="Store with crops, for real persons to check with; needed for --int8.")
+@click.option("--int8", is_flag=True, help="Write FILE.int8.onnx as well, calibrated on persons of --store.")
+@click.option("--persons", default=128, show_default=True, type=click.IntRange(min=1), help="Persons to calibrate on.")
+@click.option("--images", type=click.Path(path_type=Path), help="Photos of --annotations.")
+@click.option("--annotations", type=click.Path(path_type=Path), help="Measure the AP of each file on these persons.")
+@click.option("--seconds", default=2.0, show_default=True, help="Of measuring the speed of each file.")
+def command(
+    run: Path,
+    out: Path | None,
+    weights: str,
+    store: str | None,
+    int8: bool,
+    persons: int,
+    images: Path | None,
+    annotations: Path | None,
+    seconds: float,
+) -> None:
+    """Write the student of RUN as ONNX: uint8 RGB crops (batch, height, width, 3) in, heatmaps out.
+
+    The file holds the normalisation, and names its frame, its sizes and its keypoints in its metadata. It is compared
+    with torch before it gets its name. It is a teacher, too: kdcache evaluate --teacher onnx:FILE?frame=udp.
+    """
+    if int8 and store is None:
+        raise click.UsageError("--int8 needs --store: the persons that it is calibrated on")
+    if (images is None) != (annotations is None):
+        raise click.UsageError("give both --images and --annotations, or none of them")
+    from student.checkpoint import load_student
+    from student.export import export_onnx
+
+    student, settings = load_student(run, "last" if weights == "last" else "best")
+    opened = _open(store) if store else None
+    size = settings.model.input_size
+    crops = person_crops(opened, CHECKED, size) if opened else rendered_crops(CHECKED, size)
+    path = out or run / f"{settings.name}.onnx"
+    difference = export_onnx(student, settings.model, path, crops, settings.name)
+    click.echo(f"{path}: within {difference:.1e} of torch on {len(crops)} {'stored' if opened else 'rendered'} persons")
+    files = {"float32": path}
+    if int8 and opened:
+        from student.quantise import quantise_onnx
+
+        files["int8"] = path.with_suffix(".int8.onnx")
+        quantise_onnx(path, files["int8"], person_crops(opened, persons, size))
+    for kind, file in files.items():
+        click.echo(_describe(kind, file, crops, seconds))
+    if images and annotations:
+        for kind, file in files.items():
+            click.echo(f"{kind:<8} AP {_average_precision(file, images, annotations)}")
+
+
+def person_crops(store: "HeatmapStore", count: int, input_size: tuple[int, int]) -> "Crops":
+    """Crops (n, H, W, 3) of at most `count` persons, spread evenly over a store that holds crops."""
+    import numpy as np
+
+    from cache_tools.geometry import crop_to_image
+    from student.photos import Photos
+
+    rows = np.unique(np.linspace(0, store.rows - 1, count).astype(np.int64))
+    crops = np.zeros((len(rows), *input_size, 3), np.uint8)
+    Photos(store).cut(rows, [(crop_to_image(store.instances.box[rows], "udp", input_size), crops)])
+    return crops
+
+
+def rendered_crops(count: int, input_size: tuple[int, int]) -> "Crops":
+    """Crops (count, H, W, 3) of rendered persons."""
+    import numpy as np
+
+    from cache_tools.geometry import crop_to_image
+    from cache_tools.images import cut
+    from pipeline.demo.standing import make_standing
+
+    people = [make_standing(seed, size=RENDERED) for seed in range(count)]
+    return np.stack([cut(one.image, crop_to_image(one.label.box, "udp", input_size)[0], input_size) for one in people])
+
+
+def _open(store: str) -> "HeatmapStore":
+    from cache_tools.store import HeatmapStore
+
+    return HeatmapStore.open(store)
+
+
+def _describe(kind: str, file: Path, crops: "Crops", seconds: float) -> str:
+    from pipeline.benchmark import cpu_name, file_speed
+
+    speed = file_speed(file, crops, seconds)
+    return (
+        f"{kind:<8} {file.stat().st_size / 1e6:.2f} MB, {speed.latency_ms:.2f} ms a single image, "
+        f"{speed.images_per_second:.1f} images/s in batches of {len(crops)}, {cpu_name()}"
+    )
+
+
+def _average_precision(file: Path, images: Path, annotations: Path) -> str:
+    from pipeline.evaluate import evaluate
+    from pipeline.teachers import load_teacher
+
+    metrics = evaluate(load_teacher(f"onnx:{file}?frame=udp", device="cpu"), annotations, images, flip=False).metrics
+    protocol = metrics["protocol"]
+    ap = "-" if metrics["AP"] is None else f"{100 * metrics['AP']:.1f}"
+    return f"{ap} on {protocol['persons']} persons, annotated boxes, no flip test"
