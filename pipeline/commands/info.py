@@ -1,0 +1,60 @@
+"""`kdcache info`: what a store holds and from what it was made."""
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command("info")
+@click.argument("store")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(store: str, as_json: bool) -> None:
+    """Print what STORE, a folder or a url, holds: teacher, rows, frame, codec, sizes, measured error."""
+    from cache_tools.store import HeatmapStore
+
+    facts = facts_of(HeatmapStore.open(store))
+    click.echo(json.dumps(facts, indent=1) if as_json else table_of(facts))
+
+
+def facts_of(store: Any) -> dict[str, Any]:
+    """The receipt of a finished store, or what there is of one, with `url`, `finished` and `pending` shards."""
+    receipt, pending = store.receipt, store.pending()
+    facts = {"url": store.url, "finished": receipt is not None, "shards": store.shards, "pending": pending}
+    if receipt is None:
+        receipt = {"rows": store.rows, "error": store.measured_error(), "spec": store.spec.to_json()}
+    return facts | receipt
+
+
+def table_of(facts: dict[str, Any]) -> str:
+    """The facts as aligned lines."""
+    spec = facts["spec"]
+    teacher, frame, crops, error = spec["teacher"], spec["frame"], spec["crops"], facts["error"]
+    sizes = [f"{side[0]}x{side[1]}" for side in (frame["input_size"], frame["heatmap_size"])]
+    done = facts["shards"] - len(facts["pending"])
+    state = "finished" if facts["finished"] else f"{done} of {facts['shards']} shards; `kdcache build` again resumes"
+    lines = {
+        "store": facts["url"],
+        "state": state,
+        "rows": f"{facts['rows']:,} persons in {facts['shards']} shards of {spec['shard_rows']}",
+        "teacher": f"{teacher['name']}{', flip averaged' if teacher['flip'] else ''}; licence: {teacher['licence']}",
+        "teacher AP": "not measured" if teacher["ap"] is None else f"{teacher['ap']:g}",
+        "teacher digest": teacher["digest"],
+        "annotations": f"{spec['annotations']['source'] or 'source not recorded'}",
+        "frame": f"{frame['name']}, crops {sizes[0]}, heatmaps {sizes[1]}, sigma {frame['sigma']:g} cells, "
+        f"box padding {frame['padding']:g}",
+        "codec": spec["codec"],
+        "codec error": f"RMSE at peaks {error['rmse_at_peaks']:.4f}, max {error['max_error']:.3f}, peaks shifted by "
+        f"{error['shift_median']:.3f} cells (99 %: {error['shift_p99']:.3f}), cosine {error['cosine_median']:.4f}, "
+        f"on {error['rows']} rows",
+        "crops": "none" if crops is None else f"JPEG quality {crops['quality']}, {crops['region']}",
+        "views": str(spec["views"] or "none"),
+    }
+    if facts["finished"]:
+        per_row = ", ".join(f"{part} {size:,.0f}" for part, size in facts["bytes_per_row"].items() if size)
+        lines["bytes a row"] = per_row
+        lines["total"] = f"{sum(facts['bytes'].values()) / 1e6:,.1f} MB"
+        lines["clamped"] = f"{facts['clamped']['below']:,} values below 0, {facts['clamped']['above']:,} above 1"
+        lines["digest"] = facts["digest"]
+    lines["versions"] = ", ".join(f"{name} {version}" for name, version in spec["versions"].items())
+    return "\n".join(f"{name:15} {text}" for name, text in lines.items())

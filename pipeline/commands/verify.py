@@ -1,0 +1,68 @@
+"""`kdcache verify`: is a store whole, and does its teacher still say the same?"""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("verify")
+@click.argument("store")
+@click.option("--annotations", type=click.Path(path_type=Path), help="COCO file that the rows should be.")
+@click.option("--forget-damaged", is_flag=True, help="Strike damaged shards off the ledger: `build` makes them again.")
+@click.option(
+    "--recompute", type=click.IntRange(min=1), metavar="N", help="Run the teacher again on N random rows and compare."
+)
+@click.option("--teacher", metavar="REF", help="For --recompute.")
+@click.option("--images", type=click.Path(path_type=Path), help="Folder of the photos, for --recompute.")
+@click.option("--seed", default=0, show_default=True, help="Chooses the rows of --recompute.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    store: str,
+    annotations: Path | None,
+    forget_damaged: bool,
+    recompute: int | None,
+    teacher: str | None,
+    images: Path | None,
+    seed: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Check every object of STORE against its checksum, every code against its codec, the rows against the annotations.
+
+    Exit code 0: whole; 1: something is damaged or missing, and each place is named.
+    """
+    from cache_tools import verify
+
+    if recompute and not (teacher and images):
+        raise click.UsageError("--recompute needs --teacher and --images")
+    found = verify.verify(store, annotations)
+    report: dict[str, object] = {"store": store, "damage": [str(damage) for damage in found]}
+    if forget_damaged and found:
+        report["forgotten"] = verify.forget_damaged(store, found)
+    if recompute and teacher and images and not found:
+        from pipeline.recompute import recompute_rows
+
+        report["recomputed"] = recompute_rows(store, teacher, images, recompute, seed, device)
+    click.echo(json.dumps(report, indent=1) if as_json else "\n".join(lines_of(report)))
+    sys.exit(1 if found else 0)
+
+
+def lines_of(report: dict[str, object]) -> list[str]:
+    """The report for people."""
+    damage, again = report["damage"], report.get("recomputed")
+    assert isinstance(damage, list)
+    lines = [*damage, f"{report['store']}: {len(damage)} damaged places" if damage else f"{report['store']} is whole"]
+    if "forgotten" in report:
+        lines.append(
+            f"shards struck off the ledger: {report['forgotten'] or 'none'}; run the same `kdcache build` again"
+        )
+    if isinstance(again, dict):
+        lines.append(
+            f"teacher again on {again['rows']} rows: RMSE at peaks {again['rmse_at_peaks']:.4f} "
+            f"(recorded {again['recorded_rmse_at_peaks']:.4f}), max {again['max_error']:.3f}, "
+            f"peaks shifted by {again['shift_median']:.3f} cells (99 %: {again['shift_p99']:.3f})"
+        )
+    return lines
