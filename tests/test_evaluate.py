@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from faster_coco_eval import COCO as FastCOCO
 from faster_coco_eval import COCOeval_faster
 
 from cache_tools.coco import KEYPOINTS
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
 from cache_tools.instances import Instances, from_coco
+from cache_tools.spec import FrameSpec, TeacherSpec, make_spec
+from cache_tools.store import HeatmapStore
 from pipeline.boxes import annotated, detected
-from pipeline.evaluate import METRICS, Verdict, coco_numbers, evaluate, ground_truth, judge
+from pipeline.cli import kdcache
+from pipeline.evaluate import METRICS, Verdict, coco_numbers, evaluate, evaluate_store, ground_truth, judge
 from pipeline.oks import similarity
 from pipeline.teachers import Teacher, load_teacher
 
@@ -37,17 +41,34 @@ def tinypose(shared_data: Path) -> Teacher:
     return load_teacher(f"onnx:{shared_data / 'teachers' / 'tinypose_256x192.onnx'}?frame=stride", threads=1)
 
 
+class Remembering:
+    """A teacher that keeps the maps that it made."""
+
+    def __init__(self, teacher: Teacher) -> None:
+        self.name, self.digest, self.licence = teacher.name, teacher.digest, teacher.licence
+        self.input_size, self.heatmap_size = teacher.input_size, teacher.heatmap_size
+        self.frame, self.sigma = teacher.frame, teacher.sigma
+        self.teacher, self.made = teacher, list[np.ndarray]()
+
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        self.made.append(self.teacher(crops))
+        return self.made[-1]
+
+
 @pytest.fixture(scope="module")
-def verdict(tinypose: Teacher, val: Path) -> Verdict:
-    return evaluate(tinypose, val, val.parent / "val")
+def measured(tinypose: Teacher, val: Path) -> tuple[Verdict, np.ndarray]:
+    """The teacher's verdict on val, and the maps (356, 17, 64, 48) that it comes from."""
+    teacher = Remembering(tinypose)
+    return evaluate(teacher, val, val.parent / "val"), np.concatenate(teacher.made)
+
+
+@pytest.fixture(scope="module")
+def verdict(measured: tuple[Verdict, np.ndarray]) -> Verdict:
+    return measured[0]
 
 
 def poses(xy: np.ndarray, score: float = 1.0) -> np.ndarray:
     return np.concatenate([xy, np.full((*xy.shape[:-1], 1), score)], axis=-1)
-
-
-def percent(value: float) -> float:
-    return round(100 * value, 1)
 
 
 def test_the_real_teacher_has_its_known_ap(verdict: Verdict) -> None:
@@ -72,6 +93,27 @@ def test_the_protocol_is_told(verdict: Verdict, persons: Instances, tinypose: Te
     assert protocol["annotations"]["digest"] == persons.digest
     assert {"decoder", "dtype", "device", "input_size", "kdcache", "oks_nms"} <= protocol.keys()
     json.dumps(verdict.metrics, allow_nan=False)
+
+
+@pytest.mark.parametrize("codec", ["exact8", "compact", "compact6"])
+def test_cached_heatmaps_keep_the_ap(
+    codec: str, tmp_path: Path, measured: tuple[Verdict, np.ndarray], val: Path, persons: Instances, tinypose: Teacher
+) -> None:
+    live, maps = measured
+    spec = make_spec(persons, TeacherSpec("tinypose", tinypose.digest), frame=FrameSpec("stride"), codec=codec)
+    store = HeatmapStore.create(tmp_path / "val.zarr", spec, persons)
+    store.write_shard(0, maps)
+    store.finalize()
+    cached = evaluate_store(HeatmapStore.open(tmp_path / "val.zarr"), val).metrics
+    assert abs(cached["AP"] - live.metrics["AP"]) < 0.003
+    assert cached["protocol"]["codec"] == codec
+
+
+def test_a_store_of_other_persons_is_refused(tmp_path: Path, val: Path, persons: Instances) -> None:
+    few = persons.take(np.arange(3))
+    store = HeatmapStore.create(tmp_path / "few.zarr", make_spec(few, TeacherSpec("nobody", "0")), few)
+    with pytest.raises(ValueError, match="the store holds 3 persons, .* has 356"):
+        evaluate_store(store, val)
 
 
 def faster(truth: dict[str, Any], results: list[dict[str, Any]]) -> list[float]:
@@ -207,6 +249,31 @@ def test_failures_reach_the_caller(tmp_path: Path, val: Path) -> None:
         evaluate(Broken(), val, val.parent / "val", batch_size=4)
     with pytest.raises(FileNotFoundError):
         evaluate(Broken(), val, tmp_path, batch_size=4)
+
+
+def test_the_command_writes_and_prints(shared_data: Path, tmp_path: Path, val: Path) -> None:
+    truth = ground_truth(val)
+    truth["images"] = truth["images"][:6]
+    kept = {image["id"] for image in truth["images"]}
+    truth["annotations"] = [a for a in truth["annotations"] if a["image_id"] in kept]
+    few = tmp_path / "few.json"
+    few.write_text(json.dumps(truth))
+    teacher = f"onnx:{shared_data / 'teachers' / 'tinypose_256x192.onnx'}?frame=stride"
+    arguments = ["evaluate", "--teacher", teacher, "--images", str(val.parent / "val"), "--annotations", str(few)]
+    outputs = ["--out", str(tmp_path / "metrics.json"), "--results", str(tmp_path / "results.json")]
+    printed = CliRunner().invoke(kdcache, [*arguments, *outputs, "--device", "cpu"], catch_exceptions=False).output
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert f"{100 * metrics['AP']:.1f}" in printed
+    assert "boxes gt, flip test on" in printed
+    assert len(json.loads((tmp_path / "results.json").read_text())) == metrics["protocol"]["persons"]
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_the_command_asks_for_one_thing(val: Path) -> None:
+    for given in ([], ["run", "--teacher", "student:demo"], ["--teacher", "student:demo"]):
+        result = CliRunner().invoke(kdcache, ["evaluate", *given, "--annotations", str(val)])
+        assert result.exit_code == 2
+        assert "give one of RUN" in result.output or "--images is missing" in result.output
 
 
 def test_a_look_while_training(tinypose: Teacher, val: Path) -> None:
