@@ -31,7 +31,7 @@ def configuration(**changes: object) -> dict[str, object]:
 
 
 def test_the_papers_teacher_costs_what_is_known_of_it():
-    """A folded pass over train2017 takes about 37 PFLOP, 28.6 % less than with all experts; 200 live epochs 10 EFLOP."""
+    """A folded pass over train2017: about 37 PFLOP, 28.6 % less than with all experts; 200 live epochs: 10 EFLOP."""
     folded, published = teacher_flop("vitpose-plus-huge"), teacher_flop("vitpose-plus-huge", folded=False)
     assert folded * 149_813 == pytest.approx(37.5e15, rel=0.02)
     assert 1 - folded / published == pytest.approx(0.286, abs=0.001)
