@@ -106,6 +106,6 @@ def summary(store: str, receipt: dict) -> str:
         [
             f"{store}: {receipt['rows']} persons by {spec['teacher']['name']}, {megabytes:,.1f} MB",
             f"bytes a person: {parts}",
-            f"{spec['codec']}: RMSE {error['rmse_at_peaks']:.4f} at peaks, which move by {shift}; {error['rows']} measured",
+            f"{spec['codec']}: RMSE {error['rmse_at_peaks']:.4f} at peaks, which move by {shift}; of {error['rows']}",
         ]
     )

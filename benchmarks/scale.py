@@ -1,0 +1,113 @@
+"""A store of COCO's size: 149,813 persons in 56,599 photos by an oracle, two workers.
+
+    python benchmarks/scale.py [--rows 149813] [--workers 2] [--folder DIR]
+
+Prints the store's size, the CPU time a row outside the teacher, the peak memory of a process, and what it costs to
+open the store and hold it in memory. Photos are 64 small files under many names, so what is measured is what grows with
+rows: crops, codec, compression, ledger. (A photo of COCO's size takes some 4 ms to read, once for its 2.6 persons.)
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from oracle import GaussianOracle
+
+HERE = Path(__file__).parent
+PERSONS_A_PHOTO = 149_813 / 56_599
+PHOTO_FILES, PHOTO_SIZE = 64, (120, 160)
+OPEN = """
+import resource, sys, time
+from cache_tools.store import HeatmapStore
+def cpu(): return time.process_time()
+start = cpu()
+store = HeatmapStore.open(sys.argv[1])
+opened = cpu()
+store.load()
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(f"open {opened - start:.2f} CPU-s, hold in memory {cpu() - opened:.2f} CPU-s, {peak:,.0f} MB of memory")
+"""
+
+
+def main() -> None:
+    """Build, then print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=149_813)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folder", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary)
+        annotations = write_data(folder, arguments.rows)
+        command = [
+            sys.executable, "-m", "pipeline.cli", "build", str(folder / "store.zarr"), "--no-crops",
+            "--teacher", "oracle:make", "--images", str(folder), "--annotations", str(annotations),
+            "--workers", str(arguments.workers),
+        ]  # fmt: skip
+        start, before = time.perf_counter(), children_cpu()
+        subprocess.run(command, cwd=HERE, check=True)
+        seconds, cpu = time.perf_counter() - start, children_cpu() - before
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        teacher = oracle_cpu(arguments.rows)
+        outside = (cpu - teacher) / arguments.rows * 1e3
+        print(f"{arguments.rows:,} rows in {seconds:.0f} s, {arguments.workers} workers; {cpu:.0f} CPU-s in all")
+        print(f"outside the teacher (itself {teacher:.0f} CPU-s): {outside:.3f} CPU-ms a row")
+        print(f"largest process: {peak:,.0f} MB")
+        start = time.perf_counter()
+        subprocess.run(command, cwd=HERE, check=True, stdout=subprocess.DEVNULL)
+        print(f"build again, with nothing to do: {time.perf_counter() - start:.1f} s, imports included")
+        subprocess.run([sys.executable, "-c", OPEN, str(folder / "store.zarr")], cwd=HERE, check=True)
+
+
+def write_data(folder: Path, rows: int) -> Path:
+    """Small photos, and annotations of `rows` persons in photos that are these under many ids."""
+    generator = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    height, width = PHOTO_SIZE
+    for index in range(PHOTO_FILES):
+        coarse = generator.integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{index}.jpg"), cv2.resize(coarse, (width, height)))
+    photos = max(1, round(rows / PERSONS_A_PHOTO))
+    image_of = np.sort(generator.integers(0, photos, rows))
+    xy = generator.uniform(0, 0.5, (rows, 2)) * [width, height]
+    size = generator.uniform(0.2, 0.5, (rows, 2)) * [width, height]
+    points = xy[:, None] + generator.uniform(0, 1, (rows, 17, 2)) * size[:, None]
+    images = [{"id": i, "file_name": f"{i % PHOTO_FILES}.jpg", "height": height, "width": width} for i in range(photos)]
+    labelled = np.concatenate([points.round(1), np.full((rows, 17, 1), 2)], axis=2).reshape(rows, -1)
+    annotations = [
+        {
+            "id": row, "image_id": int(image_of[row]), "category_id": 1, "iscrowd": 0, "num_keypoints": 17,
+            "bbox": [*xy[row].round(2).tolist(), *size[row].round(2).tolist()], "keypoints": labelled[row].tolist(),
+            "area": float(size[row].prod().round(2)),
+        }
+        for row in range(rows)
+    ]  # fmt: skip
+    path = folder / "person_keypoints_scale.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations}))
+    return path
+
+
+def children_cpu() -> float:
+    """CPU seconds of every process that was started and has ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def oracle_cpu(rows: int, sample: int = 2048) -> float:
+    """CPU seconds that the oracle alone takes for `rows` crops."""
+    oracle, crops = GaussianOracle(), np.zeros((32, 256, 192, 3), np.uint8)
+    start = time.process_time()
+    for _ in range(sample // len(crops)):
+        oracle(crops)
+    return (time.process_time() - start) / sample * rows
+
+
+if __name__ == "__main__":
+    main()
