@@ -1,0 +1,106 @@
+"""Stored crops: they show every view that augmentation can ask for, at the place that their matrix says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cache_tools.crops import CropPolicy, read_crop, regions, store_crop
+from cache_tools.geometry import apply, compose, crop_to_image, invert, padded_box
+from cache_tools.images import cut, read_image
+from cache_tools.instances import from_coco
+from student.augment import RECIPES, sample_views, view_matrix
+
+POLICY = CropPolicy()
+numbers = st.floats
+boxes = st.tuples(numbers(-50, 600), numbers(-50, 400), numbers(2, 600), numbers(2, 500)).map(np.array)
+image_sizes = st.tuples(st.integers(20, 500), st.integers(20, 650))
+
+
+@given(
+    box=boxes,
+    size=image_sizes,
+    zoom=numbers(0.5, 1.5),
+    degrees=numbers(-80, 80),
+    shift=st.tuples(numbers(-0.1, 0.1), numbers(-0.1, 0.1)),
+    flipped=st.booleans(),
+)
+def test_a_region_holds_every_pixel_that_a_view_can_touch(box, size, zoom, degrees, shift, flipped) -> None:
+    centre, whole = padded_box(box, (256, 192))
+    matrix = view_matrix(
+        centre + np.array(shift) * whole, whole * zoom, np.array([degrees]), np.array([flipped]), (256, 192)
+    )[0]
+    edge = [(x, y) for x in np.linspace(0, 191, 9) for y in np.linspace(0, 255, 9)]
+    xy = apply(matrix, edge)
+    pixels = np.concatenate([np.floor(xy), np.floor(xy) + 1])  # what bilinear sampling reads
+    inside = pixels[((pixels >= 0) & (pixels < size[::-1])).all(axis=1)]
+    left, top, right, bottom = regions(box[None], np.array(size), POLICY)[0]
+    assert (inside >= [left, top]).all()
+    assert (inside < [right, bottom]).all()
+
+
+@given(box=boxes, size=image_sizes, density=numbers(0.5, 3), input_size=st.sampled_from([(256, 192), (128, 96)]))
+@settings(max_examples=60)
+def test_a_crop_fits_the_canvas_and_is_never_enlarged(box, size, density, input_size) -> None:
+    policy = CropPolicy(density=density, input_size=input_size)
+    _, matrix, (height, width) = store_crop(np.zeros((*size, 3), np.uint8), box, policy)
+    assert height <= policy.canvas_size[0]
+    assert width <= policy.canvas_size[1]
+    step = matrix[[0, 1], [0, 1]]  # image pixels for one stored pixel
+    assert (step >= 1).all()
+    needed = padded_box(box, input_size)[1][0, 1] / (density * input_size[0])
+    if needed > 1:  # larger than the density asks for: made smaller, exactly to it but for whole pixels
+        left, top, right, bottom = regions(box[None], np.array(size), policy)[0]
+        assert width == max(1, int((right - left) / needed))
+        assert height == max(1, int((bottom - top) / needed))
+
+
+@pytest.mark.parametrize("box", [(150, 100, 40, 90), (60, 40, 330, 380), (-20, 300, 200, 200)])
+def test_a_view_of_the_crop_is_the_view_of_the_photo(box: tuple[int, ...]) -> None:
+    y, x = np.mgrid[:480, :640]
+    image = np.stack([40 + x / 4, 30 + y / 3, 200 - x / 8 - y / 8], axis=2).astype(np.uint8)
+    data, stored_to_image, size = store_crop(image, box, POLICY)
+    crop = read_crop(data)
+    assert crop.shape == (*size, 3)
+    for view in (crop_to_image(box), view_matrix(*padded_box(box, (256, 192)), np.array([30.0]), np.array([True]))):
+        direct = cut(image, view[0], (256, 192)).astype(int)
+        from_crop = cut(crop, compose(view[0], invert(stored_to_image)), (256, 192)).astype(int)
+        inside = cut(np.full_like(image, 255), view[0], (256, 192)).min(axis=2) == 255
+        # a quarter pixel off would be a level or more everywhere along the gradients
+        assert np.abs(direct - from_crop)[inside].mean() < 0.8
+        assert np.median((direct - from_crop)[inside]) == 0
+
+
+def test_a_crop_is_the_same_bytes_every_time() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    assert store_crop(image, (50, 60, 100, 200), POLICY)[0] == store_crop(image, (50, 60, 100, 200), POLICY)[0]
+
+
+def test_a_damaged_crop_is_refused() -> None:
+    data, _, _ = store_crop(np.full((100, 100, 3), 77, np.uint8), (10, 10, 50, 80), POLICY)
+    with pytest.raises(ValueError, match=r"."):
+        read_crop(data[: len(data) // 2])
+
+
+def test_the_region_names_every_number_of_the_policy() -> None:
+    assert CropPolicy(zoom=2).region != CropPolicy().region
+    assert CropPolicy(rotation=45).region != CropPolicy().region
+    assert CropPolicy(shift=0.2).region != CropPolicy().region
+    assert CropPolicy(density=2).region != CropPolicy().region
+    assert CropPolicy(input_size=(128, 96)).region != CropPolicy().region
+
+
+def test_views_of_real_persons_lose_little(shared_data: Path) -> None:
+    persons = from_coco(shared_data / "coco" / "person_keypoints_val.json").take(slice(0, 356, 9))
+    rows = np.arange(len(persons))
+    views = sample_views(persons.box, persons.keypoints, persons.visibility, rows, RECIPES["vitpose"]).crop_to_image
+    psnr = []
+    for row, view in enumerate(views):
+        image = read_image(shared_data / "coco" / "val" / persons.file_name[row])
+        data, stored_to_image, _ = store_crop(image, persons.box[row], POLICY)
+        seen = cut(read_crop(data), compose(view, invert(stored_to_image)), (256, 192))
+        error = np.mean((seen.astype(float) - cut(image, view, (256, 192))) ** 2)
+        psnr.append(10 * np.log10(255**2 / max(error, 1e-9)))
+    assert np.median(psnr) > 38
