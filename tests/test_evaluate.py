@@ -112,7 +112,7 @@ def test_cached_heatmaps_keep_the_ap(
 def test_a_store_of_other_persons_is_refused(tmp_path: Path, val: Path, persons: Instances) -> None:
     few = persons.take(np.arange(3))
     store = HeatmapStore.create(tmp_path / "few.zarr", make_spec(few, TeacherSpec("nobody", "0")), few)
-    with pytest.raises(ValueError, match="the store holds 3 persons, .* has 356"):
+    with pytest.raises(ValueError, match=r"the store holds 3 persons, .* has 356"):
         evaluate_store(store, val)
 
 
