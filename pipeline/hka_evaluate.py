@@ -91,8 +91,9 @@ def evaluate_rendered(joints: Joints, people: StandingPeople) -> dict[int, dict[
 
 
 def exact_joints(people: StandingPeople) -> Joints:
-    """What a network without error would find: every joint at its place, for certain."""
-    return Joints(people.keypoints, np.ones(people.keypoints.shape[:2]), np.zeros((*people.keypoints.shape[:2], 2, 2)))
+    """What a network without error would find: every joint at its place, and no word on its uncertainty."""
+    shape = people.keypoints.shape[:2]
+    return Joints(people.keypoints, np.ones(shape), np.full((*shape, 2, 2), np.nan))
 
 
 def evaluate_coco(joints: Joints, persons: Instances) -> dict[str, Comparison]:

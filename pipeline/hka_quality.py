@@ -5,7 +5,8 @@ straighter than it is. None of it can be seen for certain in two dimensions. Wha
 foreshortening changes. The limits stand just outside what 150 rendered standing bodies of both sexes and all ages
 show from the front (2nd to 98th percentile, seen from 3 m): hip width over leg .21-.28, shoulder width over trunk
 .56-.71, thigh over shank .94-1.22, leg over trunk 1.41-1.74. The same bodies turned by 45 degrees show a hip width of
-.15-.20, sitting ones a thigh over shank of .13-.78.
+.15-.20, sitting ones a thigh over shank of .13-.78. Of 120 rendered standing people turned at random, `not_frontal`
+marks no leg below 20 degrees, 14 of 30 between 30 and 40, 16 of 20 above.
 """
 
 from dataclasses import dataclass

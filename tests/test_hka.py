@@ -123,6 +123,11 @@ def test_each_doubt_is_flagged_with_its_reason(flag, spoil, reason):
     assert reason in found[flag]
 
 
+def test_a_vague_angle_is_flagged():
+    assert "12 degrees" in flags(standing(2, 2)[None], ALL_SEEN, sd=[[12, 1]])[0][0]["uncertain"]
+    assert flags(standing(2, 2)[None], ALL_SEEN, sd=[[12, 1]])[0][1] == {}
+
+
 def test_unseen_shoulders_leave_standing_unchecked():
     scores = ALL_SEEN.copy()
     scores[0, 5] = 0
