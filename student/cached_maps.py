@@ -35,6 +35,11 @@ class CachedMaps:
     """The maps of one store. `codes` and `matrices` prepare a batch on the CPU, `maps` ends it on the device."""
 
     def __init__(self, store: HeatmapStore, settings: StreamSettings, rows: int, device: torch.device) -> None:
+        if store.spec.teacher.digest == "none":
+            raise ValueError(
+                f"{store.url} was built with no teacher, so its heatmaps are blank: set distill.mode to none, "
+                "or build a store with a teacher"
+            )
         self.store, self.settings, self.device = store, settings, device
         self.views = store.spec.views if settings.replay == "views" else 0
         if settings.replay == "views" and not self.views:

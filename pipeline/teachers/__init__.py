@@ -5,6 +5,7 @@ vitpose:FOLDER                                            the same from a local 
 onnx:FILE?frame=udp|stride                                any ONNX file
 student:RUN, student:demo                                 a student trained here; the small one that comes with kdcache
 module:factory                                            Python: `factory(device)` gives an object that is a Teacher
+none                                                      blank maps: a store of crops and labels alone
 """
 
 import difflib
@@ -86,6 +87,10 @@ def load_teacher(reference: str, device: str = "auto", flip: bool = False, threa
 
 def _find(reference: str, device: str, threads: int | None) -> Teacher:
     kind, _, rest = reference.partition(":")
+    if reference == "none":
+        from pipeline.teachers.blank import NoTeacher
+
+        return NoTeacher()
     if reference in VITPOSE_NOT_ON_HUB:
         raise ValueError(VITPOSE_NOT_ON_HUB[reference])
     if reference in VITPOSE_HUB or (kind == "vitpose" and rest):
@@ -113,7 +118,7 @@ def unknown_teacher(reference: str, names: Iterable[str]) -> str:
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return (
         f"unknown teacher {reference!r}: {hint}expected {', '.join(names)}, vitpose:FOLDER, "
-        "onnx:FILE?frame=udp|stride, student:RUN or module:factory"
+        "onnx:FILE?frame=udp|stride, student:RUN, module:factory or none"
     )
 
 
