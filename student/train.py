@@ -44,10 +44,10 @@ def train(
 ) -> list[dict[str, Any]]:
     """Train each student into its folder and return what stands in each run.json.
 
-    Goes on where an unfinished run of the same settings stopped; does nothing to a finished one; begins again in the
-    place of another run with `overwrite` alone. stores: caches of the same rows, whose maps are averaged. photos: folder
-    of the photos, for stores without crops. teacher: for `distill.mode: live`. evaluate(model, settings) ->
-    {"AP": ...}: every `train.evaluate_epochs` and at the end.
+    Goes on where an unfinished run of the same settings stopped; does nothing to a finished one; begins again in
+    place of another run with `overwrite` alone. stores: caches of the same rows, whose maps are averaged. photos: their
+    folder, for stores without crops. teacher: for `distill.mode: live`. evaluate(model, settings) -> {"AP": ...}: asked every
+    `train.evaluate_epochs` and at the end.
     Raises ValueError where a folder holds another run, settings clash or the loss is no number; SystemExit 143 or 130
     after SIGTERM or Ctrl-C, saved.
     """

@@ -31,9 +31,7 @@ FLAGS = {
 )
 @click.option("--settings", metavar="FILE|JSON", help="Settings of the student: a YAML file, or JSON.")
 @click.option("--students", metavar="FILE|A,B,C", help="Several: a YAML list of settings, or names of `kdcache zoo`.")
-@click.option(
-    "-s", "--set", "changes", multiple=True, metavar="KEY.PATH=VALUE", help="Any setting, e.g. train.ema_decay=null"
-)
+@click.option("-s", "--set", "changes", multiple=True, metavar="PATH=VALUE", help="Any setting: train.ema_decay=null")
 @click.option("--name", help="In tables and folders; by default that of --out.")
 @click.option("--backbone", help="A name of `kdcache zoo`, or timm:NAME.")
 @click.option("--head", type=click.Choice(["subpixel", "lateral"]))
@@ -68,7 +66,9 @@ def command(
     receipt: Path | None,
     **flags: Any,
 ) -> None:
-    """Train a student from STORE, or several from one stream of its batches. Stores of the same rows are averaged.
+    """Train a student from STORE, or several from one stream of its batches.
+
+    Several stores of the same rows are averaged.
 
     An interrupted run goes on with the same command; a finished one is left as it is. With torchrun, every process takes
     its share of each batch.
