@@ -1,6 +1,6 @@
 """What stored crops cost: bytes a row, CPU time, and how far augmented views of them are from views of the whole photo.
 
-    python benchmarks/crops.py --images DIR --annotations JSON [--rows 300] [--teacher onnx:FILE?frame=stride]
+    python benchmarks/crops.py [--images DIR --annotations JSON] [--rows 300] [--teacher onnx:FILE?frame=stride]
 
 A view is ViTPose's random augmentation at 256x192, bilinear. PSNR is the median over views of 255^2 over the mean
 squared difference. With a teacher, AP is its AP on the plain crops of every person when they are cut from the stored
@@ -8,6 +8,7 @@ ones ("photo": from the photo).
 """
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -23,17 +24,21 @@ from pipeline.teachers import load_teacher
 from student.augment import RECIPES, sample_views
 from student.predict import keypoints
 
+REAL = Path(os.environ.get("KDCACHE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 DENSITIES, QUALITIES = (1.0, 1.25, 1.5, 2.0, 99.0), (80, 85, 90, 95)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--annotations", type=Path, required=True)
+    parser.add_argument("--images", type=Path, default=REAL / "coco" / "val")
+    parser.add_argument("--annotations", type=Path, default=REAL / "coco" / "person_keypoints_val.json")
     parser.add_argument("--rows", type=int, default=300)
     parser.add_argument("--teacher")
     arguments = parser.parse_args()
+    if not arguments.annotations.is_file():
+        print(f"nothing measured: no real photos at {REAL}; give --images and --annotations")
+        return
     persons = from_coco(arguments.annotations)
     rows = np.unique(np.linspace(0, len(persons) - 1, min(arguments.rows, len(persons))).round().astype(int))
     persons = persons.take(rows)

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
@@ -49,9 +50,9 @@ class TeacherOnWorker(WorkerPlugin):
 
 def own_device(device: str, worker_name: object) -> str:
     """`device`, or `cuda:N` where several GPUs are to be shared out among numbered workers."""
-    if device not in ("auto", "cuda") or not isinstance(worker_name, int):
+    if device not in ("auto", "cuda") or not isinstance(worker_name, int) or not Path("/dev/nvidia0").exists():
         return device
-    import torch
+    import torch  # 3 s and 300 MB, which only those need who have a GPU
 
     gpus = torch.cuda.device_count()
     return f"cuda:{worker_name % gpus}" if gpus else device

@@ -1,0 +1,258 @@
+"""`kdcache build` on generated photos with a teacher that draws Gaussians: what is stored, and what survives a kill."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cache_tools.crops import read_crop
+from cache_tools.geometry import crop_to_image
+from cache_tools.images import cut, read_image
+from cache_tools.instances import from_coco
+from cache_tools.spec import CacheMismatch
+from cache_tools.store import HeatmapStore
+from pipeline.build import BuildJob, Expectation, build, write_receipt
+from pipeline.teachers import load_teacher
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"  # the oracle is there
+ROWS, SHARD_ROWS = 44, 16
+
+
+def write_photos(folder: Path, rows: int = ROWS) -> Path:
+    """Photos of coloured noise, and annotations of persons in them, about three a photo."""
+    generator = np.random.default_rng(3)
+    images, annotations = [], []
+    for row in range(rows):
+        if row % 3 == 0:
+            name, (height, width) = f"{row:03}.jpg", generator.integers(90, 160, 2).tolist()
+            coarse = generator.integers(0, 256, (height // 6, width // 6, 3)).astype(np.uint8)
+            cv2.imwrite(str(folder / name), cv2.resize(coarse, (width, height)))
+            images.append({"id": 1000 - row, "file_name": name, "height": height, "width": width})
+        x, y = generator.uniform(0, 40, 2).round(1).tolist()
+        keypoints = np.concatenate([generator.uniform(10, 80, (17, 2)).round(1), np.full((17, 1), 2)], 1)
+        annotations.append(
+            {
+                "id": 7 * row + 1, "image_id": images[-1]["id"], "category_id": 1, "iscrowd": 0, "num_keypoints": 17,
+                "bbox": [x, y, 40.0, 60.0], "area": 1800.0, "keypoints": keypoints.ravel().tolist(),
+            }
+        )  # fmt: skip
+    path = folder / "persons.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations}))
+    return path
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildJob:
+    """A build of three shards."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    return BuildJob(
+        str(tmp_path / "store.zarr"), "oracle:make", photos, write_photos(photos), shard_rows=SHARD_ROWS, batch_size=5
+    )
+
+
+def content(store: str) -> dict[str, bytes]:
+    """Every file of a store."""
+    return {str(p.relative_to(store)): p.read_bytes() for p in sorted(Path(store).rglob("*")) if p.is_file()}
+
+
+def arguments(job: BuildJob, *more: str) -> list[str]:
+    """The build's command line, without `kdcache`."""
+    return [
+        "build", job.store, "--teacher", job.teacher, "--images", str(job.images), "--annotations",
+        str(job.annotations), "--shard-rows", str(job.shard_rows), "--batch-size", str(job.batch_size), *more,
+    ]  # fmt: skip
+
+
+def run_build(job: BuildJob, *more: str, **environment: str) -> subprocess.Popen[str]:
+    """The same build as a process of its own."""
+    command = [sys.executable, "-m", "pipeline.cli", *arguments(job, *more)]
+    return subprocess.Popen(
+        command, cwd=BENCHMARKS, env=os.environ | environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def wait_for_shard(job: BuildJob, process: subprocess.Popen[str], shard: int = 0) -> None:
+    """Return when the first shard is done, and the next one has begun."""
+    entry = Path(job.store) / "ledger" / f"{shard}.json"
+    while not entry.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+
+
+def test_a_store_holds_what_the_teacher_says_of_each_crop(job: BuildJob) -> None:
+    receipt = build(job)
+    store = HeatmapStore.open(job.store)
+    assert receipt == store.receipt
+    assert receipt["rows"] == ROWS
+    teacher = load_teacher("oracle:make")
+    persons = store.instances
+    crops = np.stack(
+        [
+            cut(read_image(job.images / name), matrix, (256, 192))
+            for name, matrix in zip(persons.file_name, crop_to_image(persons.box), strict=True)
+        ]
+    )
+    expected = store.codec.decode(store.codec.encode(teacher(crops)))
+    np.testing.assert_array_equal(store.read(range(ROWS)), expected)
+    # the stored crop of a row shows the row's own photo, at the place that its matrix says
+    for row, data in enumerate(store.read_crops(range(ROWS))):
+        photo = read_image(job.images / persons.file_name[row])
+        from_photo = cut(photo, store.crop_pixel_to_image[row], store.crop_size[row])
+        assert np.abs(from_photo.astype(int) - read_crop(data)).mean() < 4
+
+
+def test_a_finished_store_is_left_alone(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = build(job)
+    before = {p: p.stat().st_mtime_ns for p in Path(job.store).rglob("*")}
+    for photo in job.images.glob("*.jpg"):
+        photo.unlink()  # they are not even looked at
+    monkeypatch.setattr("oracle.GaussianOracle.__call__", None)
+    start = time.process_time()
+    assert build(job) == first
+    assert time.process_time() - start < 2
+    assert {p: p.stat().st_mtime_ns for p in Path(job.store).rglob("*")} == before
+
+
+def test_exactly_the_missing_shards_are_made(job: BuildJob) -> None:
+    build(job)
+    whole = content(job.store)
+    HeatmapStore.open(job.store, mode="r+").forget(1)
+    before = {p: p.stat().st_mtime_ns for p in Path(job.store).rglob("*") if p.is_file()}
+    build(job)
+    assert content(job.store) == whole
+    changed = {p.name for p in before if p.stat().st_mtime_ns != before[p]}
+    made_again = [p for p in before if p.stat().st_mtime_ns != before[p] and "heatmaps" in p.parts]
+    assert changed
+    assert [p.relative_to(job.store).parts[2] for p in made_again] == ["1"]
+
+
+def test_another_spec_is_a_mismatch_that_names_each_field(job: BuildJob) -> None:
+    build(job)
+    whole = content(job.store)
+    with pytest.raises(CacheMismatch, match=r"(?s)codec: found .compact., expected .exact8.*teacher.flip"):
+        build(replace(job, codec="exact8", flip=True))
+    data = json.loads(job.annotations.read_text())
+    data["annotations"][5]["keypoints"][0] += 1
+    other = job.annotations.with_name("other.json")
+    other.write_text(json.dumps(data))
+    with pytest.raises(CacheMismatch, match=r"annotations\.digest"):
+        build(replace(job, annotations=other))
+    assert content(job.store) == whole
+
+
+def test_missing_and_truncated_photos_are_named(job: BuildJob) -> None:
+    missing = job.images / "015.jpg"
+    data = missing.read_bytes()
+    missing.unlink()
+    with pytest.raises(FileNotFoundError, match=r"1 of 15 photos are not in .*015\.jpg"):
+        build(job)
+    assert not Path(job.store).exists()
+    missing.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=r"015\.jpg is truncated"):
+        build(job)
+    assert not HeatmapStore.open(job.store).finished
+    missing.write_bytes(data)
+    assert build(job)["rows"] == ROWS
+
+
+def test_a_wrong_heatmap_names_the_annotation(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    from oracle import GaussianOracle
+
+    persons, victim = from_coco(job.annotations), 21
+    crop = cut(read_image(job.images / persons.file_name[victim]), crop_to_image(persons.box)[victim], (256, 192))
+    healthy = GaussianOracle.__call__
+
+    def sometimes(self: GaussianOracle, crops: np.ndarray) -> np.ndarray:
+        maps = healthy(self, crops)
+        maps[(crops == crop).all(axis=(1, 2, 3)), 4, 30, 20] = np.nan
+        return maps
+
+    monkeypatch.setattr(GaussianOracle, "__call__", sometimes)
+    with pytest.raises(ValueError, match=f"NaN or infinity for annotation {persons.annotation_id[victim]}:"):
+        build(job)
+    assert 1 in HeatmapStore.open(job.store).pending()
+
+
+def test_a_codec_that_is_too_coarse_is_refused(job: BuildJob) -> None:
+    with pytest.raises(ValueError, match="build elsewhere with --codec exact8"):
+        build(job, max_rmse=1e-4)
+    assert not HeatmapStore.open(job.store).finished
+    build(replace(job, store=job.store + "2", codec="exact8"), max_rmse=0.01)
+
+
+def test_a_teacher_that_falls_short_is_not_cached(job: BuildJob) -> None:
+    with pytest.raises(ValueError, match=r"gaussian-oracle reaches AP \d.*expected 50"):
+        build(job, expectation=Expectation(50, 0.2, job.images, job.annotations))
+    assert not Path(job.store).exists()
+    receipt = build(job, expectation=Expectation(0, 0.2, job.images, job.annotations))
+    assert receipt["spec"]["teacher"]["ap"] < 50
+    assert build(job) == receipt  # what was measured is not part of what was asked for
+
+
+def test_views_are_what_the_teacher_says_there(job: BuildJob) -> None:
+    build(replace(job, views=2, crops=False))
+    store = HeatmapStore.open(job.store)
+    views = store.read_views(range(ROWS))
+    teacher = load_teacher("oracle:make")
+    assert views.crop_to_image.shape == (ROWS, 2, 2, 3)
+    assert 10 < views.flipped.sum() < 2 * ROWS - 10
+    np.testing.assert_array_equal(np.linalg.det(views.crop_to_image[..., :2]) < 0, views.flipped)
+    for row in (0, 17, ROWS - 1):
+        image = read_image(job.images / store.instances.file_name[row])
+        crops = np.stack([cut(image, matrix, (256, 192)) for matrix in views.crop_to_image[row]])
+        expected = store.codec.decode(store.codec.encode(teacher(crops)))
+        np.testing.assert_array_equal(np.asarray(views.maps)[row], expected)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_build_says_how_to_go_on(job: BuildJob, number: signal.Signals, code: int) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    process = run_build(job, ORACLE_SECONDS_A_CROP="0.05")
+    wait_for_shard(job, process)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == code, said
+    assert "of 3 shards are done and kept; run the same command again to go on" in said
+    assert not HeatmapStore.open(job.store).finished
+    receipt = Path(job.store).with_suffix(".json")
+    write_receipt(build(job), receipt)
+    assert json.loads(receipt.read_text())["rows"] == ROWS
+    assert content(job.store) == content(job.store + ".whole")
+
+
+def test_a_killed_build_resumes_to_the_same_bytes(job: BuildJob) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    process = run_build(job, ORACLE_SECONDS_A_CROP="0.02")
+    wait_for_shard(job, process)
+    time.sleep(random.uniform(0, 0.5))  # anywhere in what is left
+    process.kill()
+    process.communicate()
+    build(job)
+    assert content(job.store) == content(job.store + ".whole")
+
+
+def test_a_full_disk_leaves_a_store_that_resumes(job: BuildJob) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    largest = max(len(data) for key, data in content(job.store + ".whole").items() if "packed" in key)
+    script = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest - 1000},) * 2)\n"
+        "from pipeline.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments(job)], cwd=BENCHMARKS, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "make room and run the same command again" in done.stderr
+    build(job)
+    assert content(job.store) == content(job.store + ".whole")
