@@ -37,8 +37,9 @@ class CropShards:
         return [self._read_row(int(row)) for row in rows]
 
     def load(self) -> None:
-        """Hold every JPEG file in memory."""
+        """Hold every JPEG file, and where it lies, in memory."""
         for shard in range(self._shards):
+            self._tables.of_shard("crops/index", shard)
             if shard not in self._packed:
                 self._packed[shard] = memoryview(self._checked(shard, packed_object(shard)))
 

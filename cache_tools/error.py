@@ -59,15 +59,16 @@ def peak_xy(maps: Maps) -> NDArray[np.float64]:
 
     Zhang et al., "Distribution-Aware Coordinate Representation", CVPR 2020, equation 9.
     """
-    points = np.zeros((len(maps), 2))
+    xy, windows = np.zeros((len(maps), 2)), np.ones((len(maps), 3, 3))
     for joint, heatmap in enumerate(maps):
-        log = np.log(np.clip(cv2.GaussianBlur(heatmap, (11, 11), 2.0), 1e-3, 50)).astype(np.float64)
-        log = np.pad(log, 1, mode="edge")
-        y, x = np.unravel_index(int(heatmap.argmax()), heatmap.shape)
-        window = log[y : y + 3, x : x + 3]
-        gradient = np.array([window[1, 2] - window[1, 0], window[2, 1] - window[0, 1]]) / 2
-        xx, yy = window[1, 2] - 2 * window[1, 1] + window[1, 0], window[2, 1] - 2 * window[1, 1] + window[0, 1]
-        xy = (window[2, 2] - window[2, 0] - window[0, 2] + window[0, 0]) / 4
-        hessian = np.array([[xx, xy], [xy, yy]]) + np.finfo(np.float64).eps * np.eye(2)
-        points[joint] = np.array([x, y], np.float64) - np.linalg.solve(hessian, gradient)
-    return points
+        y, x = divmod(int(heatmap.argmax()), heatmap.shape[1])
+        blurred = cv2.copyMakeBorder(cv2.GaussianBlur(heatmap, (11, 11), 2.0), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+        xy[joint], windows[joint] = (x, y), blurred[y : y + 3, x : x + 3]
+    w = np.log(np.clip(windows, 1e-3, 50))
+    dx, dy = (w[:, 1, 2] - w[:, 1, 0]) / 2, (w[:, 2, 1] - w[:, 0, 1]) / 2
+    dxx, dyy = w[:, 1, 2] - 2 * w[:, 1, 1] + w[:, 1, 0], w[:, 2, 1] - 2 * w[:, 1, 1] + w[:, 0, 1]
+    dxy = (w[:, 2, 2] - w[:, 2, 0] - w[:, 0, 2] + w[:, 0, 0]) / 4
+    determinant = dxx * dyy - dxy**2
+    peaked = np.abs(determinant) > 1e-9  # elsewhere the map is flat, and the highest cell is all there is to say
+    step = np.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], axis=1) / np.where(peaked, determinant, 1)[:, None]
+    return xy + np.clip(step, -2, 2) * peaked[:, None]

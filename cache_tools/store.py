@@ -98,6 +98,8 @@ class HeatmapStore(StoreReader):
             )
             arrays["views/flipped"] = _shaped(views.flipped, (n, self.spec.views), "views.flipped").astype(bool)
         if crops is not None:
+            if len(crops) != n:
+                raise ValueError(f"{len(crops)} crops: expected {n}, one a row")
             jpeg, arrays["crops/index"] = pack_crops(crops, _shaped(crop_size, (n, 2), "crop_size"))
             arrays["crops/pixel_to_image"] = _shaped(crop_pixel_to_image, (n, 2, 3), "crop_pixel_to_image")
         return self.write_encoded(shard, arrays, jpeg, clamped, errors)

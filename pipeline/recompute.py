@@ -41,7 +41,7 @@ def recompute_rows(
     found, recorded = summary(errors), store.measured_error()["rmse_at_peaks"]
     if found["rmse_at_peaks"] > FACTOR * recorded + MARGIN:
         raise ValueError(
-            f"the teacher disagrees with {store.url}: RMSE at peaks {found['rmse_at_peaks']:.4f} on {len(chosen)} rows, "
-            f"recorded {recorded:.4f}; are the photos in {images} the ones it was built from?"
+            f"the teacher disagrees with {store.url}: RMSE at peaks {found['rmse_at_peaks']:.4f} on {len(chosen)} "
+            f"rows, recorded {recorded:.4f}; are the photos in {images} the ones it was built from?"
         )
     return found | {"recorded_rmse_at_peaks": recorded}
