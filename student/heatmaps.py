@@ -1,7 +1,7 @@
 """Heatmaps on the device: targets, store codes -> maps, maps -> keypoints, the flip test's mirror.
 
 Points are (x, y) in heatmap cells with cell centres at integers; maps are float32 (B, K, h, w).
-CPU and CUDA run the same code.
+CPU and CUDA run the same code, and nothing here waits for the device.
 """
 
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ def render_targets(xy_cells: Tensor, size: tuple[int, int], sigma: float) -> Ten
 
 def target_weight(xy_cells: Tensor, visibility: Tensor, size: tuple[int, int]) -> Tensor:
     """1.0 for a labelled joint whose point (B, K, 2) lies on a cell of the map, else 0.0: (B, K) float32."""
-    width_height = torch.tensor(size[::-1], device=xy_cells.device)
-    inside = ((xy_cells >= -0.5) & (xy_cells < width_height - 0.5)).all(-1)
+    x, y = xy_cells.unbind(-1)
+    inside = (x >= -0.5) & (x < size[1] - 0.5) & (y >= -0.5) & (y < size[0] - 0.5)
     return (inside & (visibility > 0)).float()
 
 

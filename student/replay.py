@@ -64,10 +64,10 @@ def _move_windows(
     (batch, count, height, width), (out_height, out_width) = maps.shape, out_size
     reach = math.ceil(WINDOW_SIGMAS * student_sigma)
     side, pitch = 2 * reach + 1, out_width + 2 * reach  # the empty map has a margin of `reach`
-    last = torch.tensor([out_width - 1, out_height - 1], device=maps.device)
     xy_teacher = find_peaks(maps)
-    xy_student = torch.linalg.solve_ex(matrix[:, :, :2], xy_teacher.mT - matrix[:, :, 2:])[0].mT  # (B, K, 2)
-    corner = torch.minimum(xy_student.round().clamp(min=0), last)  # of the window, in the map with its margin
+    xy_student = _before(matrix, xy_teacher)  # (B, K, 2)
+    x, y = xy_student.round().unbind(-1)
+    corner = torch.stack([x.clamp(0, out_width - 1), y.clamp(0, out_height - 1)], dim=-1)  # in the map with its margin
     turn = ratio * nearest_rotation(matrix[:, :, :2])
     start = xy_teacher + (corner - reach - xy_student) @ turn.mT  # teacher's cell at that corner
     windows = torch.cat([turn[:, None].expand(batch, count, 2, 2), start[..., None]], dim=-1).flatten(0, 1)
@@ -77,12 +77,18 @@ def _move_windows(
     )
     moved = maps.new_zeros(batch * count, out_height + 2 * reach, pitch)
     steps = torch.arange(side, device=maps.device)
-    first = (
-        joints * moved[0].numel() + (corner[..., 1] * pitch + corner[..., 0]).long()
-    )  # mirrored twice is not mirrored
+    # `joints` is its own inverse, so it also says which of the view's joints a teacher's joint is
+    first = joints * moved[0].numel() + (corner[..., 1] * pitch + corner[..., 0]).long()
     cells = first.view(-1, 1, 1) + steps[:, None] * pitch + steps
     moved.view(-1).scatter_(0, cells.flatten(), values.flatten())
     return moved.view(batch, count, -1, pitch)[..., reach:-reach, reach:-reach].contiguous()
+
+
+def _before(matrix: Tensor, xy: Tensor) -> Tensor:
+    """The points (B, K, 2) that matrices (B, 2, 3) move to `xy`; torch.linalg would wait for the device."""
+    (a, b, left), (c, d, up) = (row[..., None].unbind(-2) for row in matrix.unbind(-2))  # (B, 1) each
+    x, y = xy[..., 0] - left, xy[..., 1] - up
+    return torch.stack([d * x - b * y, a * y - c * x], dim=-1) / (a * d - b * c)[..., None]
 
 
 def nearest_rotation(linear: Tensor) -> Tensor:

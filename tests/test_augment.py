@@ -28,6 +28,9 @@ def test_a_view_depends_on_seed_epoch_and_row_alone(persons):
     part = sample_views(*(array[order] for array in persons), chosen, seed=1, epoch=2)
     for name, values in vars(part).items():
         np.testing.assert_array_equal(values, getattr(whole, name)[order], err_msg=name)
+    epochs = np.where(persons[3] % 2, 2, 7)  # one a row, where a batch spans the end of an epoch
+    mixed = sample_views(*persons, chosen, seed=1, epoch=epochs).crop_to_image == whole.crop_to_image
+    np.testing.assert_array_equal(mixed.all(axis=(1, 2)), epochs == 2)
     for other in ({"seed": 2, "epoch": 2}, {"seed": 1, "epoch": 3}):
         changed = sample_views(*persons, chosen, **other).crop_to_image != whole.crop_to_image
         assert changed.any(axis=(1, 2)).all()
