@@ -33,6 +33,7 @@ def quantise_onnx(source: str | Path, path: str | Path, crops: Crops) -> None:
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            reduce_range=True,  # 7-bit weights: x86 processors without VNNI overflow 16-bit sums of 8-bit products
             op_types_to_quantize=["Conv", "Add", "MaxPool", "Concat"],
             nodes_to_exclude=[last_convolution(prepared)],
             calibrate_method=CalibrationMethod.MinMax,

@@ -1,0 +1,45 @@
+"""A run's folder with a small student that was never trained, yet whose heatmaps are not empty, for tests."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from student.checkpoint import save_weights, write_record
+from student.model import PoseStudent, create_student
+from student.settings import ModelSettings, StudentSettings
+
+SMALL = ModelSettings(
+    backbone="timm:resnet10t",
+    backbone_options={"channels": [8, 16, 24, 32], "stem_width": 8},
+    head="lateral",
+    head_channels=16,
+    weights="none",
+    input_size=(128, 96),
+    heatmap_size=(32, 24),
+)
+
+
+def lively_student(settings: ModelSettings = SMALL) -> PoseStudent:
+    """A student in evaluation mode with heatmaps of deviation about 1 and batch norms that do something."""
+    torch.manual_seed(0)
+    student = create_student(settings, pretrained=False)
+    for module in student.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.8, 1.2)
+            nn.init.normal_(module.bias, std=0.1)
+    with torch.no_grad():
+        for _ in range(20):  # running statistics of what the layers see
+            student(torch.randn(4, 3, *settings.input_size))
+    assert isinstance(student.head.heatmaps, nn.Conv2d)
+    nn.init.normal_(student.head.heatmaps.weight, std=0.3)
+    return student.eval()
+
+
+def write_run(folder: Path, name: str = "small") -> PoseStudent:
+    """Write the run and return its student."""
+    student = lively_student()
+    settings = StudentSettings(name=name, model=SMALL)
+    write_record(folder, {"name": name, "finished": True, "settings": settings.model_dump(mode="json")})
+    save_weights(folder / "best.safetensors", student)
+    return student
