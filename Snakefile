@@ -27,6 +27,29 @@ TRAIN_PHOTOS, TRAIN_PERSONS = cfg.data.path("train", "images"), cfg.data.path(
 VAL_PHOTOS, VAL_PERSONS = cfg.data.path("val", "images"), cfg.data.path(
     "val", "annotations"
 )
+# A row of the table: a teacher, or a student with its control without a teacher.
+ROWS = [
+    {
+        "name": teacher.name,
+        "role": "teacher",
+        "paper": teacher.paper,
+        "metrics": str(OUT / f"metrics/teachers/{teacher.name}.json"),
+        "cost": str(OUT / f"costs/teachers/{teacher.name}.json"),
+    }
+    for teacher in cfg.teachers
+] + [
+    {
+        "name": student.name,
+        "role": "student",
+        "paper": student.paper,
+        "metrics": str(OUT / f"metrics/students/{student.name}.json"),
+        "control": str(OUT / f"metrics/students/{control}.json") if control else None,
+        "cost": str(OUT / f"costs/students/{student.name}.json"),
+    }
+    for student in cfg.students
+    for control in [next(iter([*student.runs()][1:]), None)]
+]
+SHOWN = [student.name for student in cfg.students]
 BOXES = (
     cfg.evaluate.boxes
     if cfg.evaluate.boxes == "gt"
@@ -40,15 +63,6 @@ report: "report/workflow.rst"
 wildcard_constraints:
     run="|".join(RUNS),
     teacher="|".join(TEACHERS),
-
-
-rule all:
-    input:
-        OUT / "report/table.md",
-        OUT / "report/bubble.svg",
-        OUT / "report/heatmaps.png",
-        OUT / "report/predictions.png",
-        OUT / "report/hka.json",
 
 
 if cfg.data.rendered:
@@ -228,3 +242,147 @@ rule cost_teacher:
     shell:
         "kdcache benchmark --teacher {params.reference:q} --seconds {params.seconds} --batch-size {params.batch_size} "
         "--device {params.device} --out {output} 2>&1 | tee {log}"
+
+
+rule table:
+    input:
+        [
+            row[key]
+            for row in ROWS
+            for key in ("metrics", "control", "cost")
+            if row.get(key)
+        ],
+    output:
+        report(OUT / "report/table.md", caption="report/table.rst", category="Table 1"),
+        report(OUT / "report/table.csv", caption="report/table.rst", category="Table 1"),
+        report(OUT / "report/table.tex", caption="report/table.rst", category="Table 1"),
+    log:
+        OUT / "logs/table.log",
+    conda:
+        "kdcache"
+    params:
+        rows=json.dumps(ROWS),
+        out=OUT / "report",
+    shell:
+        "kdcache report table --rows {params.rows:q} --out {params.out} 2>&1 | tee {log}"
+
+
+rule chart:
+    input:
+        [
+            row[key]
+            for row in ROWS
+            for key in ("metrics", "control", "cost")
+            if row.get(key)
+        ],
+    output:
+        report(
+            OUT / "report/bubble.svg", caption="report/bubble.rst", category="Figure 2"
+        ),
+        OUT / "report/bubble.png",
+        report(
+            OUT / "report/bubble.html",
+            caption="report/bubble.rst",
+            category="Figure 2",
+        ),
+    log:
+        OUT / "logs/chart.log",
+    conda:
+        "kdcache"
+    params:
+        rows=json.dumps(ROWS),
+        out=OUT / "report",
+    shell:
+        "kdcache report chart --rows {params.rows:q} --out {params.out} 2>&1 | tee {log}"
+
+
+rule heatmaps:
+    input:
+        expand(OUT / "receipts/train/{run}.json", run=SHOWN),
+        persons=VAL_PERSONS,
+    output:
+        report(
+            OUT / "report/heatmaps.png",
+            caption="report/heatmaps.rst",
+            category="Figure 3",
+        ),
+    log:
+        OUT / "logs/heatmaps.log",
+    conda:
+        "kdcache"
+    resources:
+        gpu=GPUS,
+    params:
+        photos=VAL_PHOTOS,
+        teacher=cfg.teachers[0].reference,
+        runs=[f"--run {OUT / 'runs' / name}" for name in SHOWN[:4]],
+        rows=cfg.report.persons,
+        device=cfg.device,
+    shell:
+        "kdcache report heatmaps --images {params.photos} --annotations {input.persons} --teacher {params.teacher:q} "
+        "{params.runs} --persons {params.rows} --device {params.device} --out {output} 2>&1 | tee {log}"
+
+
+rule predictions:
+    input:
+        receipt=OUT / f"receipts/train/{SHOWN[-1]}.json",
+        persons=VAL_PERSONS,
+    output:
+        report(
+            OUT / "report/predictions.png",
+            caption="report/predictions.rst",
+            category="Figure 4",
+        ),
+    log:
+        OUT / "logs/predictions.log",
+    conda:
+        "kdcache"
+    resources:
+        gpu=GPUS,
+    params:
+        run=OUT / "runs" / SHOWN[-1],
+        photos=VAL_PHOTOS,
+        device=cfg.device,
+    shell:
+        "kdcache report predictions --images {params.photos} --annotations {input.persons} --run {params.run} "
+        "--device {params.device} --out {output} 2>&1 | tee {log}"
+
+
+rule hka:
+    input:
+        receipt=OUT / f"receipts/train/{SHOWN[-1]}.json",
+        persons=VAL_PERSONS,
+    output:
+        OUT / "report/hka.json",
+        report(
+            OUT / "report/hka.png",
+            caption="report/hka.rst",
+            category="Hip-knee-ankle angle",
+        ),
+        OUT / "report/hka.svg",
+    log:
+        OUT / "logs/hka.log",
+    conda:
+        "kdcache"
+    resources:
+        gpu=GPUS,
+    params:
+        teacher=cfg.teachers[0].reference,
+        run=OUT / "runs" / SHOWN[-1],
+        photos=VAL_PHOTOS,
+        rendered=cfg.report.hka_rendered,
+        device=cfg.device,
+    shell:
+        "kdcache hka --evaluate --teacher {params.teacher:q} --student {params.run} --images {params.photos} "
+        "--annotations {input.persons} --rendered {params.rendered} --device {params.device} --out {output[0]} "
+        "2>&1 | tee {log}"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.table.output,
+        rules.chart.output,
+        rules.heatmaps.output,
+        rules.predictions.output,
+        rules.hka.output,

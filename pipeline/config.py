@@ -88,6 +88,7 @@ class ReportConfig(Settings):
     persons: int = Field(4, gt=0)  # rows of the heatmap panel, drawn evenly from the validation split
     benchmark_seconds: float = Field(5, gt=0)
     benchmark_batch_size: int = Field(32, gt=0)
+    hka_rendered: int = Field(60, gt=0)  # rendered standing persons, each drawn at three sizes
 
 
 class Config(Settings):
