@@ -353,13 +353,13 @@ rule hka:
         receipt=OUT / f"receipts/train/{SHOWN[-1]}.json",
         persons=VAL_PERSONS,
     output:
-        OUT / "report/hka.json",
-        report(
+        numbers=OUT / "report/hka.json",
+        picture=report(
             OUT / "report/hka.png",
             caption="report/hka.rst",
             category="Hip-knee-ankle angle",
         ),
-        OUT / "report/hka.svg",
+        vector=OUT / "report/hka.svg",
     log:
         OUT / "logs/hka.log",
     conda:
@@ -374,7 +374,7 @@ rule hka:
         device=cfg.device,
     shell:
         "kdcache hka --evaluate --teacher {params.teacher:q} --student {params.run} --images {params.photos} "
-        "--annotations {input.persons} --rendered {params.rendered} --device {params.device} --out {output[0]} "
+        "--annotations {input.persons} --rendered {params.rendered} --device {params.device} --out {output.numbers} "
         "2>&1 | tee {log}"
 
 
