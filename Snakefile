@@ -219,6 +219,7 @@ rule cost_student:
         run=lambda wildcards: OUT / "runs" / wildcards.run,
         seconds=cfg.report.benchmark_seconds,
         batch_size=cfg.report.benchmark_batch_size,
+        device=cfg.device,
     shell:
         "kdcache benchmark {params.run} --seconds {params.seconds} --batch-size {params.batch_size} "
         "--device {params.device} --out {output} 2>&1 | tee {log}"
