@@ -9,7 +9,7 @@ Boxes = NDArray[np.float64]  # (N, 4) left, bottom, right, top in pixels
 Points = NDArray[np.float64]  # (..., 2) x, y in pixels
 ANGLES = np.deg2rad(np.arange(0, 360, 15))
 DISTANCES = np.array([2, 8, 16, 28, 44, 64, 90])  # pixels between a point's edge and its label
-STARTS, ROUNDS = 30, 10
+STARTS, ROUNDS = 12, 8
 OVERLAP, OUTSIDE, CROSSED = 8.0, 100.0, 60.0  # a square pixel, a pixel, a thing that a leader runs through
 
 
