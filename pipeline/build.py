@@ -2,7 +2,7 @@
 
     annotations -> instance table -> spec -> store with pending shards
     each pending shard: photos -> crops -> teacher -> store      (pipeline/shard_maker.py)
-    nothing pending -> receipt
+    nothing pending -> every object verified -> receipt
 
 The shard is the unit of work, of writing and of recovery: whatever is killed, the next `build` makes what is missing.
 """
@@ -20,8 +20,10 @@ from tqdm import tqdm
 
 from cache_tools.crops import CropPolicy
 from cache_tools.instances import Instances, from_coco
+from cache_tools.ledger import RECEIPT
 from cache_tools.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
 from cache_tools.store import HeatmapStore
+from cache_tools.verify import verify
 from pipeline.shard_maker import ShardMaker
 from pipeline.teachers import Teacher, digest_of, load_teacher
 
@@ -45,6 +47,7 @@ class BuildJob:
     batch_size: int = 32
     device: str = "auto"
     threads: int | None = None  # of the CPU, for the teacher and for reading photos; None: all there are
+    labelled: bool = True  # False: every person with a box, for students that learn from the teacher alone
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def build(
                 error.errno,
                 f"{os.strerror(error.errno)}: make room and run the same command again; what is done is kept",
             ) from error
+        refuse_damage(job.store)
     refuse_error(store, max_rmse)
     return store.finalize()
 
@@ -99,11 +103,11 @@ def read_persons(job: BuildJob) -> tuple[Instances, str]:
     """The instance table and its source. A store made of the same file has the table already: COCO's takes seconds."""
     if not job.annotations.is_file():
         raise FileNotFoundError(f"there is no annotation file {job.annotations.absolute()}")
-    source = f"{job.annotations.name}, sha256 {digest_of(job.annotations)}"
+    source = f"{job.annotations.name}, sha256 {digest_of(job.annotations)}{'' if job.labelled else ', unlabelled too'}"
     store = existing_store(job.store)
     if store is not None and store.spec.annotations.source == source:
         return store.instances, source
-    return from_coco(job.annotations), source
+    return from_coco(job.annotations, labelled=job.labelled), source
 
 
 def existing_store(url: str) -> HeatmapStore | None:
@@ -187,6 +191,15 @@ def make_pending(
     tqdm.write(
         f"{rows} rows in {seconds:.1f} s, {rows / seconds:.1f} a second; the teacher worked {share:.0%} of the time"
     )
+
+
+def refuse_damage(url: str) -> None:
+    """ValueError where something that was written does not read as it was written; no receipt is given for that."""
+    found = [damage for damage in verify(url) if damage.place != RECEIPT]
+    if found:
+        raise ValueError(
+            f"{url} is damaged in {len(found)} places:\n" + "\n".join(f"  {damage}" for damage in found[:8])
+        )
 
 
 def refuse_error(store: HeatmapStore, max_rmse: float | None) -> None:

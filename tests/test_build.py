@@ -200,6 +200,28 @@ def test_a_teacher_that_falls_short_is_not_cached(job: BuildJob) -> None:
     assert build(job) == receipt  # what was measured is not part of what was asked for
 
 
+def test_persons_without_labels_on_request(job: BuildJob) -> None:
+    data = json.loads(job.annotations.read_text())
+    for annotation in data["annotations"][::2]:
+        annotation |= {"keypoints": [0] * 51, "num_keypoints": 0}
+    job.annotations.write_text(json.dumps(data))
+    assert build(replace(job, labelled=False))["rows"] == ROWS
+    with pytest.raises(CacheMismatch, match=f"rows: found {ROWS}, expected {ROWS // 2}"):
+        build(job)
+
+
+def test_damage_gets_no_receipt(job: BuildJob) -> None:
+    build(job)
+    HeatmapStore.open(job.store, mode="r+").forget(2)
+    shard = Path(job.store) / "heatmaps/c/0/0/0/0"
+    data = bytearray(shard.read_bytes())
+    data[100] ^= 4
+    shard.write_bytes(data)
+    with pytest.raises(ValueError, match=r"damaged in 1 places:\n.*shard 0 .*heatmaps/c/0"):
+        build(job)
+    assert not HeatmapStore.open(job.store).finished
+
+
 def test_views_are_what_the_teacher_says_there(job: BuildJob) -> None:
     build(replace(job, views=2, crops=False))
     store = HeatmapStore.open(job.store)

@@ -15,6 +15,7 @@ from cache_tools.codec import PROFILES
               "student:RUN, module:factory.")  # fmt: skip
 @click.option("--images", required=True, type=click.Path(path_type=Path), help="Folder of the photos.")
 @click.option("--annotations", required=True, type=click.Path(path_type=Path), help="COCO person_keypoints file.")
+@click.option("--unlabelled", is_flag=True, help="Every person with a box, not only those with labelled keypoints.")
 @click.option("--codec", default="compact", show_default=True, metavar="|".join(PROFILES))
 @click.option("--flip/--no-flip", default=False, show_default=True, help="Cache the average with the mirrored crop.")
 @click.option(
@@ -41,6 +42,7 @@ def command(
     teacher: str,
     images: Path,
     annotations: Path,
+    unlabelled: bool,
     codec: str,
     flip: bool,
     crops: bool,
@@ -65,7 +67,10 @@ def command(
 
     if (expect_images is None) != (expect_annotations is None):
         raise click.UsageError("--expect-images and --expect-annotations belong together")
-    job = BuildJob(store, teacher, images, annotations, codec, flip, crops, views, shard_rows, batch_size, device)
+    job = BuildJob(
+        store, teacher, images, annotations, codec, flip, crops, views, shard_rows, batch_size, device,
+        labelled=not unlabelled,
+    )  # fmt: skip
     expectation = None
     if expect_ap is not None:
         if expect_ap <= 1:

@@ -1,0 +1,111 @@
+"""Kill -9 whatever takes part in a build, at random moments; every resumed store must equal an undisturbed one.
+
+    python benchmarks/kills.py [--kills 20] [--seed 0]
+
+In turn: the plain build, a worker process, the Dask scheduler, a build on Dask. Prints a line each, and ends with exit
+code 1 where a store differs in a single byte.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from oracle import SECONDS_A_CROP
+from scale import HERE, write_data
+
+ROWS, SHARD_ROWS = 384, 32
+SLOW = os.environ | {SECONDS_A_CROP: "0.01", "PYTHONPATH": str(HERE)}  # some four seconds of work, to be killed in
+PARTS = ("build", "worker", "scheduler", "build on Dask")
+DASK = [sys.executable, "-m", "dask"]
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+def main() -> None:
+    """Kill and compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    generator, wrong = random.Random(arguments.seed), 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        annotations = write_data(folder, ROWS)
+        undisturbed = folder / "undisturbed.zarr"
+        resume(undisturbed, annotations)
+        expected = content(undisturbed)
+        print("| killed | after s | shards done | store equal |\n|---|---|---|---|")
+        for number in range(arguments.kills):
+            part, store = PARTS[number % len(PARTS)], folder / f"{number}.zarr"
+            after = kill(part, store, annotations, generator)
+            done = len(list(store.glob("ledger/*.json")))
+            resume(store, annotations)
+            equal = content(store) == expected
+            wrong += not equal
+            print(
+                f"| {part} | {after:.2f} | {done} of {-(-ROWS // SHARD_ROWS)} | {'yes' if equal else 'NO'} |",
+                flush=True,
+            )
+    print(f"{arguments.kills - wrong} of {arguments.kills} resumed stores are equal byte for byte")
+    sys.exit(bool(wrong))
+
+
+def command(store: Path, annotations: Path, *more: str) -> list[str]:
+    """A build of `store`."""
+    return [
+        sys.executable, "-m", "pipeline.cli", "build", str(store), "--teacher", "oracle:make", "--images",
+        str(annotations.parent), "--annotations", str(annotations), "--shard-rows", str(SHARD_ROWS), *more,
+    ]  # fmt: skip
+
+
+def resume(store: Path, annotations: Path) -> None:
+    """The same build again, left in peace."""
+    subprocess.run(command(store, annotations), cwd=HERE, check=True, **QUIET)
+
+
+def kill(part: str, store: Path, annotations: Path, generator: random.Random) -> float:
+    """Start a build and kill one of its parts while it works; the seconds that it had worked."""
+    helpers: list[subprocess.Popen[bytes]] = []
+    more: tuple[str, ...] = ("--workers", "2")
+    if part == "scheduler":
+        port = generator.randrange(20_000, 40_000)
+        address = f"tcp://127.0.0.1:{port}"
+        serve = ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+        work = ["worker", address, "--nworkers", "2", "--nthreads", "2", "--no-dashboard"]
+        helpers = [subprocess.Popen([*DASK, *tail], env=SLOW, cwd=HERE, **QUIET) for tail in (serve, work)]
+        more = ("--scheduler", address)
+    elif part == "build":
+        more = ()
+    process = subprocess.Popen(command(store, annotations, *more), env=SLOW, cwd=HERE, **QUIET)
+    while not (store / "heatmaps" / "c").exists() and process.poll() is None:  # the first shard is being written
+        time.sleep(0.01)
+    after = generator.uniform(0, 3)
+    time.sleep(after)
+    if part == "scheduler":
+        helpers[0].kill()
+    elif part == "worker":
+        children = psutil.Process(process.pid).children() if process.poll() is None else []
+        workers = [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+        for child in workers[:1]:
+            child.kill()
+    else:
+        process.kill()
+    process.wait(120)
+    for helper in helpers:
+        helper.terminate()
+        helper.wait(30)
+    return after
+
+
+def content(store: Path) -> dict[str, bytes]:
+    """Every file of a store."""
+    return {str(p.relative_to(store)): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
+
+
+if __name__ == "__main__":
+    main()
