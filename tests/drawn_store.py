@@ -1,0 +1,123 @@
+"""Photos on which every joint is a disc of its own colour, and stores of them: what is shown where can be seen."""
+
+import colorsys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cache_tools.coco import MIRROR
+from cache_tools.crops import CropPolicy, store_crop
+from cache_tools.geometry import apply, cell_to_crop, compose, invert
+from cache_tools.instances import Instances
+from cache_tools.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
+from cache_tools.store import HeatmapStore, Views
+from student.augment import recipe, sample_views
+
+INPUT, CELLS = (128, 96), (32, 24)
+COLOURS = np.array([[round(255 * c) for c in colorsys.hsv_to_rgb(j / 17, 1, 1)] for j in range(17)])  # RGB
+
+
+def draw(folder: Path, rows: int, seed: int = 0) -> Instances:
+    """`rows` photos of 300x240 with one person each, as PNG, and their table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    box = np.tile([60.0, 50.0, 120.0, 190.0], (rows, 1)) + rng.uniform(-10, 10, (rows, 4))
+    grid = np.array([(x, y) for y in np.linspace(0.1, 0.9, 6) for x in (0.15, 0.5, 0.85)])  # discs do not touch
+    places = np.stack([rng.permutation(grid)[:17] for _ in range(rows)]) + rng.uniform(-0.03, 0.03, (rows, 17, 2))
+    keypoints = box[:, None, :2] + places * box[:, None, 2:]
+    for row in range(rows):
+        photo = np.full((300, 240, 3), 40, np.uint8)
+        for joint, (x, y) in enumerate(keypoints[row]):
+            colour = [int(c) for c in COLOURS[joint, ::-1]]
+            cv2.circle(photo, (round(x * 16), round(y * 16)), 7 * 16, colour, -1, cv2.LINE_AA, shift=4)
+        cv2.imwrite(str(folder / f"{row:03d}.png"), photo)
+    return Instances(
+        annotation_id=np.arange(rows),
+        image_id=np.arange(rows),
+        box=box,
+        area=box[:, 2] * box[:, 3],
+        keypoints=keypoints,
+        visibility=np.full((rows, 17), 2, np.uint8),
+        image_size=np.tile(np.array([300, 240], np.int32), (rows, 1)),
+        file_name=tuple(f"{row:03d}.png" for row in range(rows)),
+    )
+
+
+def gaussians(xy_cells: NDArray[np.float64], size: tuple[int, int] = CELLS, sigma: float = 1.5) -> NDArray[np.float32]:
+    """Maps (B, 17, h, w) with a peak at each point (B, 17, 2)."""
+    y, x = np.mgrid[: size[0], : size[1]]
+    distance = (x - xy_cells[..., 0, None, None]) ** 2 + (y - xy_cells[..., 1, None, None]) ** 2
+    return np.exp(-distance / (2 * sigma**2)).astype(np.float32)
+
+
+def write_store(
+    url: Path, photos: Path, table: Instances, *, crops: bool = True, views: int = 0, scale: float = 1.0, **fields: Any
+) -> HeatmapStore:
+    """A finished store of the exact heatmaps, times `scale`."""
+    frame = FrameSpec("stride", INPUT, CELLS, sigma=1.5)
+    policy = CropPolicy(input_size=INPUT, quality=95)
+    spec = make_spec(
+        table,
+        TeacherSpec(f"exact x {scale:g}", "0" * 64, "CC0-1.0"),
+        frame=frame,
+        crops=CropsSpec(policy.region, policy.quality) if crops else None,
+        views=views,
+        **({"codec": "exact8", "shard_rows": 16, "chunk_rows": 8} | fields),
+    )
+    store = HeatmapStore.create(url, spec, table)
+    for shard in store.pending():
+        rows = np.array(store.shard_rows(shard))
+        images = [cv2.imread(str(photos / table.file_name[r]))[..., ::-1] for r in rows]
+        stored = [store_crop(np.ascontiguousarray(i), table.box[r], policy) for i, r in zip(images, rows, strict=True)]
+        xy = apply(invert(compose(store.cell_to_crop, store.crop_to_image[rows])), table.keypoints[rows])
+        store.write_shard(
+            shard,
+            scale * gaussians(xy),
+            [s[0] for s in stored] if crops else None,
+            np.array([s[1] for s in stored]) if crops else None,
+            np.array([s[2] for s in stored]) if crops else None,
+            _views(store, table, rows, views) if views else None,
+        )
+    store.finalize()
+    return HeatmapStore.open(url)
+
+
+def _views(store: HeatmapStore, table: Instances, rows: NDArray[np.int64], count: int) -> Views:
+    """What a perfect teacher says of `count` random views a person."""
+    matrices, flips, maps = [], [], []
+    for k in range(count):
+        view = sample_views(
+            table.box[rows], table.keypoints[rows], table.visibility[rows], rows, recipe("vitpose"),
+            seed=99 + k, input_size=INPUT, frame="stride",
+        )  # fmt: skip
+        xy = apply(invert(compose(store.cell_to_crop, view.crop_to_image)), table.keypoints[rows])
+        xy[view.flipped] = xy[view.flipped][:, MIRROR]
+        matrices.append(view.crop_to_image)
+        flips.append(view.flipped)
+        maps.append(gaussians(xy))
+    return Views(np.stack(maps, 1), np.stack(matrices, 1), np.stack(flips, 1))
+
+
+class SeeingTeacher:
+    """A live teacher that finds the discs by their colour; of the plain crop it is as good as the exact maps."""
+
+    name, digest, licence = "seeing", "1" * 64, "CC0-1.0"
+
+    def __init__(
+        self, frame: str = "stride", input_size: tuple[int, int] = INPUT, heatmap_size: tuple[int, int] = CELLS
+    ) -> None:
+        self.frame, self.input_size, self.heatmap_size = frame, input_size, heatmap_size
+        self.sigma = 1.5 * heatmap_size[0] / CELLS[0]  # in cells; the same on the person at every size
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Maps (B, 17, h, w): a peak at the middle of each colour. A mirrored person's left is where its right was."""
+        near = np.abs(crops[:, None].astype(int) - COLOURS[:, None, None]).sum(-1) < 60  # (B, 17, H, W)
+        y, x = np.mgrid[: crops.shape[1], : crops.shape[2]]
+        count = np.maximum(near.sum((2, 3)), 1e-9)
+        xy_crop = np.stack([(near * x).sum((2, 3)) / count, (near * y).sum((2, 3)) / count], -1)
+        xy_crop[near.sum((2, 3)) < 12] = -1000  # not in view
+        crop_to_cell = invert(cell_to_crop(self.frame, self.input_size, self.heatmap_size))
+        return gaussians(apply(crop_to_cell, xy_crop), self.heatmap_size, self.sigma)
