@@ -2,6 +2,7 @@
 
 import html
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +59,9 @@ def bubble_chart(rows: Sequence[Row]) -> Figure:
     """AP over throughput, one bubble a row; a hollow one below or above is the same network without the teacher."""
     drawn = bubbles(rows)
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.6, 5.0))
+        figure = Figure(figsize=(7.6, 5.2))
         FigureCanvasAgg(figure)
-        axes = figure.add_axes((0.075, 0.1, 0.7, 0.87))  # the legends stand to the right
+        axes = figure.add_axes((0.075, 0.14, 0.7, 0.84))  # the legends stand to the right
         area = LARGEST / max(max(b.params_m for b in drawn), 1e-9)
         for place_in_rows, bubble in enumerate(drawn):
             _draw(axes, bubble, area, f"row-{place_in_rows}")
@@ -104,8 +105,9 @@ def _frame(axes: Axes, drawn: Sequence[Bubble]) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.grid(True, color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
-    devices = dict.fromkeys(f"{b.row.cost.device}, {b.row.cost.dtype}" for b in drawn if b.row.cost)
-    axes.set_xlabel(f"images/s, logarithmic ({'; '.join(devices)})")
+    costs = [b.row.cost for b in drawn if b.row.cost]
+    where = "; ".join([*dict.fromkeys(c.device for c in costs), ", ".join(dict.fromkeys(c.dtype for c in costs))])
+    axes.set_xlabel(textwrap.fill(f"images/s, logarithmic ({where})", 80))
     axes.set_ylabel("COCO keypoint AP, percent")
 
 

@@ -26,7 +26,7 @@ def place(
     if obstacles is not None:
         taken = np.concatenate([taken, obstacles])
     options = [_candidates(p, r, s) for p, r, s in zip(points, radii, sizes, strict=True)]  # each (C, 4)
-    leaders = [_leaders(o, p) for o, p in zip(options, points, strict=True)]  # each (C, steps, 2)
+    leaders = [_leaders(o, p, r) for o, p, r in zip(options, points, radii, strict=True)]  # each (C, steps, 2)
     alone = [
         OVERLAP / 2 * _overlap(o, taken).sum(1)
         + OUTSIDE * _outside(o, inside)
@@ -70,10 +70,12 @@ def _candidates(point: Points, radius: float, size: Points) -> Boxes:
     return np.concatenate([lower, lower + size], axis=1)
 
 
-def _leaders(candidates: Boxes, point: Points) -> Points:
-    """Points (C, 12, 2) along the line from each label to its point."""
-    nearest = np.clip(point, candidates[:, :2], candidates[:, 2:])
-    return point + (nearest - point)[:, None] * np.linspace(0.1, 1, 12)[:, None]
+def _leaders(candidates: Boxes, point: Points, radius: float) -> Points:
+    """Points (C, 12, 2) along the line from each label to the edge of its point."""
+    reach = np.clip(point, candidates[:, :2], candidates[:, 2:]) - point
+    start = np.minimum((radius + 1) / np.maximum(np.linalg.norm(reach, axis=1), 1e-9), 1)  # (C,)
+    along = start[:, None] + (1 - start[:, None]) * np.linspace(0, 1, 12)  # (C, 12)
+    return point + reach[:, None] * along[..., None]
 
 
 def _reach(candidates: Boxes, point: Points, radius: float) -> NDArray[np.float64]:

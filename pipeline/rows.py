@@ -53,8 +53,8 @@ class Row:
 
     def percent(self, metric: str, *, control: bool = False) -> float | None:
         """A metric of the row or of its control, in percent."""
-        value = (self.control if control else self.metrics or {}) or {}
-        return None if value.get(metric) is None else 100 * value[metric]
+        value = ((self.control if control else self.metrics) or {}).get(metric)
+        return None if value is None else 100 * value
 
 
 def load_rows(description: str) -> list[Row]:

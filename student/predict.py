@@ -70,7 +70,14 @@ def heatmaps(predictor: Predictor, crops: NDArray[np.uint8], *, flip: bool = Fal
 
 
 def keypoints(maps: NDArray[np.float32], cell_to_image: Matrix, *, device: str = "auto") -> NDArray[np.float64]:
-    """Keypoints (B, 17, 3), x, y in image pixels and score, of heatmaps (B, 17, h, w) placed by matrices (B, 2, 3)."""
+    """Keypoints (B, 17, 3), x, y in image pixels and score, of heatmaps (B, 17, h, w) placed by matrices (B, 2, 3).
+
+    Raises ValueError for heatmaps that are not finite.
+    """
+    if not np.isfinite(maps).all():
+        raise ValueError(
+            "the heatmaps hold NaN or infinity: the network diverged in training, or its weights are damaged"
+        )
     xy, score = dark_decode(torch.from_numpy(np.ascontiguousarray(maps)).to(torch_device(device)))
     xy_image = apply(cell_to_image, xy.double().cpu().numpy())
     return np.concatenate([xy_image, score.double().cpu().numpy()[..., None]], axis=-1)

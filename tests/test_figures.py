@@ -10,10 +10,12 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.collections import PathCollection
 from matplotlib.text import Annotation, Text
 from test_tables import COST, metrics
 
+from cache_tools.images import read_image
 from cache_tools.instances import Instances, from_coco
 from cache_tools.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store import HeatmapStore
@@ -45,7 +47,7 @@ def paper_chart_rows() -> list[Row]:
 def test_labels_of_the_papers_chart_overlap_nothing() -> None:
     figure = bubble_chart(paper_chart_rows())
     figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
+    renderer = RendererAgg(1, 1, figure.dpi)
     labels = [t for t in figure.axes[0].texts if isinstance(t, Annotation) and t.get_text()]
     assert [t.get_text() for t in labels] == [row.name for row in paper_rows()]
     extents = np.array([Text.get_window_extent(label, renderer).extents for label in labels])  # without leaders
@@ -109,7 +111,7 @@ def test_the_page_is_one_file_and_every_line_has_its_bubble(tmp_path: Path) -> N
     assert {f"row-{number}" for number in range(5)} <= links.ids
     assert page.count("data-bubble=") == 5
     assert "not run &lt;yet&gt;" in page
-    assert cv2.imread(str(paths[1])).shape[1] > 1000
+    assert read_image(paths[1]).shape[1] > 1000
 
 
 def test_nothing_to_draw_is_said() -> None:
@@ -191,6 +193,6 @@ def test_the_commands_write_pictures(shared_data: Path, tmp_path: Path) -> None:
         out = tmp_path / f"{name.replace(' ', '-any')}.png"
         command = ["report", name.strip(), *arguments, "--teacher", teacher, "--device", "cpu", "--out", str(out)]
         CliRunner().invoke(kdcache, command, catch_exceptions=False)
-        picture = cv2.imread(str(out))
+        picture = read_image(out)
         assert min(picture.shape[:2]) > 150
         assert picture.std() > 20

@@ -48,8 +48,8 @@ def test_similarity_is_what_pycocotools_computes(shared_data: Path) -> None:
 def test_a_shift_costs_what_the_formula_says() -> None:
     truth, area = np.random.default_rng(1).uniform(0, 200, (5, 17, 2)), np.array([400.0, 900, 2500, 10000, 40000])
     expected = np.exp(-(3.0**2 + 4.0**2) / (2 * area[:, None] * (2 * OKS_SIGMAS) ** 2))
-    np.testing.assert_allclose(joint_similarity(truth + [3, 4], truth, area), expected, rtol=1e-12)
-    np.testing.assert_allclose(similarity(truth + [3, 4], truth, area), expected.mean(1), rtol=1e-12)
+    np.testing.assert_allclose(joint_similarity(truth + np.array([3, 4]), truth, area), expected, rtol=1e-12)
+    np.testing.assert_allclose(similarity(truth + np.array([3, 4]), truth, area), expected.mean(1), rtol=1e-12)
 
 
 def test_only_labelled_joints_count() -> None:

@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from cache_tools.geometry import apply, cell_to_crop, crop_to_image, invert
+from cache_tools.images import read_image
 from cache_tools.instances import from_coco
 from pipeline.cli import kdcache
 from pipeline.overlay import draw_pose, unique_names
@@ -101,7 +102,7 @@ def test_a_photo_is_read_once_and_crops_come_in_order(
     paths, boxes, _ = photos
     read: list[Path] = []
 
-    def counted(path: Path, size: object) -> np.ndarray:
+    def counted(path: Path, size: tuple[int, int] | None) -> np.ndarray:
         read.append(path)
         return original(path, size)
 
@@ -165,7 +166,7 @@ def test_the_command_writes_coco_results_and_overlays(shared_data: Path, tmp_pat
     assert [f["bbox"] for f in found] == persons.box[mine].tolist()
     assert {f["image_id"] for f in found} == {image}
     assert all(len(f["keypoints"]) == 51 and f["category_id"] == 1 for f in found)
-    assert cv2.imread(str(tmp_path / "overlay" / name)).shape == cv2.imread(str(photo)).shape
+    assert read_image(tmp_path / "overlay" / name).shape == read_image(photo).shape
 
 
 def test_without_boxes_a_photo_is_one_person(
@@ -210,3 +211,10 @@ def test_left_and_right_are_drawn_apart_and_unsure_joints_not_at_all() -> None:
 def test_photos_of_one_name_do_not_overwrite_each_other() -> None:
     names = unique_names([Path("a/1.jpg"), Path("b/1.png"), Path("b/2.jpg")])
     assert list(names.values()) == ["a_1.jpg", "b_1.jpg", "2.jpg"]
+
+
+def test_a_diverged_network_is_told() -> None:
+    maps = np.zeros((1, 17, 16, 12), np.float32)
+    maps[0, 3, 4, 5] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        module.keypoints(maps, np.eye(2, 3)[None])
