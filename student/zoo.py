@@ -2,8 +2,9 @@
 
 Names are matched without regard to case, and `-`, `.`, `_` count as the same: `Efficientnet_B0`, `efficientnet-b0`.
 
-A narrow network that learns in a minute or two on a CPU, from 128x96 crops, comes from timm options; it works with both
-heads (0.34 M parameters, no ImageNet weights exist for it, so `weights: none`):
+A narrow network that learns from 128x96 crops in a minute or two on a CPU comes from timm options. It takes both heads:
+1.07 M parameters and 0.09 GFLOPs with the paper's, 0.35 M and 0.08 with the lateral one. `stem_width` saves half of the
+time, because timm's stem is 32 wide at stride 2. ImageNet weights fit no such network.
 
     backbone: timm:resnet10t
     backbone_options: {channels: [16, 32, 64, 128], stem_width: 16}
