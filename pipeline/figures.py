@@ -237,7 +237,7 @@ th, td {{ padding: .2em .7em; text-align: right; border-bottom: 1px solid #ddd }
 th:first-child {{ text-align: left }}
 tr.on, tbody tr:hover {{ background: #ffe9a8 }}
 [id^="row-"] {{ cursor: pointer }}
-.on path, .on use {{ stroke-width: 2.5 !important }}
+g.on use {{ stroke-width: 2.5 !important }}
 #tip {{ position: fixed; display: none; background: #111; color: #fff; padding: .4em .7em; border-radius: 4px;
   pointer-events: none; white-space: pre }}
 p {{ color: #444; max-width: 60em }}
@@ -249,28 +249,39 @@ p {{ color: #444; max-width: 60em }}
 </tbody></table></div>
 {notes}
 <script>
-const tip = document.getElementById("tip");
+const tip = document.getElementById("tip"), chart = document.querySelector("svg");
 const heads = [...document.querySelectorAll("thead th")].map(th => th.textContent);
-for (const line of document.querySelectorAll("tr[data-bubble]")) {{
+const rows = [...document.querySelectorAll("tr[data-bubble]")].map(line => {{
+  const words = [...line.children].map((cell, i) => (i ? heads[i] + ": " : "") + cell.textContent).join("\n");
   const bubble = document.getElementById(line.dataset.bubble);
-  const words = [...line.children].map((cell, i) => (i ? heads[i] + ": " : "") + cell.textContent).join("\\n");
-  const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
-  title.textContent = words;
   bubble.setAttribute("tabindex", "0");
+  bubble.setAttribute("role", "img");
   bubble.setAttribute("aria-label", words);
-  const mark = on => {{ line.classList.toggle("on", on); bubble.classList.toggle("on", on) }};
-  for (const element of [bubble, line]) {{
-    element.addEventListener("mouseenter", () => mark(true));
-    element.addEventListener("mouseleave", () => {{ mark(false); tip.style.display = "none" }});
-  }}
-  bubble.addEventListener("mousemove", event => {{
-    tip.textContent = words;
-    tip.style.display = "block";
-    tip.style.left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8) + "px";
-    tip.style.top = Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8) + "px";
-  }});
-  bubble.addEventListener("focus", () => mark(true));
-  bubble.addEventListener("blur", () => mark(false));
+  return {{ line, bubble, words }};
+}});
+const mark = chosen => rows.forEach(row => [row.line, row.bubble].forEach(
+  element => element.classList.toggle("on", row === chosen)));
+const distance = (row, event) => {{  // pixels to the edge of a bubble: small ones must be found, too
+  const box = row.bubble.getBoundingClientRect();
+  const centre = [box.left + box.width / 2, box.top + box.height / 2];
+  return Math.hypot(event.clientX - centre[0], event.clientY - centre[1]) - box.width / 2;
+}};
+chart.addEventListener("mousemove", event => {{
+  const [nearest] = [...rows].sort((a, b) => distance(a, event) - distance(b, event));
+  const hit = nearest && distance(nearest, event) < 8 ? nearest : null;
+  mark(hit);
+  tip.style.display = hit ? "block" : "none";
+  if (!hit) return;
+  tip.textContent = hit.words;
+  tip.style.left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8) + "px";
+  tip.style.top = Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8) + "px";
+}});
+chart.addEventListener("mouseleave", () => {{ mark(null); tip.style.display = "none" }});
+for (const row of rows) {{
+  row.line.addEventListener("mouseenter", () => mark(row));
+  row.line.addEventListener("mouseleave", () => mark(null));
+  row.bubble.addEventListener("focus", () => mark(row));
+  row.bubble.addEventListener("blur", () => mark(null));
 }}
 </script></body></html>
 """
