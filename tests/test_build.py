@@ -1,7 +1,6 @@
 """`kdcache build` on generated photos with a teacher that draws Gaussians: what is stored, and what survives a kill."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -10,9 +9,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from small_build import BENCHMARKS, ROWS, arguments, content, run_build, small_job, wait_for_shard
 
 from cache_tools.crops import read_crop
 from cache_tools.geometry import crop_to_image
@@ -23,71 +22,12 @@ from cache_tools.store import HeatmapStore
 from pipeline.build import BuildJob, Expectation, build, write_receipt
 from pipeline.teachers import load_teacher
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"  # the oracle is there
-ROWS, SHARD_ROWS = 44, 16
-
-
-def write_photos(folder: Path, rows: int = ROWS) -> Path:
-    """Photos of coloured noise, and annotations of persons in them, about three a photo."""
-    generator = np.random.default_rng(3)
-    images, annotations = [], []
-    for row in range(rows):
-        if row % 3 == 0:
-            name, (height, width) = f"{row:03}.jpg", generator.integers(90, 160, 2).tolist()
-            coarse = generator.integers(0, 256, (height // 6, width // 6, 3)).astype(np.uint8)
-            cv2.imwrite(str(folder / name), cv2.resize(coarse, (width, height)))
-            images.append({"id": 1000 - row, "file_name": name, "height": height, "width": width})
-        x, y = generator.uniform(0, 40, 2).round(1).tolist()
-        keypoints = np.concatenate([generator.uniform(10, 80, (17, 2)).round(1), np.full((17, 1), 2)], 1)
-        annotations.append(
-            {
-                "id": 7 * row + 1, "image_id": images[-1]["id"], "category_id": 1, "iscrowd": 0, "num_keypoints": 17,
-                "bbox": [x, y, 40.0, 60.0], "area": 1800.0, "keypoints": keypoints.ravel().tolist(),
-            }
-        )  # fmt: skip
-    path = folder / "persons.json"
-    path.write_text(json.dumps({"images": images, "annotations": annotations}))
-    return path
-
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildJob:
     """A build of three shards."""
     monkeypatch.syspath_prepend(BENCHMARKS)
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    return BuildJob(
-        str(tmp_path / "store.zarr"), "oracle:make", photos, write_photos(photos), shard_rows=SHARD_ROWS, batch_size=5
-    )
-
-
-def content(store: str) -> dict[str, bytes]:
-    """Every file of a store."""
-    return {str(p.relative_to(store)): p.read_bytes() for p in sorted(Path(store).rglob("*")) if p.is_file()}
-
-
-def arguments(job: BuildJob, *more: str) -> list[str]:
-    """The build's command line, without `kdcache`."""
-    return [
-        "build", job.store, "--teacher", job.teacher, "--images", str(job.images), "--annotations",
-        str(job.annotations), "--shard-rows", str(job.shard_rows), "--batch-size", str(job.batch_size), *more,
-    ]  # fmt: skip
-
-
-def run_build(job: BuildJob, *more: str, **environment: str) -> subprocess.Popen[str]:
-    """The same build as a process of its own."""
-    command = [sys.executable, "-m", "pipeline.cli", *arguments(job, *more)]
-    return subprocess.Popen(
-        command, cwd=BENCHMARKS, env=os.environ | environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-
-
-def wait_for_shard(job: BuildJob, process: subprocess.Popen[str], shard: int = 0) -> None:
-    """Return when the first shard is done, and the next one has begun."""
-    entry = Path(job.store) / "ledger" / f"{shard}.json"
-    while not entry.exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+    return small_job(tmp_path)
 
 
 def test_a_store_holds_what_the_teacher_says_of_each_crop(job: BuildJob) -> None:

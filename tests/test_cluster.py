@@ -5,7 +5,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,17 @@ import distributed  # noqa: F401  dask.config.set must find its settings there
 import numpy as np
 import psutil
 import pytest
+from small_build import BENCHMARKS, content, run_build, small_job, wait_for_shard
 
 from cache_tools.store import HeatmapStore
 from pipeline.build import BuildJob, build
-from tests.test_build import BENCHMARKS, content, job, run_build
 
-__all__ = ["job"]  # the fixture
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildJob:
+    """A build of three shards."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return small_job(tmp_path)
 
 
 @pytest.fixture
@@ -42,7 +46,7 @@ def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen
 def test_workers_write_what_the_plain_loop_writes_and_one_may_die(job: BuildJob) -> None:
     build(replace(job, store=job.store + ".whole"))
     process = run_build(job, "--workers", "2", ORACLE_SECONDS_A_CROP="0.03")
-    wait_for_any_shard(job, process)
+    wait_for_shard(job, process)
     random.choice(workers_of(process)).kill()
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
@@ -52,7 +56,7 @@ def test_workers_write_what_the_plain_loop_writes_and_one_may_die(job: BuildJob)
 def test_a_killed_build_takes_its_workers_along_and_resumes(job: BuildJob) -> None:
     build(replace(job, store=job.store + ".whole"))
     process = run_build(job, "--workers", "2", ORACLE_SECONDS_A_CROP="0.03")
-    wait_for_any_shard(job, process)
+    wait_for_shard(job, process)
     workers = workers_of(process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -65,7 +69,7 @@ def test_a_lost_scheduler_is_told_and_the_build_resumes(job: BuildJob, scheduler
     address, head, _ = scheduler
     build(replace(job, store=job.store + ".whole"))
     process = run_build(job, "--scheduler", address)
-    wait_for_any_shard(job, process)
+    wait_for_shard(job, process)
     head.kill()
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2, said
@@ -90,13 +94,6 @@ def test_a_truncated_photo_ends_the_build_with_its_name(job: BuildJob) -> None:
         build(job, workers=1)
     photo.write_bytes(data)
     assert build(job, workers=1)["rows"] == HeatmapStore.open(job.store).rows
-
-
-def wait_for_any_shard(job: BuildJob, process: subprocess.Popen[str]) -> None:
-    """Return when some shard is done."""
-    while not list(Path(job.store).glob("ledger/*.json")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:

@@ -8,6 +8,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
+from small_run import SMALL, write_run
 from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation, VitPoseImageProcessor
 
 from cache_tools.coco import MIRROR
@@ -16,7 +17,10 @@ from cache_tools.geometry import cell_to_crop, compose, crop_to_image
 from cache_tools.images import cut
 from pipeline.teachers import Flipped, load_teacher
 from pipeline.teachers.vitpose import Heatmaps, fold, plus_network
+from student.checkpoint import save_weights
 from student.flops import count_costs
+from student.model import create_student
+from student.pixels import normalise
 
 TINYPOSE = "teachers/tinypose_256x192.onnx"
 
@@ -195,6 +199,33 @@ def test_onnx_mistakes_say_what_to_do(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match="not an ONNX file that onnxruntime runs"):
         load_teacher(f"onnx:{path}?frame=udp")
+
+
+def test_an_onnx_file_may_tell_its_frame_itself(tmp_path: Path) -> None:
+    path = average_network(tmp_path / "average.onnx", "b")
+    model = onnx.load(path)
+    helper.set_model_props(model, {"frame": "stride", "sigma": "1.5"})
+    onnx.save(model, path)
+    told = load_teacher(f"onnx:{path}", "cpu")
+    assert (told.frame, told.sigma) == ("stride", 1.5)
+    stated = load_teacher(f"onnx:{path}?frame=udp&sigma=3&licence=MIT", "cpu")
+    assert (stated.frame, stated.sigma, stated.licence) == ("udp", 3.0, "MIT")
+    assert stated.digest != told.digest
+
+
+def test_a_student_is_a_teacher(tmp_path: Path) -> None:
+    student = write_run(tmp_path)
+    teacher = load_teacher(f"student:{tmp_path}", "cpu")
+    crops = np.random.default_rng(2).integers(0, 256, (3, *SMALL.input_size, 3)).astype(np.uint8)
+    with torch.inference_mode():
+        expected = student(normalise(torch.from_numpy(crops))).numpy()
+    np.testing.assert_allclose(teacher(crops), expected, atol=1e-5)
+    assert (teacher.name, teacher.frame, teacher.sigma) == ("small", "udp", SMALL.sigma)
+    digest = teacher.digest
+    save_weights(tmp_path / "best.safetensors", create_student(SMALL))
+    assert load_teacher(f"student:{tmp_path}").digest != digest
+    with pytest.raises(FileNotFoundError, match="is no run"):
+        load_teacher("student:nowhere")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ class OnnxTeacher:
     """ONNX: float32 (B, 3, H, W) by ImageNet mean and std, or uint8 (B, H, W, 3), to heatmaps (B, 17, h, w)."""
 
     def __init__(self, reference: str, device: str = "auto", threads: int | None = None) -> None:
-        """reference: FILE?frame=udp|stride[&input=256x192][&sigma=2][&licence=...]; `input` where the file has none."""
+        """FILE?frame=udp|stride[&input=256x192][&sigma=2][&licence=...]; what the file tells can be left out."""
         import onnxruntime
 
         name, _, query = reference.partition("?")
@@ -29,22 +29,24 @@ class OnnxTeacher:
         self.path = Path(name)
         if not self.path.is_file():
             raise FileNotFoundError(f"there is no ONNX file {self.path.absolute()}")
-        if options.get("frame") not in FRAMES:
-            raise ValueError(
-                f"onnx:{reference}: say where its heatmap cells lie, with ?frame=udp (ViTPose, MMPose's UDP: the "
-                "outermost cells are the outermost pixels) or ?frame=stride (HRNet, TinyPose: cell "
-                "(i, j) is pixel (4i, 4j)). The wrong one costs about 2 AP, so it is not guessed"
-            )
-        self.name = self.path.stem
-        self.frame = options["frame"]
-        self.sigma = float(options.get("sigma", 2))
-        self.licence = options.get("licence", "unstated")
         try:
             self.session = onnxruntime.InferenceSession(
                 self.path, session_options(threads), providers=providers(device)
             )
         except Exception as error:  # onnxruntime's own kinds have no common public base
             raise ValueError(f"{self.path} is not an ONNX file that onnxruntime runs: {error}") from error
+        # `kdcache export` writes frame and sigma into its files
+        told = self.session.get_modelmeta().custom_metadata_map
+        self.frame = options.get("frame", told.get("frame", ""))
+        if self.frame not in FRAMES:
+            raise ValueError(
+                f"onnx:{reference}: say where its heatmap cells lie, with ?frame=udp (ViTPose, MMPose's UDP: the "
+                "outermost cells are the outermost pixels) or ?frame=stride (HRNet, TinyPose: cell "
+                "(i, j) is pixel (4i, 4j)). The wrong one costs about 2 AP, so it is not guessed"
+            )
+        self.name = self.path.stem
+        self.sigma = float(options.get("sigma", told.get("sigma", 2)))
+        self.licence = options.get("licence", told.get("licence", "unstated"))
         self.device = "cuda" if "CUDAExecutionProvider" in self.session.get_providers() else "cpu"
         self.input = self.session.get_inputs()[0]
         self.bytes_in = self.input.type == "tensor(uint8)"
