@@ -252,7 +252,7 @@ p {{ color: #444; max-width: 60em }}
 const tip = document.getElementById("tip"), chart = document.querySelector("svg");
 const heads = [...document.querySelectorAll("thead th")].map(th => th.textContent);
 const rows = [...document.querySelectorAll("tr[data-bubble]")].map(line => {{
-  const words = [...line.children].map((cell, i) => (i ? heads[i] + ": " : "") + cell.textContent).join("\n");
+  const words = [...line.children].map((cell, i) => (i ? heads[i] + ": " : "") + cell.textContent).join("\\n");
   const bubble = document.getElementById(line.dataset.bubble);
   bubble.setAttribute("tabindex", "0");
   bubble.setAttribute("role", "img");

@@ -111,6 +111,8 @@ def test_the_page_is_one_file_and_every_line_has_its_bubble(tmp_path: Path) -> N
     assert {f"row-{number}" for number in range(5)} <= links.ids
     assert page.count("data-bubble=") == 5
     assert "not run &lt;yet&gt;" in page
+    script = page[page.index("<script>") : page.index("</script>")]
+    assert all(line.count('"') % 2 == 0 for line in script.splitlines())  # no string runs over the end of its line
     assert read_image(paths[1]).shape[1] > 1000
 
 
