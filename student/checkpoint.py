@@ -58,6 +58,8 @@ def read_record(run: str | Path) -> dict[str, Any]:
         record = json.loads(path.read_bytes())
     except ValueError as error:
         raise ValueError(f"{path} is not JSON ({error}): train again with --overwrite") from error
+    if isinstance(record, dict) and record.get("format") == FORMAT and not isinstance(record.get("settings"), dict):
+        raise ValueError(f"{path} has no settings: train again with --overwrite")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         found = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise ValueError(f"{path} has format {found!r}: this version reads format {FORMAT}")
@@ -81,7 +83,7 @@ def state_of(run: Path, settings: StudentSettings, data: Mapping[str, Any], over
             return "new"
         raise
     expected = {**flat(resolved(settings)), **flat(data, "data.")}
-    found = {**flat(record["settings"]), **flat(record["data"], "data.")}
+    found = {**flat(record["settings"]), **flat(record.get("data", {}), "data.")}
     names = sorted((expected.keys() | found.keys()) - {*FREE, "name"})
     differing = [n for n in names if expected.get(n) != found.get(n)]
     if differing and overwrite:
@@ -89,7 +91,7 @@ def state_of(run: Path, settings: StudentSettings, data: Mapping[str, Any], over
     if differing:
         lines = "\n".join(f"  {n}: found {found.get(n)!r}, asked for {expected.get(n)!r}" for n in differing)
         raise ValueError(f"{run} holds another run:\n{lines}\ngive another --out, or --overwrite to begin again")
-    return "finished" if record["finished"] else "unfinished"
+    return "finished" if record.get("finished") else "unfinished"
 
 
 def resolved(settings: StudentSettings) -> dict[str, Any]:

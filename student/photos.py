@@ -44,7 +44,7 @@ class Photos:
         """
         steps = np.min([np.sqrt(np.abs(np.linalg.det(matrix[:, :, :2]))) for matrix, _ in views], axis=0)  # (B,)
         for place, row in enumerate(rows):
-            canvas, canvas_to_image = self._canvas(int(row), float(steps[place]))
+            canvas, canvas_to_image = self.canvas(int(row), float(steps[place]))
             image_to_canvas = invert(canvas_to_image)
             for matrix, crops in views:
                 view_to_canvas = compose(matrix[place], image_to_canvas)
@@ -67,7 +67,7 @@ class Photos:
             canvas[:height, width:] = 0
         return invert(self.store.crop_pixel_to_image[rows])
 
-    def _canvas(self, row: int, step: float) -> tuple[Image, Matrix]:
+    def canvas(self, row: int, step: float) -> tuple[Image, Matrix]:
         """Pixels that show a row, and the matrix from them to the image. step: image pixels per view pixel."""
         if self.folder is not None:
             height, width = self.store.instances.image_size[row]

@@ -1,0 +1,211 @@
+"""The input path of training on real photos: kdcache's loader beside the usual torch DataLoader.
+
+    python benchmarks/loader.py [--data ../shared/data/coco] [--batches 20]
+
+Both end in the same: batches of augmented images (256x192, normalised), Gaussian targets and the teacher's maps in the
+same view, on the CPU. The usual way: 2 worker processes; cv2.imread of the whole photo, cv2.warpAffine, targets in numpy,
+one float16 .npy a person warped by the same affine; its random views are drawn beforehand. Ours: a store with crops, 2 threads, replay `peaks`.
+What counts is CPU time of all threads and processes, an instance, from a warm page cache; start-up is left out.
+The teacher's maps are Gaussians at the annotated joints: they cost what any teacher's do.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cache_tools.coco import MIRROR
+from cache_tools.crops import CropPolicy, store_crop
+from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
+from cache_tools.images import read_image
+from cache_tools.instances import Instances, from_coco
+from cache_tools.spec import CropsSpec, TeacherSpec, make_spec
+from cache_tools.store import HeatmapStore
+from student.augment import recipe, sample_views
+from student.heatmaps import decode_codes, render_targets
+from student.loader import TrainLoader
+from student.pixels import IMAGENET_MEAN, IMAGENET_STD, normalise
+from student.plan import plan_batch
+from student.replay import replay
+from student.stream import StreamSettings
+
+INPUT, CELLS, SIGMA = (256, 192), (64, 48), 2.0
+STREAM = StreamSettings(INPUT, CELLS, SIGMA, recipe("vitpose"), "peaks", False, 32, 1, 0, None, workers=2)
+
+
+def main() -> None:
+    """Make both stores, run both loaders, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data" / "coco")
+    parser.add_argument("--batches", type=int, default=20, help="of 32 persons, a loader")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    table = from_coco(options.data / "person_keypoints_train.json")
+    photos = options.data / "train"
+    with tempfile.TemporaryDirectory() as folder:
+        store = make_store(Path(folder) / "store.zarr", table, photos)
+        maps = store.read(np.arange(store.rows)).astype(np.float16)
+        for row in range(store.rows):
+            np.save(Path(folder) / f"{row}.npy", maps[row])
+        del maps
+        usual = usual_seconds(table, photos, Path(folder), options.batches)
+        ours = our_seconds(store, options.batches)
+        stages = stage_seconds(store, options.batches)
+    print(f"{store.rows} persons in {len(set(table.file_name))} photos, batches of {STREAM.batch_size}, 2 workers each")
+    print(f"\n{'':<34}{'CPU-ms an instance':>20}{'instances a CPU-second':>26}")
+    for name, seconds in (("torch DataLoader, 2 processes", usual), ("kdcache, 2 threads", ours)):
+        print(f"{name:<34}{1e3 * seconds:>20.2f}{1 / seconds:>26.0f}")
+    print(f"{'':<34}{usual / ours:>19.2f}x\n")
+    print(f"{'stages of ours, one thread alone':<34}{'CPU-ms an instance':>20}{'share':>26}")
+    for name, seconds in stages.items():
+        print(f"{name:<34}{1e3 * seconds:>20.3f}{seconds / sum(stages.values()):>26.0%}")
+
+
+def make_store(url: Path, table: Instances, photos: Path) -> HeatmapStore:
+    """A compact store with crops, as `kdcache build` makes it."""
+    policy = CropPolicy()
+    spec = make_spec(table, TeacherSpec("gaussians", "0" * 64), crops=CropsSpec(policy.region, policy.quality))
+    store = HeatmapStore.create(url, spec, table)
+    for shard in store.pending():
+        rows = np.array(store.shard_rows(shard))
+        crops = [store_crop(read_image(photos / table.file_name[r]), table.box[r], policy) for r in rows]
+        xy = apply(invert(compose(store.cell_to_crop, store.crop_to_image[rows])), table.keypoints[rows])
+        maps = (
+            render_targets(torch.from_numpy(xy), CELLS, SIGMA)
+            * torch.from_numpy(table.visibility[rows] > 0)[..., None, None]
+        )
+        store.write_shard(
+            shard, maps.numpy(), [c[0] for c in crops], np.array([c[1] for c in crops]), np.array([c[2] for c in crops])
+        )
+    store.finalize()
+    return HeatmapStore.open(url)
+
+
+def our_seconds(store: HeatmapStore, batches: int) -> float:
+    """CPU seconds an instance of our loader."""
+    with TrainLoader([store], STREAM) as loader:
+        for _ in loader.batches(0, 3):
+            pass
+        began = time.process_time()
+        for _ in loader.batches(3, 3 + batches):
+            pass
+        return (time.process_time() - began) / (batches * STREAM.batch_size)
+
+
+class UsualDataset(torch.utils.data.Dataset):
+    """What pose repositories do in __getitem__."""
+
+    def __init__(self, table: Instances, photos: Path, maps: Path) -> None:
+        self.table, self.photos, self.maps, self.cells = table, photos, maps, cell_to_crop("udp", INPUT, CELLS)
+        self.plain = crop_to_image(table.box)
+        rows = np.arange(len(table))
+        self.views = sample_views(table.box, table.keypoints, table.visibility, rows, STREAM.augment, input_size=INPUT)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, row: int) -> tuple[NDArray[np.float32], ...]:
+        table, to_image, flipped = self.table, self.views.crop_to_image[row], self.views.flipped[row]
+        photo = cv2.imread(str(self.photos / table.file_name[row]), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        photo = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
+        crop = cv2.warpAffine(photo, invert(to_image), INPUT[::-1], flags=cv2.INTER_LINEAR)
+        image = (crop.astype(np.float32) / 255 - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
+        xy = apply(invert(compose(self.cells, to_image)), table.keypoints[row])
+        visible = table.visibility[row] > 0
+        if flipped:
+            xy, visible = xy[MIRROR], visible[MIRROR]
+        y, x = np.arange(CELLS[0], dtype=np.float32)[:, None], np.arange(CELLS[1], dtype=np.float32)
+        targets = np.zeros((17, *CELLS), np.float32)
+        for joint in np.flatnonzero(visible):
+            targets[joint] = np.exp(-((x - xy[joint, 0]) ** 2 + (y - xy[joint, 1]) ** 2) / (2 * SIGMA**2))
+        maps = np.load(self.maps / f"{row}.npy").astype(np.float32)
+        to_teacher = compose(self.cells, to_image, invert(self.plain[row]), invert(self.cells))
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        teacher = np.stack([cv2.warpAffine(m, to_teacher, CELLS[::-1], flags=flags) for m in maps])
+        if flipped:
+            teacher = teacher[MIRROR]
+        return image.transpose(2, 0, 1).copy(), targets, visible.astype(np.float32), teacher
+
+
+def usual_seconds(table: Instances, photos: Path, maps: Path, batches: int) -> float:
+    """CPU seconds an instance of the usual loader, all its processes; a run of three batches tells its start-up."""
+    context = multiprocessing.get_context("spawn")
+    results: Any = context.Queue()
+    seconds = []
+    for count in (3, 3 + batches):
+        process = context.Process(target=_usual, args=(table, photos, maps, count, results))
+        process.start()
+        seconds.append(results.get())
+        process.join()
+    return (seconds[1] - seconds[0]) / (batches * STREAM.batch_size)
+
+
+def _usual(table: Instances, photos: Path, maps: Path, batches: int, results: Any) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    data = UsualDataset(table, photos, maps)
+    rows = np.random.default_rng(0).integers(0, len(data), batches * STREAM.batch_size).tolist()
+    before = _cpu_seconds()
+    loader: Any = torch.utils.data.DataLoader(data, STREAM.batch_size, sampler=rows, num_workers=2)
+    for _ in loader:
+        pass
+    del loader
+    results.put(_cpu_seconds() - before)
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
+    """CPU seconds an instance of each stage of our path, one after the other in this thread."""
+    seconds: dict[str, float] = {}
+
+    def timed[Result](name: str, work: Callable[..., Result], *arguments: Any) -> Result:
+        began = time.thread_time()
+        result = work(*arguments)
+        seconds[name] = seconds.get(name, 0.0) + time.thread_time() - began
+        return result
+
+    pixels = np.empty((STREAM.batch_size, *INPUT, 3), np.uint8)
+    with TrainLoader([store], STREAM) as loader:
+        cache = loader.caches[0]
+        for number in range(batches):
+            rows, epochs = loader.sampler.batch(number)
+            plan = timed("sample views, compose matrices", plan_batch, STREAM, store.instances, rows, epochs)
+            canvases = timed(
+                "read and decode JPEG", lambda all_rows: [loader.photos.canvas(r, 1.0) for r in all_rows], rows
+            )
+            timed("cut the view", cut, canvases, plan.view_to_image, pixels)
+            timed("normalise", normalise, torch.from_numpy(pixels))
+            timed("targets", render_targets, torch.from_numpy(plan.xy_cells), CELLS, SIGMA)
+            codes = timed("take the teacher's codes", lambda all_rows: torch.from_numpy(cache.codes(all_rows)), rows)
+            maps = timed("decode the teacher's maps", decode_codes, codes, cache.codec)
+            matrices, flipped = torch.from_numpy(cache.matrices(plan)), torch.from_numpy(plan.flipped)
+            timed("replay them in the view", replay, maps, matrices, flipped, CELLS)
+    return {name: total / (batches * STREAM.batch_size) for name, total in seconds.items()}
+
+
+def cut(canvases: list[Any], view_to_image: NDArray[np.float64], pixels: NDArray[np.uint8]) -> None:
+    """The cutting half of Photos.cut."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for i, (canvas, canvas_to_image) in enumerate(canvases):
+        view_to_canvas = compose(view_to_image[i], invert(canvas_to_image))
+        cv2.warpAffine(canvas, view_to_canvas, INPUT[::-1], dst=pixels[i], flags=flags)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()

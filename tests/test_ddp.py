@@ -1,0 +1,90 @@
+"""Two processes do what one does on the joined batch."""
+
+import os
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn_store import draw, write_store
+from test_train import ROWS, settings
+
+from cache_tools.store import HeatmapStore
+from student.checkpoint import read_record
+from student.distributed import Place, join, mean_labelled_joints, network_of
+from student.loader import TrainLoader
+from student.losses import distillation_loss
+from student.model import create_student
+from student.settings import StudentSettings
+from student.stream import stream_of
+from student.train import train
+
+WORLD = 2
+
+
+def gradients(store: HeatmapStore, of: StudentSettings, place: Place) -> tuple[dict[str, torch.Tensor], list[int]]:
+    """Gradients of the first step, batch statistics frozen as each process has its own; and the rows of an epoch."""
+    torch.manual_seed(0)
+    model = create_student(of.model).eval()
+    torch.nn.init.normal_(model.head.heatmaps.weight, std=0.3)
+    network = network_of(model, place)
+    with TrainLoader([store], stream_of([of]), place=place) as loader:
+        (batch,) = loader.batches(0, 1)
+        rows = np.concatenate([loader.sampler.batch(s)[0] for s in range(round(loader.sampler.steps_per_epoch))])
+    # most joints of one process's persons are unlabelled, so that the processes count unequally
+    if place.world == 1:
+        batch.target_weight[4:, 3:] = 0
+    elif place.rank == 1:
+        batch.target_weight[:, 3:] = 0
+    loss, _ = distillation_loss(
+        network(batch.images), batch.targets, batch.target_weight, batch.teacher, of.distill, 0.7,
+        mean_labelled_joints(batch.target_weight, place),
+    )  # fmt: skip
+    loss.backward()
+    return {n: p.grad for n, p in model.named_parameters() if p.grad is not None}, rows.tolist()
+
+
+def process(rank: int, url: str, folder: Path, port: int) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(WORLD), "RANK": str(rank)}
+    store = HeatmapStore.open(url)
+    with join("cpu") as place:
+        torch.save(gradients(store, settings(train__batch_size=4), place), folder / f"{rank}.pt")
+    train([url], [settings(train__batch_size=4)], [folder / "run"], device="cpu", say=lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[HeatmapStore, Path]:
+    folder = tmp_path_factory.mktemp("ddp")
+    store = write_store(folder / "a.zarr", folder / "photos", draw(folder / "photos", ROWS))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(process, (store.url, folder, port), nprocs=WORLD)  # type: ignore[no-untyped-call]
+    return store, folder
+
+
+def test_gradients_are_those_of_one_process_on_the_joined_batch(both) -> None:
+    store, folder = both
+    expected, _ = gradients(store, settings(train__batch_size=8), Place(torch.device("cpu")))
+    largest = max(g.abs().max() for g in expected.values())
+    for rank in range(WORLD):
+        found, _ = torch.load(folder / f"{rank}.pt", weights_only=True)
+        assert found.keys() == expected.keys()
+        for name in expected:
+            assert (found[name] - expected[name]).abs().max() <= 1e-6 * max(1, largest), name
+
+
+def test_each_row_comes_once_an_epoch(both) -> None:
+    _, folder = both
+    rows = [row for rank in range(WORLD) for row in torch.load(folder / f"{rank}.pt", weights_only=True)[1]]
+    assert sorted(rows) == list(range(ROWS))
+
+
+def test_a_run_of_two_processes_ends_as_one_run(both) -> None:
+    _, folder = both
+    record = read_record(folder / "run")
+    assert record["finished"]
+    assert record["steps"] == 4 * ROWS // (WORLD * 4)
+    assert record["data"]["processes"] == WORLD
