@@ -74,7 +74,7 @@ if cfg.data.rendered:
         log:
             OUT / "logs/demo_data.log",
         conda:
-            "kdcache"
+            "envs/kdcache.yaml"
         threads: workflow.cores
         params:
             root=cfg.data.root,
@@ -94,7 +94,7 @@ elif cfg.data.download:
         log:
             OUT / "logs/download.log",
         conda:
-            "kdcache"
+            "envs/kdcache.yaml"
         params:
             root=cfg.data.root,
         shell:
@@ -109,7 +109,7 @@ rule build:
     log:
         OUT / "logs/build.log",
     conda:
-        "kdcache"
+        "envs/kdcache.yaml"
     threads: workflow.cores
     resources:
         gpu=GPUS,
@@ -140,7 +140,7 @@ rule train:
     log:
         OUT / "logs/train/{run}.log",
     conda:
-        "kdcache"
+        "envs/kdcache.yaml"
     resources:
         gpu=GPUS,
     params:
@@ -163,7 +163,7 @@ rule evaluate_student:
     log:
         OUT / "logs/evaluate/{run}.log",
     conda:
-        "kdcache"
+        "envs/kdcache.yaml"
     resources:
         gpu=GPUS,
     params:
@@ -186,7 +186,7 @@ rule evaluate_teacher:
     log:
         OUT / "logs/evaluate/{teacher}.log",
     conda:
-        "kdcache"
+        "envs/kdcache.yaml"
     resources:
         gpu=GPUS,
     params:
@@ -211,7 +211,7 @@ rule cost_student:
     log:
         OUT / "logs/cost/{run}.log",
     conda:
-        "kdcache"
+        "envs/kdcache.yaml"
     threads: workflow.cores
     resources:
         gpu=GPUS,
@@ -231,7 +231,7 @@ rule cost_teacher:
     log:
         OUT / "logs/cost/{teacher}.log",
     conda:
-        "kdcache"
+        "envs/kdcache.yaml"
     threads: workflow.cores
     resources:
         gpu=GPUS,
@@ -260,7 +260,7 @@ rule table:
     log:
         OUT / "logs/table.log",
     conda:
-        "kdcache"
+        "envs/kdcache.yaml"
     params:
         rows=json.dumps(ROWS),
         out=OUT / "report",
@@ -289,7 +289,7 @@ rule chart:
     log:
         OUT / "logs/chart.log",
     conda:
-        "kdcache"
+        "envs/kdcache.yaml"
     params:
         rows=json.dumps(ROWS),
         out=OUT / "report",
@@ -310,7 +310,7 @@ rule heatmaps:
     log:
         OUT / "logs/heatmaps.log",
     conda:
-        "kdcache"
+        "envs/kdcache.yaml"
     resources:
         gpu=GPUS,
     params:
@@ -337,7 +337,7 @@ rule predictions:
     log:
         OUT / "logs/predictions.log",
     conda:
-        "kdcache"
+        "envs/kdcache.yaml"
     resources:
         gpu=GPUS,
     params:
@@ -364,7 +364,7 @@ rule hka:
     log:
         OUT / "logs/hka.log",
     conda:
-        "kdcache"
+        "envs/kdcache.yaml"
     resources:
         gpu=GPUS,
     params:
