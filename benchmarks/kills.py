@@ -82,7 +82,7 @@ def kill(part: str, store: Path, annotations: Path, generator: random.Random) ->
     elif part == "build":
         more = ()
     process = subprocess.Popen(command(store, annotations, *more), env=SLOW, cwd=HERE, **QUIET)
-    while not (store / "heatmaps" / "c").exists() and process.poll() is None:  # the first shard is being written
+    while not store.exists() and process.poll() is None:
         time.sleep(0.01)
     after = generator.uniform(0, 3)
     time.sleep(after)

@@ -20,7 +20,9 @@ from tqdm import tqdm
 
 from cache_tools.crops import CropPolicy
 from cache_tools.instances import Instances, from_coco
+from cache_tools.layout import ROOT
 from cache_tools.ledger import RECEIPT
+from cache_tools.objects import Objects
 from cache_tools.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
 from cache_tools.store import HeatmapStore
 from cache_tools.verify import verify
@@ -80,10 +82,11 @@ def build(
     store = existing_store(job.store)
     if store is not None:
         spec.check(store.spec, job.store)
-    if store is None or store.pending():
-        check_photos(job.images, persons)
-        if expectation is not None:
-            spec = spec_of(job, teacher, persons, source, measured_ap(teacher, expectation))
+    if store is None or not store.finished:
+        if store is None or store.pending():
+            check_photos(job.images, persons)
+            if expectation is not None:
+                spec = spec_of(job, teacher, persons, source, measured_ap(teacher, expectation))
         store = HeatmapStore.open_or_create(job.store, spec, persons)
         try:
             make_pending(job, store, teacher, workers, scheduler, max_rmse)
@@ -111,11 +114,8 @@ def read_persons(job: BuildJob) -> tuple[Instances, str]:
 
 
 def existing_store(url: str) -> HeatmapStore | None:
-    """The store at `url`, if there is one."""
-    try:
-        return HeatmapStore.open(url)
-    except FileNotFoundError:
-        return None
+    """The store at `url`; None where there is none, or where the creation of one was interrupted."""
+    return HeatmapStore.open(url) if Objects(url).get(ROOT) is not None else None
 
 
 def spec_of(job: BuildJob, teacher: Teacher, persons: Instances, source: str, ap: float | None = None) -> StoreSpec:
@@ -164,6 +164,8 @@ def make_pending(
 ) -> None:
     """Make every pending shard, here or on a cluster, and say at the end how long it took."""
     pending = store.pending()
+    if not pending:
+        return
     rows = sum(len(store.shard_rows(shard)) for shard in pending)
     start = time.perf_counter()
     with tqdm(total=store.rows, initial=store.rows - rows, desc="build", unit="row", disable=None) as bar:

@@ -67,6 +67,9 @@ def test_a_finished_store_is_left_alone(job: BuildJob, monkeypatch: pytest.Monke
 def test_exactly_the_missing_shards_are_made(job: BuildJob) -> None:
     build(job)
     whole = content(job.store)
+    (Path(job.store) / "receipt.json").unlink()  # killed after the last shard, before the receipt
+    build(job)
+    assert content(job.store) == whole
     HeatmapStore.open(job.store, mode="r+").forget(1)
     before = {p: p.stat().st_mtime_ns for p in Path(job.store).rglob("*") if p.is_file()}
     build(job)
@@ -75,6 +78,17 @@ def test_exactly_the_missing_shards_are_made(job: BuildJob) -> None:
     made_again = [p for p in before if p.stat().st_mtime_ns != before[p] and "heatmaps" in p.parts]
     assert changed
     assert [p.relative_to(job.store).parts[2] for p in made_again] == ["1"]
+
+
+def test_an_interrupted_creation_is_no_obstacle(job: BuildJob) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    whole = content(job.store + ".whole")
+    for key in [k for k in whole if k.startswith("instances")][:5]:
+        path = Path(job.store) / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(whole[key][:10])
+    build(job)
+    assert content(job.store) == whole
 
 
 def test_another_spec_is_a_mismatch_that_names_each_field(job: BuildJob) -> None:
