@@ -3,9 +3,10 @@
     python benchmarks/loader.py [--data ../shared/data/coco] [--batches 20]
 
 Both end in the same: batches of augmented images (256x192, normalised), Gaussian targets and the teacher's maps in the
-same view, on the CPU. The usual way: 2 worker processes; cv2.imread of the whole photo, cv2.warpAffine, targets in numpy,
-one float16 .npy a person warped by the same affine; its random views are drawn beforehand. Ours: a store with crops, 2 threads, replay `peaks`.
-What counts is CPU time of all threads and processes, an instance, from a warm page cache; start-up is left out.
+same view, on the CPU. The usual way: 2 worker processes; cv2.imread of the whole photo, cv2.warpAffine, targets in
+numpy, one float16 .npy a person warped by the same affine; its random views are drawn beforehand. Ours: a store with
+crops, 2 threads, replay by `peaks`. What counts is CPU time of all threads and processes, an instance, from a warm page
+cache; start-up is left out.
 The teacher's maps are Gaussians at the annotated joints: they cost what any teacher's do.
 """
 
@@ -34,8 +35,9 @@ from cache_tools.store import HeatmapStore
 from student.augment import recipe, sample_views
 from student.heatmaps import decode_codes, render_targets
 from student.loader import TrainLoader
+from student.photos import Photos
 from student.pixels import IMAGENET_MEAN, IMAGENET_STD, normalise
-from student.plan import plan_batch
+from student.plan import Plan, plan_batch
 from student.replay import replay
 from student.stream import StreamSettings
 
@@ -173,7 +175,7 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
     """CPU seconds an instance of each stage of our path, one after the other in this thread."""
     seconds: dict[str, float] = {}
 
-    def timed[Result](name: str, work: Callable[..., Result], *arguments: Any) -> Result:
+    def timed(name: str, work: Callable[..., Any], *arguments: Any) -> Any:
         began = time.thread_time()
         result = work(*arguments)
         seconds[name] = seconds.get(name, 0.0) + time.thread_time() - began
@@ -185,9 +187,7 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
         for number in range(batches):
             rows, epochs = loader.sampler.batch(number)
             plan = timed("sample views, compose matrices", plan_batch, STREAM, store.instances, rows, epochs)
-            canvases = timed(
-                "read and decode JPEG", lambda all_rows: [loader.photos.canvas(r, 1.0) for r in all_rows], rows
-            )
+            canvases = timed("read and decode JPEG", decode, loader.photos, plan)
             timed("cut the view", cut, canvases, plan.view_to_image, pixels)
             timed("normalise", normalise, torch.from_numpy(pixels))
             timed("targets", render_targets, torch.from_numpy(plan.xy_cells), CELLS, SIGMA)
@@ -196,6 +196,12 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
             matrices, flipped = torch.from_numpy(cache.matrices(plan)), torch.from_numpy(plan.flipped)
             timed("replay them in the view", replay, maps, matrices, flipped, CELLS)
     return {name: total / (batches * STREAM.batch_size) for name, total in seconds.items()}
+
+
+def decode(photos: Photos, plan: Plan) -> list[Any]:
+    """The decoding half of Photos.cut."""
+    steps = np.sqrt(np.abs(np.linalg.det(plan.view_to_image[:, :, :2])))
+    return [photos.canvas(int(row), float(step)) for row, step in zip(plan.rows, steps, strict=True)]
 
 
 def cut(canvases: list[Any], view_to_image: NDArray[np.float64], pixels: NDArray[np.uint8]) -> None:

@@ -20,7 +20,7 @@ class Sampler:
     """Rows of every step of one of `world` processes.
 
     shard_rows: None when all rows are equally near (a store in memory). Else shards of so many rows come in random
-    order, and rows are shuffled within windows of `window` rows, so that a store on disk is read a few shards at a time.
+    order, and rows are shuffled within windows of `window` rows: a store on disk is read a few shards at a time.
     """
 
     rows: int

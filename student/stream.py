@@ -38,6 +38,7 @@ _PATHS = {
     "epochs": "train.epochs",
     "seed": "train.seed",
     "max_rows": "train.max_rows",
+    "memory_gib": "train.memory_gib",  # rows of a store that does not fit come in another order
 }
 
 

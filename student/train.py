@@ -46,14 +46,16 @@ def train(
 
     Goes on where an unfinished run of the same settings stopped; does nothing to a finished one; begins again in
     place of another run with `overwrite` alone. stores: caches of the same rows, whose maps are averaged. photos: their
-    folder, for stores without crops. teacher: for `distill.mode: live`. evaluate(model, settings) -> {"AP": ...}: asked every
-    `train.evaluate_epochs` and at the end.
+    folder, for stores without crops. teacher: for `distill.mode: live`. evaluate(model, settings) -> {"AP": ...}: asked
+    every `train.evaluate_epochs` and at the end.
     Raises ValueError where a folder holds another run, settings clash or the loss is no number; SystemExit 143 or 130
     after SIGTERM or Ctrl-C, saved.
     """
     opened = [s if isinstance(s, HeatmapStore) else HeatmapStore.open(s) for s in stores]
     stream = stream_of(students)
     with join(device) as place, StopSignals() as stop:
+        if not place.first:
+            say = _nothing
         data = journal.data_of(opened, teacher if stream.live else None, place)
         states = [checkpoint.state_of(run, s, data, overwrite) for run, s in zip(runs, students, strict=True)]
         wait_for_all(place)
@@ -150,6 +152,10 @@ def learn(learner: Learner, batch: Batch, labelled_joints: torch.Tensor | None =
     if learner.ema is not None:
         learner.ema.update(learner.model, step=learner.step)
     learner.note(loss=loss.detach(), **parts)
+
+
+def _nothing(line: str) -> None:
+    """What processes other than the first have to say."""
 
 
 def _due(step: int, steps: int, every: float) -> bool:

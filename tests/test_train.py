@@ -16,6 +16,7 @@ import torch
 from drawn_store import SeeingTeacher, draw, write_store
 
 from cache_tools.store import HeatmapStore
+from pipeline.loader_benchmark import time_loader
 from student.checkpoint import load_student, read_log, read_record
 from student.settings import StudentSettings
 from student.train import train
@@ -183,6 +184,23 @@ def test_students_of_one_stream_are_what_each_is_alone(store, undisturbed, tmp_p
     assert curves[0] == pytest.approx(curves[1], abs=1e-6)
 
 
+def test_students_that_were_saved_at_different_steps_meet_again(store, tmp_path) -> None:
+    pair = [settings("a", train__evaluate_epochs=1), settings("b", train__lr=1e-3, train__evaluate_epochs=1)]
+    for students, stop_at in ((pair, [False, True]), (pair[1:], [True])):  # both to epoch 1, then b alone to epoch 2
+        times = iter(stop_at)
+        with pytest.raises(SystemExit):
+            train(
+                [store], students, [tmp_path / s.name for s in students], device="cpu", say=lambda line: None,
+                evaluate=stop_when(lambda times=times: next(times)),
+            )  # fmt: skip
+    steps = [torch.load(tmp_path / name / "resume.pt", weights_only=True)["step"] for name in ("a", "b")]
+    assert steps == [3, 6]
+    run(store, tmp_path, *pair)
+    run(store, tmp_path / "alone", *pair)
+    for student in pair:
+        assert equal(tmp_path / student.name, tmp_path / "alone" / student.name)
+
+
 def test_a_student_that_joins_later_trains_alone(store, tmp_path) -> None:
     run(store, tmp_path, settings("a"), settings("b", train__lr=1e-3))
     before = (tmp_path / "a" / "last.safetensors").stat().st_mtime_ns
@@ -248,6 +266,23 @@ def test_a_loss_that_is_no_number_stops_the_run(store, tmp_path) -> None:
             tmp_path,
             settings(train__lr=1e30, train__clip_grad=None, train__warmup_epochs=0, train__ema_decay=None),
         )
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_learns_in_bfloat16_from_views_cut_there(store, tmp_path) -> None:
+    longer = settings(train__epochs=30, train__lr=5e-3, augment="none")
+    train([store], [longer], [tmp_path], device="cuda", say=lambda line: None)
+    log = read_log(tmp_path)
+    assert log[-1]["loss"] < 0.6 * log[0]["loss"]
+
+
+def test_what_limits_training_is_measured(store) -> None:
+    times = time_loader(store, settings(), device="cpu", steps=4)
+    assert times["loader_seconds"] > 0
+    assert times["step_seconds"] > 0
+    assert times["limit"] in ("loader", "step")
+    assert times["instances_per_second"] == pytest.approx(8 / times["both_seconds"])
 
 
 # --- the command

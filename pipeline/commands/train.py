@@ -70,8 +70,8 @@ def command(
 
     Several stores of the same rows are averaged.
 
-    An interrupted run goes on with the same command; a finished one is left as it is. With torchrun, every process takes
-    its share of each batch.
+    An interrupted run goes on with the same command; a finished one is left as it is. With torchrun, every process
+    takes its share of each batch.
     """
     over = [(FLAGS[flag], value) for flag, value in flags.items() if value is not None]
     over += [_change(change) for change in changes]

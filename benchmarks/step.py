@@ -1,0 +1,103 @@
+"""What a teacher costs in a training step: none, cached, live.
+
+    python benchmarks/step.py [--data ../shared/data/coco] [--rounds 3]
+
+A whole step, input path included, of Efficientnet_B0 at 256x192 on real photos: `none` sees the ground truth alone,
+`cached` replays stored heatmaps, `live` asks a network of ViTPose-S's size (no real weights, experts folded) every
+time. The arms take turns in short blocks, so that a busy machine slows all alike; CPU time of all threads counts.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from loader import make_store
+from numpy.typing import NDArray
+
+from cache_tools.instances import from_coco
+from cache_tools.store import HeatmapStore
+from pipeline.teachers.torch_network import run_network
+from pipeline.teachers.vitpose import fold, plus_network
+from student.distributed import Place
+from student.learner import Learner
+from student.loader import TrainLoader
+from student.settings import StudentSettings
+from student.stream import stream_of
+from student.train import learn
+
+ARMS = ("none", "cached", "live")
+BATCH, STEPS = 8, 2  # a block: so many steps after one that is not timed
+
+
+class SmallVitPose:
+    """A live teacher of ViTPose-S's cost; what it says is noise."""
+
+    name, digest, licence, frame, sigma = "ViTPose-S, random", "0" * 64, "none", "udp", 2.0
+    input_size, heatmap_size = (256, 192), (64, 48)
+
+    def __init__(self) -> None:
+        empty = plus_network("small")
+        fold(empty.model)
+        self.network = empty.to_empty(device="cpu")
+        for tensor in (*self.network.parameters(), *self.network.buffers()):
+            with torch.no_grad():
+                tensor.fill_(0.01)
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Heatmaps of no use (B, 17, 64, 48)."""
+        return run_network(self.network, crops, torch.device("cpu"))
+
+
+def main() -> None:
+    """Run the arms in turns, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data" / "coco")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    table = from_coco(options.data / "person_keypoints_train.json").take(slice(0, 128))
+    seconds: dict[str, list[float]] = {arm: [] for arm in ARMS}
+    with tempfile.TemporaryDirectory() as folder:
+        store = make_store(Path(folder) / "store.zarr", table, options.data / "train")
+        arms = {arm: Arm(arm, store, Path(folder)) for arm in ARMS}
+        for number in range(options.rounds + 1):
+            for name, arm in arms.items():
+                took = arm.block()
+                if number:  # the first round warms up
+                    seconds[name].append(took)
+    per_step = {arm: float(np.median(values)) for arm, values in seconds.items()}
+    print(f"Efficientnet_B0, 256x192, batches of {BATCH}, CPU, {options.rounds} rounds of {STEPS} steps an arm")
+    print(f"\n{'':<8}{'CPU-s a step':>14}{'over none':>12}{'over cached':>13}")
+    for arm in ARMS:
+        ratios = f"{per_step[arm] / per_step['none']:>12.3f}{per_step[arm] / per_step['cached']:>13.3f}"
+        print(f"{arm:<8}{per_step[arm]:>14.3f}{ratios}")
+
+
+class Arm:
+    """One way to distil, with a student and a loader of its own."""
+
+    def __init__(self, mode: str, store: HeatmapStore, folder: Path) -> None:
+        settings = StudentSettings.model_validate(
+            {"name": mode, "model": {"weights": "none"}, "distill": {"mode": mode}, "train": {"batch_size": BATCH}}
+        )
+        place = Place(torch.device("cpu"))
+        teacher = SmallVitPose() if mode == "live" else None
+        self.loader = TrainLoader([store], stream_of([settings]), teacher=teacher, place=place)
+        self.learner = Learner(settings, folder, 1000, self.loader.sampler.steps_per_epoch, place)
+
+    def block(self) -> float:
+        """CPU seconds a step of a few steps; threads rest before and after."""
+        start = self.learner.step
+        began = time.process_time()
+        for batch in self.loader.batches(start, start + STEPS):
+            learn(self.learner, batch)
+        return (time.process_time() - began) / STEPS
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()

@@ -1,0 +1,79 @@
+"""Three students from one stream of batches against three separate runs.
+
+    python benchmarks/streams.py [--data ../shared/data/coco] [--steps 40]
+
+Small students at 128x96 on real photos, where the input path is a large part of a step. CPU time of all threads, and
+the largest difference between the loss curves, which sharing must not change.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from loader import make_store
+
+from cache_tools.instances import from_coco
+from cache_tools.store import HeatmapStore
+from student.checkpoint import read_log
+from student.settings import StudentSettings
+from student.train import train
+
+WIDTHS = (4, 6, 8)
+
+
+def student(width: int, steps: int, rows: int) -> StudentSettings:
+    """A narrow ResNet-10 of so many channels at its first stage."""
+    channels = [width, 2 * width, 4 * width, 8 * width]
+    return StudentSettings.model_validate(
+        {
+            "name": f"r{width}",
+            "model": {
+                "backbone": "timm:resnet10t", "backbone_options": {"channels": channels, "stem_width": 8},
+                "head": "lateral", "head_channels": 16, "weights": "none", "input_size": (128, 96), "sigma": 1.5,
+            },
+            "train": {"epochs": steps * 16 / rows, "batch_size": 16, "lr": 2e-3, "warmup_epochs": 0.2, "log_steps": 1},
+        }
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Train apart, then together, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data" / "coco")
+    parser.add_argument("--steps", type=int, default=40)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    table = from_coco(options.data / "person_keypoints_train.json")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = make_store(folder / "store.zarr", table, options.data / "train")
+        students = [student(width, options.steps, store.rows) for width in WIDTHS]
+        run(store, [student(WIDTHS[0], 2, store.rows)], [folder / "warm-up"])
+        apart = [run(store, [s], [folder / "apart" / s.name]) for s in students]
+        together = run(store, students, [folder / "together" / s.name for s in students])
+        difference = max(
+            abs(a["loss"] - b["loss"])
+            for s in students
+            for a, b in zip(*(read_log(folder / way / s.name) for way in ("apart", "together")), strict=True)
+        )
+    print(f"students {', '.join(s.name for s in students)}, {options.steps} steps of 16, 128x96, CPU\n")
+    for s, seconds in zip(students, apart, strict=True):
+        print(f"{s.name + ' alone':<24}{seconds:>8.2f} CPU-s")
+    print(f"{'three runs':<24}{sum(apart):>8.2f} CPU-s")
+    print(f"{'one stream':<24}{together:>8.2f} CPU-s, {sum(apart) / together:.2f}x less")
+    print(f"largest difference of a loss: {difference:.1e}")
+
+
+def run(store: HeatmapStore, students: list[StudentSettings], runs: list[Path]) -> float:
+    """CPU seconds of a training."""
+    began = time.process_time()
+    train([store], students, runs, device="cpu", say=lambda line: None)
+    return time.process_time() - began
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()
