@@ -1,7 +1,8 @@
-# make demo   the whole workflow on the embedded data set, then its table
-# make test   the tests
-# make lint   ruff, mypy, import-linter, snakefmt, snakemake --lint
-# make bench  every benchmark, side by side with what people use instead
+# make demo     the whole workflow on the embedded data set, then its table
+# make test     the tests
+# make lint     ruff, mypy, import-linter, snakefmt, snakemake --lint
+# make bench    every benchmark, side by side with what people use instead
+# make teacher  train the demo's teacher anew, into results/teacher/run
 # Each makes .venv first. PYTHON=python3.12 make demo takes another interpreter (3.11 or newer).
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 READY := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench teacher
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kdcache needs Python 3.11 or newer, this is " + sys.version)'
@@ -19,7 +20,13 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	snakemake --cores all
-	@cat results/demo/report/table.txt
+	snakemake --report results/demo/report.html
+	@echo; cat results/demo/report/table.md; echo
+	@echo "report  results/demo/report.html"
+	@echo "table   results/demo/report/table.md (.csv, .tex)"
+	@echo "chart   results/demo/report/bubble.html (.svg, .png)"
+	@echo "panels  results/demo/report/heatmaps.png, predictions.png"
+	@echo "angles  results/demo/report/hka.png, hka.json"
 
 test: $(READY)
 	pytest
@@ -34,3 +41,11 @@ lint: $(READY)
 
 bench: $(READY)
 	for program in benchmarks/*.py; do echo "== $$program"; python $$program || exit 1; done
+
+TEACHER := results/teacher
+teacher: $(READY)
+	kdcache demo-data $(TEACHER)/data --persons 8000 --val-persons 600 --seed 1000 --no-noise
+	kdcache build $(TEACHER)/store.zarr --teacher none --images $(TEACHER)/data/train \
+		--annotations $(TEACHER)/data/annotations/person_keypoints_train.json
+	kdcache train $(TEACHER)/store.zarr --settings pipeline/demo/teacher.yaml --out $(TEACHER)/run --device cpu \
+		--val-images $(TEACHER)/data/val --val-annotations $(TEACHER)/data/annotations/person_keypoints_val.json
