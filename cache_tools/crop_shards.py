@@ -47,8 +47,10 @@ class CropShards:
         shard, within = divmod(row, self._shard_rows)
         offset, length, crc = map(int, self._tables.of_shard("crops/index", shard)[within, :3])
         key, packed = packed_object(shard), self._packed.get(shard)
-        end = offset + length
-        data = self._objects.get_range(key, offset, length) if packed is None else bytes(packed[offset:end])
+        if packed is None:
+            (data,) = self._objects.get_ranges(key, [(offset, length)]) or (None,)
+        else:
+            data = bytes(packed[offset : offset + length])
         if data is None or zlib.crc32(data) != crc:
             raise ValueError(f"{self._objects.url}/{key}: the crop of row {row} is damaged or missing; {REPAIR}")
         return data

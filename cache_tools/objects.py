@@ -3,10 +3,11 @@
 Nothing here lists a folder, so a plain web server is enough to read from.
 """
 
+import asyncio
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -47,23 +48,30 @@ class Objects:
         buffer = sync(self._remote.get(key, default_buffer_prototype()))
         return None if buffer is None else buffer.to_bytes()
 
-    def get_range(self, key: str, start: int, length: int) -> bytes | None:
-        """`length` bytes of the object from `start` on, fewer where it ends before; None where there is no object."""
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes] | None:
+        """`length` bytes from `start` on for each (start, length), fewer at the end; None where there is no object."""
         if self.folder is not None:
             try:
                 file = os.open(f"{self.url}/{key}", os.O_RDONLY)  # pathlib would take as long as the read
             except (FileNotFoundError, NotADirectoryError):
                 return None
             try:
-                return os.pread(file, length, start)
+                return [os.pread(file, length, start) for start, length in ranges]
             finally:
                 os.close(file)
-        request = RangeByteRequest(start, start + length)
-        buffer = sync(self._remote.get(key, default_buffer_prototype(), request))
-        if buffer is None:
-            return None
-        data = buffer.to_bytes()
-        return data if len(data) <= length else data[start : start + length]  # a server that doesn't know ranges
+        parts = [part for part in sync(self._remote_ranges(key, ranges)) if part is not None]
+        return parts if len(parts) == len(ranges) else None
+
+    async def _remote_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        async def one(start: int, length: int) -> bytes | None:
+            request = RangeByteRequest(start, start + length)
+            buffer = await self._remote.get(key, default_buffer_prototype(), request)
+            data = b"" if buffer is None else buffer.to_bytes()
+            if len(data) > length:  # a server that doesn't know ranges sends all of it
+                data = data[start : start + length]
+            return None if buffer is None else data
+
+        return await asyncio.gather(*(one(*each) for each in ranges))
 
     def set(self, key: str, data: bytes) -> None:
         """Write an object whole or not at all: locally to a temporary name first, then by rename."""

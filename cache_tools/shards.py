@@ -3,7 +3,7 @@
 A shard object is its compressed chunks end to end, then an index of (offset, length) a chunk, then the index's crc32c.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +16,6 @@ from cache_tools.layout import array_object
 from cache_tools.objects import REPAIR, Objects
 
 CRC = 4  # bytes of a crc32c
-EMPTY = 2**64 - 1  # offset and length of a chunk that was not written: all zero
 LOAD_THREADS = 4
 
 
@@ -43,14 +42,17 @@ class ShardedRows:
         if self._loaded is not None:
             return self._loaded[rows]
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        chunk_of = rows // self.chunk_rows
         decoded = np.empty(
             (self.chunk_rows, *self.shape[1:]), self.dtype
         )  # one for all: fresh pages cost as much as zstd
-        for chunk in np.unique(chunk_of):
-            self._read_chunk(int(chunk), decoded)
-            places = np.flatnonzero(chunk_of == chunk)
-            out[places] = decoded[rows[places] - chunk * self.chunk_rows]
+        chunk_of = rows // self.chunk_rows
+        chunks = np.unique(chunk_of)
+        shard_of = chunks // (self.shard_rows // self.chunk_rows)
+        for shard in np.unique(shard_of):
+            for chunk, data in self._chunks(int(shard), chunks[shard_of == shard]):
+                self._decode(data, decoded, chunk * self.chunk_rows)
+                places = np.flatnonzero(chunk_of == chunk)
+                out[places] = decoded[rows[places] - chunk * self.chunk_rows]
         return out
 
     def load(self) -> None:
@@ -64,28 +66,23 @@ class ShardedRows:
         self._loaded = whole
 
     def _load_shard(self, shard: int, whole: NDArray[Any]) -> None:
-        length = self._shard_bytes(shard, self._key(shard))
-        data = self._bytes(shard, 0, length)
+        (data,) = self._bytes(shard, [(0, self._shard_bytes(shard, self._key(shard)))])
         index = self._parse_index(shard, data[-self._index_bytes :])
-        per_shard = len(index)
-        for inner in range(per_shard):
-            start = (shard * per_shard + inner) * self.chunk_rows
+        for inner, (offset, size) in enumerate(index.tolist()):
+            start = (shard * len(index) + inner) * self.chunk_rows
             rows = whole[start : start + self.chunk_rows]
-            if len(rows) and index[inner, 0] != EMPTY:
-                offset, size = map(int, index[inner])
+            if len(rows):  # the last shard ends before its index does
                 self._decode(data[offset : offset + size], rows, start)
 
-    def _read_chunk(self, chunk: int, out: NDArray[Any]) -> None:
-        shard, inner = divmod(chunk, self.shard_rows // self.chunk_rows)
+    def _chunks(self, shard: int, chunks: NDArray[np.integer]) -> Iterator[tuple[int, bytes]]:
+        """The compressed chunks of a shard that are asked for."""
         if shard not in self._indexes:
             length = self._shard_bytes(shard, self._key(shard))
-            tail = self._bytes(shard, length - self._index_bytes, self._index_bytes)
+            (tail,) = self._bytes(shard, [(length - self._index_bytes, self._index_bytes)])
             self._indexes[shard] = self._parse_index(shard, tail)
-        offset, size = map(int, self._indexes[shard][inner])
-        if offset == EMPTY:
-            out[:] = 0
-        else:
-            self._decode(self._bytes(shard, offset, size), out, chunk * self.chunk_rows)
+        index = self._indexes[shard]
+        ranges = [(offset, size) for offset, size in index[chunks % len(index)].tolist()]
+        return zip(chunks.tolist(), self._bytes(shard, ranges), strict=True)
 
     @property
     def _index_bytes(self) -> int:
@@ -94,12 +91,12 @@ class ShardedRows:
     def _key(self, shard: int) -> str:
         return array_object(self.name, shard)
 
-    def _bytes(self, shard: int, start: int, length: int) -> bytes:
-        data = self.objects.get_range(self._key(shard), start, length)
-        if data is None or len(data) != length:
-            found = "is missing" if data is None else "is shorter than the ledger says"
+    def _bytes(self, shard: int, ranges: list[tuple[int, int]]) -> list[bytes]:
+        parts = self.objects.get_ranges(self._key(shard), ranges)
+        if parts is None or any(len(part) != length for part, (_, length) in zip(parts, ranges, strict=True)):
+            found = "is missing" if parts is None else "is shorter than the ledger says"
             raise ValueError(f"{self.objects.url}/{self._key(shard)} {found}; {REPAIR}")
-        return data
+        return parts
 
     def _parse_index(self, shard: int, tail: bytes) -> NDArray[np.uint64]:
         if not _crc_holds(tail):

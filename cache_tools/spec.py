@@ -5,8 +5,10 @@ import json
 import platform
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
-from math import gcd
+from math import prod
 from typing import Any
+
+import numpy as np
 
 from cache_tools import geometry
 from cache_tools.coco import JOINTS
@@ -14,7 +16,8 @@ from cache_tools.codec import get_codec
 from cache_tools.instances import Instances
 
 FORMAT_VERSION = 1
-CHUNK_ROWS = 8  # decoded to read one row: 64 would save 1 % of the bytes and cost eight times the work
+# A chunk is decoded to read one row of it: larger ones save a percent or two, and scattered rows cost in proportion.
+CHUNK_ROWS, CHUNK_BYTES = 8, 2**18
 # Differing here, two stores still hold the same thing: where files lay, what ran, what was measured.
 NOT_COMPARED = ("versions", "annotations.source", "teacher.ap")
 
@@ -150,8 +153,18 @@ class StoreSpec:
 def make_spec(instances: Instances, teacher: TeacherSpec, *, source: str = "", **fields: Any) -> StoreSpec:
     """The spec of a store of these persons; `fields` are StoreSpec's own (frame, codec, shard_rows, crops, views)."""
     annotations = AnnotationsSpec(instances.digest, source)
-    fields.setdefault("chunk_rows", gcd(fields.get("shard_rows", CHUNK_ROWS), CHUNK_ROWS))
-    return StoreSpec(len(instances), teacher, annotations, versions=installed_versions(), **fields)
+    spec = StoreSpec(len(instances), teacher, annotations, versions=installed_versions(), **{"chunk_rows": 1} | fields)
+    return spec if "chunk_rows" in fields else replace(spec, chunk_rows=_chunk_rows(spec))
+
+
+def _chunk_rows(spec: StoreSpec) -> int:
+    """The largest power of two up to CHUNK_ROWS that divides a shard and keeps a chunk's codes within CHUNK_BYTES."""
+    codec = get_codec(spec.codec, spec.frame.heatmap_size)
+    row_bytes = spec.joints * prod(codec.code_shape) * np.dtype(codec.dtype).itemsize * max(spec.views, 1)
+    rows = CHUNK_ROWS
+    while rows > 1 and (rows * row_bytes > CHUNK_BYTES or spec.shard_rows % rows):
+        rows //= 2
+    return rows
 
 
 def installed_versions() -> dict[str, str]:

@@ -62,6 +62,13 @@ def test_impossible_specs_are_refused() -> None:
         StoreSpec.from_json(spec_of(table).to_json() | {"format_version": 99})
 
 
-def test_chunks_divide_any_shard() -> None:
-    assert make_spec(persons(5), TeacherSpec("t", "d"), shard_rows=100).chunk_rows == 4
-    assert make_spec(persons(5), TeacherSpec("t", "d")).chunk_rows == 8
+def test_chunks_divide_any_shard_and_stay_small() -> None:
+    table, teacher = persons(5), TeacherSpec("t", "d")
+    for codec, shard_rows, expected in (
+        ("compact", 2048, 8),
+        ("compact", 100, 4),
+        ("exact8", 2048, 4),
+        ("float16", 8, 2),
+    ):
+        assert make_spec(table, teacher, codec=codec, shard_rows=shard_rows).chunk_rows == expected
+    assert make_spec(table, teacher, chunk_rows=64).chunk_rows == 64

@@ -362,3 +362,14 @@ def test_the_example_of_the_format_specification_runs(undisturbed: Path, monkeyp
     exec(code, names)
     expected = HeatmapStore.open(undisturbed).read([7])[0]
     assert np.abs(np.asarray(names["heatmaps"]) - expected).max() < 1e-6
+
+
+def test_blank_maps_are_stored_as_any_others(tmp_path: Path) -> None:
+    table = persons(11)
+    store = HeatmapStore.create(tmp_path / "store", spec_of(table, crops=None, views=0), table)
+    store.write_shard(0, np.zeros((11, 17, 64, 48), np.float32))
+    store.finalize()
+    assert not store.read(np.arange(11)).any()
+    store.load()
+    assert not store.read(np.arange(11)).any()
+    assert not zarr.open_array(tmp_path / "store", path="heatmaps", mode="r")[:].any()
