@@ -96,9 +96,9 @@ def kill(part: str, store: Path, annotations: Path, generator: random.Random) ->
     else:
         process.kill()
     process.wait(120)
-    for helper in helpers:
-        helper.terminate()
-        helper.wait(30)
+    for helper in helpers:  # a worker looks for its scheduler a long while; its children end with it
+        helper.kill()
+        helper.wait()
     return after
 
 

@@ -39,8 +39,8 @@ def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen
     worker = subprocess.Popen([*dask, "worker", address, "--nthreads", "2", "--no-dashboard"], env=environment, **quiet)
     yield address, head, worker
     for process in (worker, head):
-        process.terminate()
-        process.wait(30)
+        process.kill()
+        process.wait()
 
 
 def test_workers_write_what_the_plain_loop_writes_and_one_may_die(job: BuildJob) -> None:
