@@ -155,10 +155,14 @@ def load_config(path: str | Path) -> Config:
 
 
 def describe(error: ValidationError) -> str:
-    """One line a mistake: its path, what was found, what was expected; near names where a key is unknown."""
+    """One line a mistake: its path, what is wrong, and what was found."""
     lines = []
     for mistake in error.errors():
         path = ".".join(str(part) for part in mistake["loc"]) or "(top)"
-        found = "" if mistake["type"] in ("missing", "extra_forbidden") else f" (found {mistake['input']!r})"
-        lines.append(f"  {path}: {mistake['msg']}{found}")
+        if mistake["type"] == "extra_forbidden":
+            lines.append(f"  {path}: there is no such key; config/README.md lists them")
+        elif mistake["type"] == "missing":
+            lines.append(f"  {path}: is missing")
+        else:
+            lines.append(f"  {path}: {mistake['msg']} (found {mistake['input']!r})")
     return "\n".join(lines)
