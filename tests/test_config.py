@@ -49,7 +49,7 @@ def test_defaults_lie_under_every_student_and_students_win() -> None:
         ({"students": [{"name": "a", "train": {"learning_rate": 1}}]}, r"students\.0\.train\.learning_rate"),
         ({"students": [{"name": "a", "distill": {"alpha": 1.5}}]}, r"students\.0\.distill\.alpha.*1\.5"),
         ({"students": [{"name": "a"}, {"name": "a"}]}, "found twice: a"),
-        ({"students": [{"name": "a", "model": {"input_size": [128, 96]}}]}, "gives"),
+        ({"students": [{"name": "a", "model": {"input_size": [128, 96], "heatmap_size": [64, 48]}}]}, "gives"),
         ({"data": {"root": "x"}}, r"data\.train"),
     ],
 )
