@@ -83,9 +83,11 @@ def kill(part: str, store: Path, annotations: Path, generator: random.Random) ->
     elif part == "build":
         more = ()
     process = subprocess.Popen(command(store, annotations, *more), env=SLOW, cwd=HERE, **QUIET)
-    while not store.exists() and process.poll() is None:
+    # Dask's processes take seconds to start: they are killed at work
+    began = (lambda: any(store.glob("ledger/*"))) if more else store.exists
+    while not began() and process.poll() is None:
         time.sleep(0.01)
-    after = generator.uniform(0, 3)
+    after = generator.uniform(0, 2.5)
     time.sleep(after)
     if part == "scheduler":
         helpers[0].kill()

@@ -232,3 +232,10 @@ def test_a_full_disk_leaves_a_store_that_resumes(job: BuildJob) -> None:
     assert "make room and run the same command again" in done.stderr
     build(job)
     assert content(job.store) == content(job.store + ".whole")
+
+
+def test_the_receipt_is_the_same_whoever_measured(job: BuildJob) -> None:
+    whole, halves = build(job), replace(job, store=job.store + ".halves")
+    build(halves)
+    (Path(halves.store) / "receipt.json").unlink()  # another process adds up what the ledger says
+    assert build(halves) == whole
