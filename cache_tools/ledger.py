@@ -45,7 +45,7 @@ def read_receipt(objects: Objects) -> dict[str, Any] | None:
 
 def measured_error(entries: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     """The codec's error on the rows measured so far: the keys of error.summary."""
-    # in order of rows, whether the entry was just made or was read from JSON: the sums are then the same to the last bit
+    # in order of rows, be the entry just made or read from JSON: the sums are then the same to the last bit
     return error.summary([entry["errors"][row] for entry in entries for row in sorted(entry["errors"], key=int)])
 
 
