@@ -12,6 +12,8 @@ import click
 @click.option("--backbone", metavar="NAME", help="A student that was never trained: a name of Table 1, or timm:NAME.")
 @click.option("--head", type=click.Choice(["subpixel", "lateral"]), default="subpixel", help="Of --backbone.")
 @click.option("--input-size", type=(int, int), default=(256, 192), metavar="HEIGHT WIDTH", help="Of --backbone.")
+@click.option("--loader", metavar="STORE", help="What limits training from STORE: the loader or the step of RUN.")
+@click.option("--images", type=click.Path(path_type=Path), help="Photos, for a --loader STORE without crops.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write cost.json here.")
 @click.option("--seconds", default=5.0, show_default=True, help="Of the runs behind each number, warm-up apart.")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
@@ -26,6 +28,8 @@ def command(
     backbone: str | None,
     head: str,
     input_size: tuple[int, int],
+    loader: str | None,
+    images: Path | None,
     out: Path | None,
     seconds: float,
     batch_size: int,
@@ -38,6 +42,11 @@ def command(
     """Measure parameters, FLOPs, throughput and latency of RUN, of a teacher or of a backbone."""
     if sum(given is not None for given in (run, teacher, backbone)) != 1:
         raise click.UsageError("give one of RUN, --teacher REF and --backbone NAME")
+    if loader is not None:
+        if run is None:
+            raise click.UsageError("--loader times the training of a RUN: give its folder")
+        click.echo(limits(loader, run, images, device, out))
+        return
     from pipeline.benchmark import Protocol, student_cost, teacher_cost
 
     protocol = Protocol(device, dtype, batch_size, seconds, channels_last, compiled)
@@ -60,6 +69,22 @@ def command(
 
         write_json(out, cost)
     click.echo(summary(cost))
+
+
+def limits(store: str, run: Path, images: Path | None, device: str, out: Path | None) -> str:
+    """Seconds a step of the loader alone, of the step alone and of both, in a line; written to `out` as well."""
+    from cache_tools.store import HeatmapStore
+    from pipeline.evaluate import write_json
+    from pipeline.loader_benchmark import time_loader
+    from student.checkpoint import load_student
+
+    timed = time_loader(HeatmapStore.open(store), load_student(run)[1], photos=images, device=device)
+    if out is not None:
+        write_json(out, timed)
+    return (
+        f"a step of {timed['batch_size']}: loader alone {timed['loader_seconds']:.3f} s, step alone "
+        f"{timed['step_seconds']:.3f} s, both {timed['both_seconds']:.3f} s; the {timed['limit']} limits"
+    )
 
 
 def summary(cost: dict[str, Any]) -> str:
