@@ -34,6 +34,15 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> Image:
     return np.asarray(image, np.uint8)
 
 
+def four_channels(image: Image) -> Image:
+    """The photo with an opaque fourth channel, for `cut`: OpenCV 5 warps four in a third of the time of three."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), np.uint8)
+
+
 def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int]) -> Image:
-    """The crop (height, width, 3) whose pixel p shows image pixel `crop_to_image @ p`: bilinear, black outside."""
-    return np.asarray(cv2.warpAffine(image, invert(crop_to_image), size[::-1], flags=cv2.INTER_LINEAR), np.uint8)
+    """The crop (height, width, 3) whose pixel p shows image pixel `crop_to_image @ p`: bilinear, black outside.
+
+    image: three channels, or `four_channels` where several crops of one photo are wanted; the crops are the same.
+    """
+    crop = cv2.warpAffine(image, invert(crop_to_image), size[::-1], flags=cv2.INTER_LINEAR)
+    return np.asarray(crop if image.shape[2] == 3 else cv2.cvtColor(crop, cv2.COLOR_RGBA2RGB), np.uint8)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cache_tools.ahead import in_order
 from cache_tools.crops import CropPolicy, store_crop
 from cache_tools.geometry import Matrix
-from cache_tools.images import Image, cut, read_image
+from cache_tools.images import Image, cut, four_channels, read_image
 from cache_tools.instances import Instances
 from cache_tools.store import HeatmapStore, Views
 from pipeline.teachers import Maps, Teacher
@@ -107,6 +107,7 @@ class ShardMaker:
             if stored:
                 for row in rows:
                     stored.add(row, image, persons.box[row])
+            image = four_channels(image)
             return [[cut(image, matrix, self.teacher.input_size) for matrix in to_image[row]] for row in rows]
 
         step = max(1, self.batch_size // to_image.shape[1])

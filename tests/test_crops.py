@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cache_tools.crops import CropPolicy, read_crop, regions, store_crop
 from cache_tools.geometry import apply, compose, crop_to_image, invert, padded_box
-from cache_tools.images import cut, read_image
+from cache_tools.images import cut, four_channels, read_image
 from cache_tools.instances import from_coco
 from student.augment import RECIPES, sample_views, view_matrix
 
@@ -104,3 +104,10 @@ def test_views_of_real_persons_lose_little(shared_data: Path) -> None:
         error = np.mean((seen.astype(float) - cut(image, view, (256, 192))) ** 2)
         psnr.append(10 * np.log10(255**2 / max(error, 1e-9)))
     assert np.median(psnr) > 38
+
+
+def test_four_channels_are_cut_as_three() -> None:
+    image = np.random.default_rng(4).integers(0, 256, (120, 200, 3)).astype(np.uint8)
+    for degrees in (0.0, 33.0):
+        matrix = view_matrix(np.array([[90.0, 50]]), np.array([[120.0, 160]]), np.array([degrees]), np.array([True]))[0]
+        np.testing.assert_array_equal(cut(four_channels(image), matrix, (64, 48)), cut(image, matrix, (64, 48)))
