@@ -15,6 +15,7 @@ from cache_tools.instances import Instances
 from cache_tools.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
 from cache_tools.store import HeatmapStore, Views
 from student.augment import recipe, sample_views
+from student.settings import StudentSettings
 
 INPUT, CELLS = (128, 96), (32, 24)
 COLOURS = np.array([[round(255 * c) for c in colorsys.hsv_to_rgb(j / 17, 1, 1)] for j in range(17)])  # RGB
@@ -121,3 +122,28 @@ class SeeingTeacher:
         xy_crop[near.sum((2, 3)) < 12] = -1000  # not in view
         crop_to_cell = invert(cell_to_crop(self.frame, self.input_size, self.heatmap_size))
         return gaussians(apply(crop_to_cell, xy_crop), self.heatmap_size, self.sigma)
+
+
+def settings(name: str = "a", **changes: Any) -> StudentSettings:
+    """Settings of a network that learns in seconds; `train__epochs=1` sets train.epochs."""
+    tree: dict[str, Any] = {
+        "name": name,
+        "model": {
+            "backbone": "timm:resnet10t",
+            "backbone_options": {"channels": [8, 8, 16, 16], "stem_width": 8, "drop_path_rate": 0.1},
+            "head": "lateral",
+            "head_channels": 16,
+            "weights": "none",
+            "input_size": (64, 64),
+            "sigma": 1.5,
+        },
+        "augment": "light",
+        "train": {"epochs": 4, "batch_size": 8, "lr": 2e-3, "warmup_epochs": 0.5, "log_steps": 4, "workers": 1},
+    }
+    for path, value in changes.items():
+        branch = tree
+        *parents, leaf = path.split("__")
+        for parent in parents:
+            branch = branch.setdefault(parent, {})
+        branch[leaf] = value
+    return StudentSettings.model_validate(tree)

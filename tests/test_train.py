@@ -1,6 +1,5 @@
-"""Runs that learn, stop, go on, and come out the same; several students from one stream; what the command says."""
+"""Runs that learn, stop, go on, and come out the same; several students from one stream."""
 
-import json
 import os
 import random
 import signal
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from drawn_store import SeeingTeacher, draw, write_store
+from drawn_store import SeeingTeacher, draw, settings, write_store
 
 from cache_tools.store import HeatmapStore
 from pipeline.loader_benchmark import time_loader
@@ -22,6 +21,8 @@ from student.settings import StudentSettings
 from student.train import train
 
 ROWS = 24
+
+
 STEPS = 12  # four epochs of 24 rows in batches of 8
 
 
@@ -37,30 +38,6 @@ def _one_thread() -> Any:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def settings(name: str = "a", **changes: Any) -> StudentSettings:
-    tree: dict[str, Any] = {
-        "name": name,
-        "model": {
-            "backbone": "timm:resnet10t",
-            "backbone_options": {"channels": [8, 8, 16, 16], "stem_width": 8, "drop_path_rate": 0.1},
-            "head": "lateral",
-            "head_channels": 16,
-            "weights": "none",
-            "input_size": (64, 64),
-            "sigma": 1.5,
-        },
-        "augment": "light",
-        "train": {"epochs": 4, "batch_size": 8, "lr": 2e-3, "warmup_epochs": 0.5, "log_steps": 4, "workers": 1},
-    }
-    for path, value in changes.items():
-        branch = tree
-        *parents, leaf = path.split("__")
-        for parent in parents:
-            branch = branch.setdefault(parent, {})
-        branch[leaf] = value
-    return StudentSettings.model_validate(tree)
 
 
 def run(store: HeatmapStore, out: Path, *students: StudentSettings, **more: Any) -> list[dict[str, Any]]:
@@ -283,36 +260,3 @@ def test_what_limits_training_is_measured(store) -> None:
     assert times["step_seconds"] > 0
     assert times["limit"] in ("loader", "step")
     assert times["instances_per_second"] == pytest.approx(8 / times["both_seconds"])
-
-
-# --- the command
-
-
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "train", *arguments],
-        capture_output=True, text=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-
-
-def test_the_command_names_every_mistake_in_the_settings(store, tmp_path) -> None:
-    result = command(store.url, "--out", str(tmp_path / "run"), "-s", "train.epohs=3", "--lr", "-1", "--alpha", "2")
-    assert result.returncode == 2
-    for part in ("train.epohs: ", "train.lr: Input should be greater than 0", "distill.alpha"):
-        assert part in result.stderr
-    assert "Traceback" not in result.stderr
-    assert not (tmp_path / "run").exists()
-
-
-def test_the_command_trains_several_and_writes_a_receipt(store, tmp_path) -> None:
-    students = [json.loads(settings(name).model_dump_json()) for name in ("one", "two")]
-    (tmp_path / "students.yaml").write_text(json.dumps(students))  # JSON is YAML
-    result = command(
-        store.url, "--students", str(tmp_path / "students.yaml"), "--out", str(tmp_path / "runs"), "--device", "cpu",
-        "--epochs", "1", "-s", "model.head_channels=8", "--receipt", str(tmp_path / "receipt.json"),
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert "epochs: 1.0" in result.stdout
-    receipt = json.loads((tmp_path / "receipt.json").read_text())
-    assert [r["name"] for r in receipt["runs"]] == ["one", "two"]
-    assert read_record(tmp_path / "runs" / "two")["settings"]["model"]["head_channels"] == 8

@@ -1,0 +1,145 @@
+"""ViTPose as a teacher: folded experts, transformers' own geometry, Table 1's costs, weights that must fit."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEstimation, VitPoseImageProcessor
+
+from cache_tools.geometry import apply as apply_matrix
+from cache_tools.geometry import cell_to_crop, compose, crop_to_image
+from cache_tools.images import cut
+from pipeline.teachers import load_teacher
+from pipeline.teachers.vitpose import Heatmaps, fold, plus_network
+from student.flops import count_costs
+
+TINYPOSE = "teachers/tinypose_256x192.onnx"
+
+
+def tiny_vitpose(experts: int = 6, keypoints: int = 17) -> VitPoseForPoseEstimation:
+    """ViTPose+ in small, with random weights that let every path matter."""
+    torch.manual_seed(experts)
+    backbone = VitPoseBackboneConfig(
+        image_size=[64, 48], hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_experts=experts,
+        part_features=16, out_indices=[2],
+    )  # fmt: skip
+    config = VitPoseConfig(backbone_config=backbone, num_labels=keypoints, use_simple_decoder=False)
+    model = VitPoseForPoseEstimation(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+@pytest.fixture
+def vitpose_folder(tmp_path: Path) -> Path:
+    """A ViTPose+ folder as `huggingface-cli download` leaves it."""
+    tiny_vitpose().save_pretrained(tmp_path / "vitpose")
+    return tmp_path / "vitpose"
+
+
+@pytest.fixture
+def crops() -> np.ndarray:
+    """Five random crops, smooth enough that a network has something to see."""
+    noise = np.random.default_rng(0).integers(0, 256, (5, 8, 6, 3)).astype(np.uint8)
+    return noise.repeat(8, axis=1).repeat(8, axis=2)
+
+
+def test_folding_the_experts_changes_nothing() -> None:
+    model = tiny_vitpose()
+    pixels = torch.randn(3, 3, 64, 48)
+    with torch.inference_mode():
+        mixture = Heatmaps(model)(pixels)
+        dense = Heatmaps(fold(model))(pixels)
+    assert mixture.abs().max() > 0.1
+    assert (mixture - dense).abs().max() == 0.0
+
+
+def test_vitpose_from_a_folder_is_transformers_own(vitpose_folder: Path, crops: np.ndarray) -> None:
+    teacher = load_teacher(f"vitpose:{vitpose_folder}", device="cpu")
+    assert (teacher.input_size, teacher.heatmap_size, teacher.frame) == ((64, 48), (16, 12), "udp")
+    processor = VitPoseImageProcessor(size={"height": 64, "width": 48}, do_affine_transform=False)
+    pixels = processor(list(crops), boxes=[[[0, 0, 1, 1]]] * len(crops), return_tensors="pt")["pixel_values"]
+    model = VitPoseForPoseEstimation.from_pretrained(vitpose_folder).eval()
+    with torch.inference_mode():
+        expected = model(pixels, dataset_index=torch.zeros(len(crops), dtype=torch.long)).heatmaps.numpy()
+    maps = teacher(crops)
+    assert maps.dtype == np.float32
+    np.testing.assert_allclose(maps, expected, atol=2e-4 * np.abs(expected).max())
+
+
+def test_crops_and_keypoints_lie_where_vitpose_has_them() -> None:
+    generator = np.random.default_rng(1)
+    image = np.kron(generator.integers(0, 256, (30, 40, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    boxes = np.array([[60.3, 40.7, 90.2, 150.9], [-10.0, 20.0, 120.0, 60.0]])
+    processor = VitPoseImageProcessor()
+    expected = processor(image, boxes=[boxes.tolist()], do_rescale=False, do_normalize=False, return_tensors="np")[
+        "pixel_values"
+    ]
+    to_image = crop_to_image(boxes, "udp", (256, 192))
+    ours = np.stack([cut(image, matrix, (256, 192)) for matrix in to_image]).transpose(0, 3, 1, 2)
+    # OpenCV rounds the sampling position to 1/32 pixel and transformers' rounds colours down
+    assert np.abs(ours - expected.astype(float)).mean() < 1.0
+    maps = np.zeros((2, 17, 64, 48), np.float32)
+    cells = generator.uniform(8, 40, (2, 17, 2))
+    yy, xx = np.mgrid[:64, :48]
+    for person, joint in np.ndindex(2, 17):
+        x, y = cells[person, joint]
+        maps[person, joint] = np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / 8)
+    outputs = type("Outputs", (), {"heatmaps": torch.from_numpy(maps)})
+    found = processor.post_process_pose_estimation(outputs, [boxes.tolist()])[0]
+    cell_to_image = compose(cell_to_crop("udp"), to_image)
+    theirs = np.stack([person["keypoints"].numpy() for person in found])
+    np.testing.assert_allclose(apply_matrix(cell_to_image, cells), theirs, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("size", "parameters", "gflops"),
+    [("small", 33.1, 13.9), ("base", 125.4, 49.3), ("large", 434.4, 168.0), ("huge", 899.4, 346.5)],
+)
+def test_the_papers_teachers_cost_what_table_1_says(size: str, parameters: float, gflops: float) -> None:
+    costs = count_costs(plus_network(size), (256, 192))
+    assert costs.params / 1e6 == pytest.approx(parameters, abs=0.05)
+    assert costs.gflops == pytest.approx(gflops, abs=0.05)
+
+
+def test_a_digest_follows_the_weights(vitpose_folder: Path, tmp_path: Path) -> None:
+    digest = load_teacher(f"vitpose:{vitpose_folder}").digest
+    copy = tmp_path / "copy"
+    shutil.copytree(vitpose_folder, copy)
+    assert load_teacher(f"vitpose:{copy}").digest == digest
+    weights = bytearray((copy / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (copy / "model.safetensors").write_bytes(weights)
+    assert load_teacher(f"vitpose:{copy}").digest != digest
+
+
+def test_weights_that_do_not_fill_the_network_are_refused(vitpose_folder: Path, crops: np.ndarray) -> None:
+    tiny_vitpose(experts=1).save_pretrained(vitpose_folder.parent / "other")
+    shutil.copy(vitpose_folder.parent / "other" / "model.safetensors", vitpose_folder / "model.safetensors")
+    with pytest.raises(ValueError, match="do not fit its config"):
+        load_teacher(f"vitpose:{vitpose_folder}", "cpu")(crops)
+
+
+def test_another_models_folder_is_refused(tmp_path: Path) -> None:
+    tiny_vitpose(keypoints=14).save_pretrained(tmp_path / "crowdpose")
+    with pytest.raises(ValueError, match="14 outputs: expected a 'vitpose' with COCO's 17"):
+        load_teacher(f"vitpose:{tmp_path / 'crowdpose'}")
+    with pytest.raises(FileNotFoundError, match=r"no config\.json.*huggingface-cli download"):
+        load_teacher(f"vitpose:{tmp_path}")
+
+
+def test_weights_that_cannot_be_downloaded_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(OSError, match="huggingface-cli download usyd-community/vitpose-plus-huge"):
+        load_teacher("vitpose-plus-huge")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_vitpose_in_bfloat16_is_near_float32(vitpose_folder: Path, crops: np.ndarray) -> None:
+    exact = load_teacher(f"vitpose:{vitpose_folder}", "cpu")(crops)
+    fast = load_teacher(f"vitpose:{vitpose_folder}", "cuda")(crops)
+    assert np.abs(exact - fast).max() < 0.05 * np.abs(exact).max()
