@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	snakemake --cores all
-	snakemake --report results/demo/report.html
+	snakemake --cores all --report results/demo/report.html
 	@echo; cat results/demo/report/table.md; echo
 	@echo "report  results/demo/report.html"
 	@echo "table   results/demo/report/table.md (.csv, .tex)"
