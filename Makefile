@@ -29,7 +29,7 @@ demo: $(READY)
 	@echo "angles  results/demo/report/hka.png, hka.json"
 
 test: $(READY)
-	pytest
+	OMP_NUM_THREADS=1 pytest -n auto   # a process a core; threads would only fight for them
 
 lint: $(READY)
 	ruff check .
