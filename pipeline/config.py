@@ -160,7 +160,7 @@ def describe(error: ValidationError) -> str:
     for mistake in error.errors():
         path = ".".join(str(part) for part in mistake["loc"]) or "(top)"
         if mistake["type"] == "extra_forbidden":
-            lines.append(f"  {path}: there is no such key; config/README.md lists them")
+            lines.append(f"  {path}: there is no such key")
         elif mistake["type"] == "missing":
             lines.append(f"  {path}: is missing")
         else:
