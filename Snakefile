@@ -50,11 +50,8 @@ ROWS = [
     for control in [next(iter([*student.runs()][1:]), None)]
 ]
 SHOWN = [student.name for student in cfg.students]
-BOXES = (
-    cfg.evaluate.boxes
-    if cfg.evaluate.boxes == "gt"
-    else cfg.data.root / cfg.evaluate.boxes
-)
+# A detector's file is an input of every evaluation; the boxes of the annotations need no file of their own.
+DETECTIONS = [] if cfg.evaluate.boxes == "gt" else [cfg.data.root / cfg.evaluate.boxes]
 
 
 report: "report/workflow.rst"
@@ -99,6 +96,20 @@ elif cfg.data.download:
             root=cfg.data.root,
         shell:
             "kdcache download coco {params.root} 2>&1 | tee {log}"
+
+    if DETECTIONS:
+
+        rule download_detections:
+            output:
+                DETECTIONS,
+            log:
+                OUT / "logs/download_detections.log",
+            conda:
+                "envs/kdcache.yaml"
+            params:
+                root=cfg.data.root,
+            shell:
+                "kdcache download detections {params.root} 2>&1 | tee {log}"
 
 
 rule build:
@@ -158,6 +169,7 @@ rule evaluate_student:
     input:
         run=OUT / "receipts/train/{run}.json",
         persons=VAL_PERSONS,
+        detections=DETECTIONS,
     output:
         OUT / "metrics/students/{run}.json",
     log:
@@ -169,7 +181,7 @@ rule evaluate_student:
     params:
         run=lambda wildcards: OUT / "runs" / wildcards.run,
         photos=VAL_PHOTOS,
-        boxes=BOXES,
+        boxes=DETECTIONS or "gt",
         flip="--flip" if cfg.evaluate.flip else "--no-flip",
         batch_size=cfg.evaluate.batch_size,
         device=cfg.device,
@@ -180,7 +192,8 @@ rule evaluate_student:
 
 rule evaluate_teacher:
     input:
-        VAL_PERSONS,
+        persons=VAL_PERSONS,
+        detections=DETECTIONS,
     output:
         OUT / "metrics/teachers/{teacher}.json",
     log:
@@ -192,12 +205,12 @@ rule evaluate_teacher:
     params:
         reference=lambda wildcards: TEACHERS[wildcards.teacher],
         photos=VAL_PHOTOS,
-        boxes=BOXES,
+        boxes=DETECTIONS or "gt",
         flip="--flip" if cfg.evaluate.flip else "--no-flip",
         batch_size=cfg.evaluate.batch_size,
         device=cfg.device,
     shell:
-        "kdcache evaluate --teacher {params.reference:q} --images {params.photos} --annotations {input} "
+        "kdcache evaluate --teacher {params.reference:q} --images {params.photos} --annotations {input.persons} "
         "--boxes {params.boxes} {params.flip} --batch-size {params.batch_size} --device {params.device} "
         "--out {output} 2>&1 | tee {log}"
 
