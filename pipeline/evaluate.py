@@ -20,7 +20,7 @@ from cache_tools.geometry import compose, padded_box
 from cache_tools.instances import Instances, from_coco, read_annotations
 from pipeline.boxes import Boxes, annotated, detected
 from pipeline.oks import JOINT_THRESHOLD, NMS_THRESHOLD, joint_similarity, pose_scores, similarity, suppress_by_image
-from student.predict import keypoints, predict
+from student.predict import keypoints, predict, torch_device
 
 if TYPE_CHECKING:
     from cache_tools.store import HeatmapStore
@@ -84,8 +84,9 @@ def evaluate(
         "heatmap_size": list(predictor.heatmap_size),
         "frame": predictor.frame,
         "flip": flip,
-        "dtype": str(getattr(predictor, "dtype", "float32")),
-        "device": str(getattr(predictor, "device", "cpu")),
+        "dtype": str(getattr(predictor, "dtype", "unstated")),
+        "device": str(getattr(predictor, "device", "unstated")),
+        "decode_device": str(torch_device(device)),
     }
     return judge(found, asked, persons, annotations, predictor.input_size, protocol, images)
 
@@ -127,8 +128,9 @@ def evaluate_store(
         "heatmap_size": list(frame.heatmap_size),
         "frame": frame.name,
         "flip": teacher.flip,
-        "dtype": "float32",
-        "device": "cpu",
+        "dtype": "unstated",  # a store does not say in which precision its teacher ran, nor where
+        "device": "unstated",
+        "decode_device": str(torch_device(device)),
     }
     return judge(found, annotated(persons), persons, annotations, frame.input_size, protocol)
 

@@ -13,6 +13,7 @@ from small_run import SMALL, lively_student, write_run
 from pipeline.build import BuildJob, build
 from pipeline.commands.export import command, person_crops, rendered_crops
 from pipeline.demo.dataset import write_dataset
+from pipeline.evaluate import evaluate
 from pipeline.teachers import load_teacher
 from student.export import export_onnx, run_onnx
 from student.model import PoseStudent
@@ -112,6 +113,10 @@ def test_the_command_with_int8_and_ap(run: Path, tmp_path: Path) -> None:
     assert not np.array_equal(whole, small)
     types = {i.data_type for i in onnx.load(tmp_path / "out/small.int8.onnx").graph.initializer}
     assert onnx.TensorProto.INT8 in types
+    for kind, dtype in (("", "float32"), (".int8", "int8")):
+        teacher = load_teacher(f"onnx:{tmp_path}/out/small{kind}.onnx", device="cpu")
+        protocol = evaluate(teacher, val, tmp_path / "demo/val", device="cpu").metrics["protocol"]
+        assert (protocol["dtype"], protocol["device"], protocol["decode_device"]) == (dtype, "cpu", "cpu")
 
 
 def test_stored_persons_are_cut_as_the_build_cut_them(run: Path, tmp_path: Path) -> None:
