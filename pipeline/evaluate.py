@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.coco import JOINTS, KEYPOINTS
-from cache_tools.geometry import compose, padded_box
+from cache_tools.geometry import compose
 from cache_tools.instances import Instances, from_coco, read_annotations
 from pipeline.boxes import Boxes, annotated, detected
-from pipeline.oks import JOINT_THRESHOLD, NMS_THRESHOLD, joint_similarity, pose_scores, similarity, suppress_by_image
+from pipeline.oks import JOINT_THRESHOLD, NMS_THRESHOLD, coco_results, joint_similarity, similarity
 from student.predict import keypoints, predict, torch_device
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def spread(persons: Instances, count: int) -> NDArray[np.int64]:
 
 
 def evaluate_store(
-    store: "HeatmapStore", annotations: str | Path, *, batch_size: int = 256, device: str = "auto"
+    store: "HeatmapStore", annotations: str | Path, *, batch_size: int = 32, device: str = "auto"
 ) -> Verdict:
     """Measure the heatmaps that a store holds of the persons of `annotations`: what its codec costs in AP.
 
@@ -146,23 +146,15 @@ def judge(
 ) -> Verdict:
     """Score keypoints (N, 17, 3) found in the boxes asked for, against all images of the annotation file, or `images`.
 
-    Duplicates are suppressed among a detector's boxes alone: annotated persons are different persons, and a pose found
-    twice in a crowd is an error that AP should see.
+    Raises ValueError where there is no pose to score.
     """
-    scores = pose_scores(found[..., 2], asked.score)
-    kept = np.arange(len(asked))
-    if asked.source != "gt":
-        areas = padded_box(asked.box, padding_size)[1].prod(-1)
-        kept = suppress_by_image(found[..., :2], scores, areas, asked.image_id)
-    results = [
-        {
-            "image_id": int(asked.image_id[row]),
-            "category_id": 1,
-            "keypoints": found[row].round(4).ravel().tolist(),  # a ten-thousandth of a pixel: files a third as large
-            "score": float(scores[row]),
-        }
-        for row in kept
-    ]
+    if not len(asked):
+        raise ValueError(
+            f"no pose to judge: {asked.source} has no box in the {len(persons)} persons' images of {annotations}"
+        )
+    kept, results = coco_results(
+        found, asked.image_id, asked.box, asked.score, padding_size, suppressed=asked.source != "gt"
+    )
     truth = ground_truth(annotations)
     numbers, notes = coco_numbers(truth, results, images)
     if missed := sorted(set(persons.image_id.tolist()) - {r["image_id"] for r in results}):

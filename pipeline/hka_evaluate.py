@@ -135,7 +135,8 @@ def evaluate_teacher(
     coco: dict[str, Comparison] = {}
     rendered: dict[int, dict[str, Comparison]] = {}
     if persons is not None and image_root is not None:
-        asked = PhotoBoxes(tuple(Path(image_root) / name for name in persons.file_name), persons.box)
+        photos = tuple(Path(image_root) / name for name in persons.file_name)
+        asked = PhotoBoxes(photos, persons.box, np.ones(len(persons)), persons.image_id)
         found = joints_in_photos(teacher, asked, flip=flip, batch_size=batch_size, device=device)
         coco = evaluate_coco(found, persons)
     if people is not None:

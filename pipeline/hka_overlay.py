@@ -23,7 +23,7 @@ def write_overlays(folder: Path, asked: PhotoBoxes, joints: Joints, rows: Sequen
     """Every photo with its legs, as JPEG of its name in `folder`; rows are two a person, left first."""
     names = unique_names(list(dict.fromkeys(asked.photo)))
     for photo, name in names.items():
-        image = read_image(photo)
+        image = read_image(photo, upright=asked.upright)
         scale = max(1.0, SHORTEST_SIDE / min(image.shape[:2]))
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
         for person in [number for number, other in enumerate(asked.photo) if other == photo]:
