@@ -259,9 +259,14 @@ def _nearest(xy: NDArray[np.float64], asked: Boxes, persons: Instances) -> NDArr
 
 
 def write_json(path: str | Path, value: Any, *, indent: int | None = 1) -> None:
-    """JSON through a temporary name, so that a killed run leaves no half of a file."""
+    """JSON, as `write_text` writes it."""
+    write_text(path, json.dumps(value, indent=indent) + "\n")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """A file through a temporary name, so that a killed run leaves no half of it."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.partial")
-    unfinished.write_text(json.dumps(value, indent=indent) + "\n")
+    unfinished.write_text(text)
     unfinished.replace(target)

@@ -100,18 +100,12 @@ def text(value: float | None, column: Column) -> str:
 def markdown(rows: Sequence[Row]) -> str:
     """The table, its caption and its notes as Markdown."""
     shown = columns(rows)
-    lines = [["Model", *(c.head for c in shown)], ["---", *("---:" for _ in shown)]]
+    lines = [["Model", *(c.head for c in shown)]]
     for row in rows:
         found, told = numbers(row), marks(row)
         cells = [text(found[c.key], c) + MARKS.get(told.get(c.key, ""), "") for c in shown]
         lines.append([_named(row), *cells])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    table = [
-        "| "
-        + " | ".join(pad(cell, width, i, n) for i, (cell, width) in enumerate(zip(line, widths, strict=True)))
-        + " |"
-        for n, line in enumerate(lines)
-    ]
+    table = aligned(lines)
     notes = [f"{MARKS[note]} {NOTES[note]}." for note in NOTES if any(note in marks(row).values() for row in rows)]
     return "\n".join([*table, "", *(f"{line}  " for line in [*caption(rows), *notes])]) + "\n"
 
@@ -120,11 +114,15 @@ def _named(row: Row) -> str:
     return f"{row.name} (teacher)" if row.role == "teacher" and "teacher" not in row.name.lower() else row.name
 
 
-def pad(cell: str, width: int, column: int, line: int) -> str:
-    """Names to the left, numbers to the right; the rule under the heads as long as its column."""
-    if line == 1:
-        return "-" * width if column == 0 else "-" * (width - 1) + ":"
-    return cell.ljust(width) if column == 0 else cell.rjust(width)
+def aligned(lines: Sequence[Sequence[str]], names: int = 1) -> list[str]:
+    """A Markdown table, heads first, that is readable as it is: `names` columns to the left, numbers to the right."""
+    widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(lines[0]))]
+    rule = ["-" * w if i < names else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    filled = [
+        [c.ljust(w) if i < names else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))]
+        for line in lines
+    ]
+    return [f"| {' | '.join(line)} |" for line in [filled[0], rule, *filled[1:]]]
 
 
 def comma_separated(rows: Sequence[Row]) -> str:
