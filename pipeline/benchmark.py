@@ -80,6 +80,7 @@ def teacher_cost(teacher: Teacher, reference: str, protocol: Protocol) -> dict[s
         cost = _record(speed, teacher.input_size, protocol, device, dtype, IN_MEMORY)
         if parameters := getattr(teacher, "parameters", None):
             cost["params_m"] = parameters / 1e6
+    cost["protocol"]["folded"] = getattr(teacher, "folded", False)  # a mixture of experts counted as one dense network
     return cost | {"name": teacher.name, "reference": reference}
 
 
