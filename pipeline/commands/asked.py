@@ -1,11 +1,10 @@
 """Whose pose `predict`, `hka` and `report` are asked for, as their options say."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from pipeline.photo_boxes import PhotoBoxes
@@ -28,14 +27,3 @@ def asked_persons(
     if boxes is None:
         return whole_photos(photos, upright=upright is not False)
     return boxes_from_file(boxes, photos, score_threshold, upright=bool(upright))
-
-
-def refuse(context: click.Context, names: Iterable[str], because: str) -> None:
-    """UsageError where one of the parameters `names` was given, because the command would not look at it."""
-    given = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
-    ]
-    if given:
-        raise click.UsageError(f"{', '.join(given)} would be ignored: {because}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pipeline.commands.asked import refuse
+from pipeline.commands.ignored import refuse
 
 
 @click.command("evaluate")

@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from pipeline.commands.asked import BOXES, asked_persons, exif, refuse
+from pipeline.commands.asked import BOXES, asked_persons, exif
+from pipeline.commands.ignored import refuse
 
 MEASURING = ("boxes", "score_threshold", "exif", "convention", "calibration", "overlay")  # not with --evaluate
 EVALUATING = ("image_root", "annotations", "rendered", "heights", "seed")  # with it alone
