@@ -11,10 +11,11 @@ from cache_tools.geometry import Matrix, invert
 Image = NDArray[np.uint8]  # (height, width, 3) RGB
 
 
-def read_image(path: str | Path, size: tuple[int, int] | None = None) -> Image:
+def read_image(path: str | Path, size: tuple[int, int] | None = None, *, upright: bool = False) -> Image:
     """A photo as stored: EXIF orientation is ignored, because COCO's annotations are in stored pixels.
 
     size: the (height, width) that the annotations state; ValueError when the file has another.
+    upright: turn the photo as its EXIF orientation says, which is how people and phones show it.
     Raises FileNotFoundError when there is no such file, ValueError when it cannot be decoded whole.
     """
     data = Path(path).read_bytes()
@@ -22,11 +23,8 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> Image:
         data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:]
     ):  # OpenCV fills the missing part with grey and says nothing
         raise ValueError(f"{path} is truncated: a JPEG of {len(data)} bytes without its end marker; fetch it again")
-    image = (
-        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-        if data
-        else None
-    )
+    flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     if image is None:
         raise ValueError(f"{path} is not an image that OpenCV reads ({len(data)} bytes)")
     if size is not None and image.shape[:2] != tuple(size):

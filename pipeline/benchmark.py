@@ -65,16 +65,22 @@ def student_cost(
 
 
 def teacher_cost(teacher: Teacher, reference: str, protocol: Protocol) -> dict[str, Any]:
-    """The content of cost.json for a teacher; parameters and FLOPs are None where it holds no torch network."""
+    """The content of cost.json for a teacher.
+
+    One that holds no torch network has FLOPs of None; its parameters are those that it tells of, if it does.
+    """
     network = getattr(teacher, "network", None)
     if isinstance(network, nn.Module):
         cost = network_cost(network, teacher.input_size, protocol)
     else:
         crops = random_crops(protocol.batch_size, teacher.input_size)
         speed = measure(teacher, crops, protocol.seconds)
-        device = str(getattr(teacher, "device", "cpu"))
-        dtype = getattr(teacher, "dtype", "its own precision")
+        device = str(getattr(teacher, "device", "unstated"))
+        dtype = str(getattr(teacher, "dtype", "unstated"))
         cost = _record(speed, teacher.input_size, protocol, device, dtype, IN_MEMORY)
+        if parameters := getattr(teacher, "parameters", None):
+            cost["params_m"] = parameters / 1e6
+    cost["protocol"]["folded"] = getattr(teacher, "folded", False)  # a mixture of experts counted as one dense network
     return cost | {"name": teacher.name, "reference": reference}
 
 
@@ -97,9 +103,10 @@ def network_speed(
     if protocol.channels_last:
         network = network.to(memory_format=torch.channels_last)
     forward: Callable[[Tensor], Tensor] = torch.compile(network) if protocol.compile else network
+    layout = torch.channels_last if protocol.channels_last else torch.contiguous_format
 
     def run(crops: Tensor) -> None:
-        forward(normalise(crops))
+        forward(normalise(crops).contiguous(memory_format=layout))
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
@@ -158,6 +165,13 @@ def random_crops(count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (count, *size, 3), dtype=np.uint8)
 
 
+def device_name(device: str) -> str:
+    """The name of the GPU or of the processor that `device` means; another word stays as it is."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return cpu_name() if device == "cpu" else device
+
+
 def cpu_name() -> str:
     """The processor and torch's number of threads, in words."""
     info = Path("/proc/cpuinfo")
@@ -176,7 +190,7 @@ def _record(
         **asdict(speed),
         "batch_size": protocol.batch_size,
         "dtype": dtype,
-        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name(),
+        "device": device_name(device),
         "protocol": {
             "measured": measured,
             "input_size": list(input_size),

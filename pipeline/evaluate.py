@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.coco import JOINTS, KEYPOINTS
-from cache_tools.geometry import compose, padded_box
+from cache_tools.geometry import compose
 from cache_tools.instances import Instances, from_coco, read_annotations
 from pipeline.boxes import Boxes, annotated, detected
-from pipeline.oks import JOINT_THRESHOLD, NMS_THRESHOLD, joint_similarity, pose_scores, similarity, suppress_by_image
-from student.predict import keypoints, predict
+from pipeline.oks import JOINT_THRESHOLD, NMS_THRESHOLD, coco_results, joint_similarity, similarity
+from student.predict import keypoints, predict, torch_device
 
 if TYPE_CHECKING:
     from cache_tools.store import HeatmapStore
@@ -84,8 +84,9 @@ def evaluate(
         "heatmap_size": list(predictor.heatmap_size),
         "frame": predictor.frame,
         "flip": flip,
-        "dtype": str(getattr(predictor, "dtype", "float32")),
-        "device": str(getattr(predictor, "device", "cpu")),
+        "dtype": str(getattr(predictor, "dtype", "unstated")),
+        "device": str(getattr(predictor, "device", "unstated")),
+        "decode_device": str(torch_device(device)),
     }
     return judge(found, asked, persons, annotations, predictor.input_size, protocol, images)
 
@@ -98,7 +99,7 @@ def spread(persons: Instances, count: int) -> NDArray[np.int64]:
 
 
 def evaluate_store(
-    store: "HeatmapStore", annotations: str | Path, *, batch_size: int = 256, device: str = "auto"
+    store: "HeatmapStore", annotations: str | Path, *, batch_size: int = 32, device: str = "auto"
 ) -> Verdict:
     """Measure the heatmaps that a store holds of the persons of `annotations`: what its codec costs in AP.
 
@@ -127,8 +128,9 @@ def evaluate_store(
         "heatmap_size": list(frame.heatmap_size),
         "frame": frame.name,
         "flip": teacher.flip,
-        "dtype": "float32",
-        "device": "cpu",
+        "dtype": "unstated",  # a store does not say in which precision its teacher ran, nor where
+        "device": "unstated",
+        "decode_device": str(torch_device(device)),
     }
     return judge(found, annotated(persons), persons, annotations, frame.input_size, protocol)
 
@@ -144,23 +146,15 @@ def judge(
 ) -> Verdict:
     """Score keypoints (N, 17, 3) found in the boxes asked for, against all images of the annotation file, or `images`.
 
-    Duplicates are suppressed among a detector's boxes alone: annotated persons are different persons, and a pose found
-    twice in a crowd is an error that AP should see.
+    Raises ValueError where there is no pose to score.
     """
-    scores = pose_scores(found[..., 2], asked.score)
-    kept = np.arange(len(asked))
-    if asked.source != "gt":
-        areas = padded_box(asked.box, padding_size)[1].prod(-1)
-        kept = suppress_by_image(found[..., :2], scores, areas, asked.image_id)
-    results = [
-        {
-            "image_id": int(asked.image_id[row]),
-            "category_id": 1,
-            "keypoints": found[row].round(4).ravel().tolist(),  # a ten-thousandth of a pixel: files a third as large
-            "score": float(scores[row]),
-        }
-        for row in kept
-    ]
+    if not len(asked):
+        raise ValueError(
+            f"no pose to judge: {asked.source} has no box in the {len(persons)} persons' images of {annotations}"
+        )
+    kept, results = coco_results(
+        found, asked.image_id, asked.box, asked.score, padding_size, suppressed=asked.source != "gt"
+    )
     truth = ground_truth(annotations)
     numbers, notes = coco_numbers(truth, results, images)
     if missed := sorted(set(persons.image_id.tolist()) - {r["image_id"] for r in results}):
@@ -265,9 +259,14 @@ def _nearest(xy: NDArray[np.float64], asked: Boxes, persons: Instances) -> NDArr
 
 
 def write_json(path: str | Path, value: Any, *, indent: int | None = 1) -> None:
-    """JSON through a temporary name, so that a killed run leaves no half of a file."""
+    """JSON, as `write_text` writes it."""
+    write_text(path, json.dumps(value, indent=indent) + "\n")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """A file through a temporary name, so that a killed run leaves no half of it."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.partial")
-    unfinished.write_text(json.dumps(value, indent=indent) + "\n")
+    unfinished.write_text(text)
     unfinished.replace(target)

@@ -17,9 +17,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from pipeline.caption import caption
 from pipeline.labels import place
 from pipeline.rows import Row
-from pipeline.tables import caption, columns, numbers, text
+from pipeline.tables import cells, columns, notes
 
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "kdcache",
@@ -28,8 +29,9 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
 }
 TEACHER, STUDENT = "#d95f02", "#7fb3d5"  # dark and light in grey, too; teachers are hatched squares besides
-LARGEST = 1500.0  # area of the largest bubble in square points
+LARGEST = 2000.0  # area of the largest bubble in square points
 CONTROL = 20.0  # area of the hollow marker of a network without a teacher
+SMALLEST = 24.0  # of a bubble that can still be seen; networks that would be smaller, or do not tell, are drawn so
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def bubble_chart(rows: Sequence[Row]) -> Figure:
 
 def _draw(axes: Axes, bubble: Bubble, area: float, gid: str) -> None:
     teacher = bubble.row.role == "teacher"
-    size, x = area * bubble.params_m, bubble.images_per_second
+    size, x = max(area * bubble.params_m, SMALLEST), bubble.images_per_second
     dots = axes.scatter(
         x,
         bubble.ap,
@@ -127,10 +129,15 @@ def _legend(axes: Axes, drawn: Sequence[Bubble], area: float) -> None:
     steps = scale_steps([b.params_m for b in drawn])
     if not steps:
         return
-    sizes = [dot(f"{params_m:g} M", float(np.sqrt(area * params_m)), "0.85") for params_m in steps]
+    smaller = any(area * b.params_m < SMALLEST for b in drawn)
+    sizes = [
+        dot(f"{params_m:g} M", float(np.sqrt(area * params_m)), "0.85")
+        for params_m in steps
+        if area * params_m >= SMALLEST
+    ]
     axes.legend(
         handles=sizes,
-        title="parameters",
+        title=f"parameters\n(from {SMALLEST / area:.2g} M to scale)" if smaller else "parameters",
         bbox_to_anchor=(1.01, 0.7),
         labelspacing=float(np.sqrt(LARGEST)) / 20,
         handletextpad=float(np.sqrt(LARGEST)) / 24,
@@ -154,7 +161,8 @@ def _label(axes: Axes, drawn: Sequence[Bubble], area: float) -> None:
     scale = figure.dpi / 72
     points = axes.transData.transform([(b.images_per_second, b.ap) for b in drawn])
     half = CONTROL**0.5 / 2 * scale + 1
-    radii = np.array([max(np.sqrt(area * b.params_m) / 2 * scale + 1, half) for b in drawn])
+    sizes_drawn = [max(area * b.params_m, SMALLEST) for b in drawn]
+    radii = np.array([max(np.sqrt(size) / 2 * scale + 1, half) for size in sizes_drawn])
     shapes = [axes.text(0, 0, b.row.name, fontsize=8) for b in drawn]
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     extents = [shape.get_window_extent(renderer) for shape in shapes]
@@ -201,16 +209,15 @@ def svg_text(figure: Figure) -> str:
 def interactive_page(rows: Sequence[Row], svg: str) -> str:
     """One page, nothing fetched: the chart, its table, its caption; a bubble tells its numbers and marks its line."""
     drawn = [bubble.row for bubble in bubbles(rows)]
-    shown = columns(rows)
+    shown = columns(rows, details=True)
     heads = "".join(f"<th>{html.escape(c.head)}</th>" for c in shown)
     lines = []
     for row in rows:
-        found = numbers(row)
-        cells = "".join(f"<td>{text(found[c.key], c)}</td>" for c in shown)
+        filled = "".join(f"<td>{cell}</td>" for cell in cells(row, shown))
         target = f' data-bubble="row-{drawn.index(row)}"' if row in drawn else ""
-        lines.append(f"<tr{target}><th>{html.escape(row.name)}</th>{cells}</tr>")
-    notes = "".join(f"<p>{html.escape(line)}</p>" for line in caption(rows))
-    return PAGE.format(svg=svg[svg.index("<svg") :], heads=heads, lines="\n".join(lines), notes=notes)
+        lines.append(f"<tr{target}><th>{html.escape(row.name)}</th>{filled}</tr>")
+    below = "".join(f"<p>{html.escape(line)}</p>" for line in [*caption(rows), *notes(rows)])
+    return PAGE.format(svg=svg[svg.index("<svg") :], heads=heads, lines="\n".join(lines), notes=below)
 
 
 def write_chart(rows: Sequence[Row], folder: Path) -> list[Path]:

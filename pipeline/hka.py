@@ -19,6 +19,7 @@ Convention = Literal["varus", "valgus"]  # which of the two is positive
 CONVENTIONS: tuple[str, ...] = get_args(Convention)
 NOTICE = "A research tool, not a medical device: not for diagnosis, treatment or surgical planning."
 SIDES = ("left", "right")
+MIN_SCORE = 0.3  # of a joint's heatmap peak: below it the joint counts as not seen
 HIPS, KNEES, ANKLES = np.array([11, 12]), np.array([13, 14]), np.array([15, 16])  # of COCO's keypoints, left first
 LEG_JOINTS = np.stack([HIPS, KNEES, ANKLES], axis=1)  # (2, 3) leg, joint
 
@@ -43,7 +44,7 @@ def measure(
     keypoints: ArrayLike,
     scores: ArrayLike | None = None,
     covariance: ArrayLike | None = None,
-    min_score: float = 0.3,
+    min_score: float = MIN_SCORE,
 ) -> Angles:
     """Angles of keypoints (N, 17, 2) in image pixels.
 

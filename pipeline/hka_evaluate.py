@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from cache_tools.images import Image
 from cache_tools.instances import Instances, from_coco
-from pipeline.hka import LEG_JOINTS, measure
+from pipeline.hka import LEG_JOINTS, MIN_SCORE, measure
 from pipeline.hka_agreement import Calibration, Comparison, calibrate
 from pipeline.hka_predict import Joints, joints_in_images, joints_in_photos
 from pipeline.hka_quality import flags
@@ -76,9 +76,11 @@ def render_people(persons: int, heights: Sequence[int] = HEIGHTS, seed: int = 0)
     )
 
 
-def evaluate_rendered(joints: Joints, people: StandingPeople) -> dict[int, dict[str, Comparison]]:
+def evaluate_rendered(
+    joints: Joints, people: StandingPeople, min_score: float = MIN_SCORE
+) -> dict[int, dict[str, Comparison]]:
     """Angles of the joints found in rendered people against both truths, by image height."""
-    found = measure(joints.xy, joints.score, joints.covariance)
+    found = measure(joints.xy, joints.score, joints.covariance, min_score)
     seen = measure(people.keypoints).varus
     return {
         height: {
@@ -96,13 +98,13 @@ def exact_joints(people: StandingPeople) -> Joints:
     return Joints(people.keypoints, np.ones(shape), np.full((*shape, 2, 2), np.nan))
 
 
-def evaluate_coco(joints: Joints, persons: Instances) -> dict[str, Comparison]:
+def evaluate_coco(joints: Joints, persons: Instances, min_score: float = MIN_SCORE) -> dict[str, Comparison]:
     """Angles found in photos against those of the annotated keypoints.
 
     `standing`: legs that the annotation shows to be straight and seen from the front; the choice is made on the truth,
     so it is the same for every network. Small legs stay in it, for COCO has few others. `other`: the rest.
     """
-    found = measure(joints.xy, joints.score, joints.covariance)
+    found = measure(joints.xy, joints.score, joints.covariance, min_score)
     truth = measure(persons.keypoints, persons.visibility, min_score=1)
     reasons = flags(persons.keypoints, persons.visibility > 0)
     standing = np.array([not leg.keys() - {"small"} for person in reasons for leg in person])
@@ -130,18 +132,23 @@ def evaluate_teacher(
     flip: bool = True,
     batch_size: int = 32,
     device: str = "auto",
+    min_score: float = MIN_SCORE,
 ) -> Result:
-    """Measure one network on rendered people, on the photos of annotated persons, or on both."""
+    """Measure one network on rendered people, on the photos of annotated persons, or on both.
+
+    min_score: legs with a joint below it are refused.
+    """
     coco: dict[str, Comparison] = {}
     rendered: dict[int, dict[str, Comparison]] = {}
     if persons is not None and image_root is not None:
-        asked = PhotoBoxes(tuple(Path(image_root) / name for name in persons.file_name), persons.box)
+        photos = tuple(Path(image_root) / name for name in persons.file_name)
+        asked = PhotoBoxes(photos, persons.box, np.ones(len(persons)), persons.image_id)
         found = joints_in_photos(teacher, asked, flip=flip, batch_size=batch_size, device=device)
-        coco = evaluate_coco(found, persons)
+        coco = evaluate_coco(found, persons, min_score)
     if people is not None:
         images: Iterator[Image] = iter(people.image)
         found = joints_in_images(teacher, images, people.box, flip=flip, batch_size=batch_size, device=device)
-        rendered = evaluate_rendered(found, people)
+        rendered = evaluate_rendered(found, people, min_score)
     return Result(teacher.name, teacher.digest, coco, rendered, fit(rendered, people))
 
 

@@ -1,7 +1,8 @@
 """Legs drawn on their photo: hip-ankle line, segments, each joint's uncertainty, the angle."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,32 +11,42 @@ from numpy.typing import NDArray
 from cache_tools.images import Image, read_image
 from pipeline.hka import LEG_JOINTS, NOTICE, SIDES
 from pipeline.hka_predict import Joints
-from pipeline.hka_table import LegRow
+from pipeline.hka_table import LegRow, in_words
 from pipeline.overlay import LEFT, RIGHT, unique_names, write_picture
 from pipeline.photo_boxes import PhotoBoxes
 
 SHORTEST_SIDE = 640  # pixels that a picture has at least, so that its writing can be read
 GOOD, DOUBTFUL = (255, 255, 255), (255, 200, 60)  # RGB of the writing
+LOWER = 0.7  # of a box's height: where legs are, and where it stands why a leg is refused
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def write_overlays(folder: Path, asked: PhotoBoxes, joints: Joints, rows: Sequence[LegRow]) -> list[Path]:
-    """Every photo with its legs, as JPEG of its name in `folder`; rows are two a person, left first."""
+def write_overlays(
+    folder: Path, asked: PhotoBoxes, joints: Joints, rows: Sequence[LegRow], settings: Mapping[str, Any]
+) -> list[Path]:
+    """Every photo with its legs, as JPEG of its name in `folder`; rows are two a person, left first.
+
+    settings: of the measurement, of which each picture tells in a strip below it.
+    """
     names = unique_names(list(dict.fromkeys(asked.photo)))
     for photo, name in names.items():
-        image = read_image(photo)
+        image = read_image(photo, upright=asked.upright)
         scale = max(1.0, SHORTEST_SIDE / min(image.shape[:2]))
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
         for person in [number for number, other in enumerate(asked.photo) if other == photo]:
             for leg in range(2):
-                _leg(image, joints, person, leg, rows[2 * person + leg], scale)
-        write_picture(folder / name, _with_notice(image))
+                row = rows[2 * person + leg]
+                if row.deviation_degrees is None:
+                    _refused(image, asked.box[person] * scale, leg, row)
+                else:
+                    _leg(image, joints, person, leg, row, scale)
+        for line in (in_words(settings), NOTICE):
+            image = _with_strip(image, line)
+        write_picture(folder / name, image)
     return [folder / name for name in names.values()]
 
 
 def _leg(image: Image, joints: Joints, person: int, leg: int, row: LegRow, scale: float) -> None:
-    if row.deviation_degrees is None:
-        return
     places = LEG_JOINTS[leg]
     # pixel centres are at integers before and after enlarging
     xy = (joints.xy[person, places] + 0.5) * scale - 0.5
@@ -49,9 +60,21 @@ def _leg(image: Image, joints: Joints, person: int, leg: int, row: LegRow, scale
     for joint, centre in zip(places, (hip, knee, ankle), strict=True):
         _ellipse(image, joints.covariance[person, joint] * scale**2, centre, edge)
     outwards = 1 if xy[1, 0] >= (joints.xy[person, LEG_JOINTS[1 - leg, 1], 0] + 0.5) * scale - 0.5 else -1
-    told = [f"{SIDES[leg]} {row.deviation_degrees:+.1f} +- {row.sd_degrees:.1f}", *row.flags]
+    told = [f"{SIDES[leg]} {row.deviation_degrees:+.1f} +- {row.sd_degrees:.1f}"]
+    if row.calibrated_degrees is not None:
+        told.append(f"calibrated {row.calibrated_degrees:+.1f} (rms {row.calibrated_rms_degrees:.1f})")
+    told += row.flags
     size = float(np.clip((row.thigh_pixels + row.shank_pixels) * scale / 500, 0.35, 1.2))
     _write(image, told, knee, outwards, size, DOUBTFUL if row.flags else GOOD)
+
+
+def _refused(image: Image, box: NDArray[np.float64], leg: int, row: LegRow) -> None:
+    """Side and reason at the box's lower left: where the leg lies is what is not known."""
+    size = float(np.clip(box[3] / 1500, 0.35, 0.6))
+    reasons = [part for flag, reason in row.flags.items() for part in f"{flag}: {reason}".split(", ")]
+    below = 0 if leg == 0 else 5 * round(34 * size)  # the other leg may lack four joints, each with a line
+    at = int(box[0]), int(box[1] + LOWER * box[3]) + below
+    _write(image, [f"{SIDES[leg]} refused", *reasons], at, 1, size, DOUBTFUL)
 
 
 def _dashed(image: Image, start: NDArray[np.float64], stop: NDArray[np.float64], width: int) -> None:
@@ -87,11 +110,11 @@ def _write(
         cv2.putText(image, text, (x, y), FONT, size, ink, 1, cv2.LINE_AA)
 
 
-def _with_notice(image: Image) -> Image:
-    """The picture with the notice in a strip below it, so that it travels with the picture."""
+def _with_strip(image: Image, line: str) -> Image:
+    """The picture with a line in a strip below it, so that it travels with the picture."""
     width = image.shape[1]
-    (long, tall), _ = cv2.getTextSize(NOTICE, FONT, 1, 1)
+    (long, tall), _ = cv2.getTextSize(line, FONT, 1, 1)
     size = min(0.6, (width - 12) / long)
     strip = np.zeros((round(tall * size) + 14, width, 3), np.uint8)
-    cv2.putText(strip, NOTICE, (6, len(strip) - 7), FONT, size, (255, 255, 255), 1, cv2.LINE_AA)
+    cv2.putText(strip, line, (6, len(strip) - 7), FONT, size, (255, 255, 255), 1, cv2.LINE_AA)
     return np.concatenate([image, strip])

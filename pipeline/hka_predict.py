@@ -39,7 +39,7 @@ def joints_in_photos(
 ) -> Joints:
     """The joints of each person asked for."""
     to_image = crop_to_image(asked.box, teacher.frame, teacher.input_size)
-    crops = read_crops(asked.photo, to_image, teacher.input_size, workers=workers)
+    crops = read_crops(asked.photo, to_image, teacher.input_size, workers=workers, upright=asked.upright)
     return _joints(teacher, crops, to_image, flip, batch_size, device)
 
 

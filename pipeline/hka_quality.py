@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.hka import HIPS, LEG_JOINTS, SIDES, measurable, segment_lengths, varus
+from pipeline.hka import HIPS, LEG_JOINTS, MIN_SCORE, SIDES, measurable, segment_lengths, varus
 
 SHOULDERS = np.array([5, 6])
 FLAGS = {
@@ -24,6 +24,7 @@ FLAGS = {
     "not_frontal": "the person is turned away from the camera's axis",
     "knee_bent": "the knee looks bent",
     "not_standing": "the person does not stand, or it cannot be told",
+    "extrapolated": "the calibration was not fitted on such an angle",
 }
 JOINT_NAMES = ("hip", "knee", "ankle")
 
@@ -32,7 +33,7 @@ JOINT_NAMES = ("hip", "knee", "ankle")
 class Limits:
     """Beyond which a leg is flagged. Ratios are of lengths in the image."""
 
-    min_score: float = 0.3  # of a joint's heatmap peak
+    min_score: float = MIN_SCORE
     sd: float = 10.0  # degrees, of the angle
     degrees_per_pixel: float = 2.0  # what a lateral knee error of 1 pixel may cost: the agreement that clinics accept
     hips_over_leg: float = 0.18  # .24 seen from the front

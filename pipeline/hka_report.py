@@ -9,10 +9,14 @@ import numpy as np
 from pipeline.hka import NOTICE
 from pipeline.hka_agreement import Agreement, Calibration, Comparison, agreement
 from pipeline.hka_evaluate import Result
+from pipeline.tables import aligned
 
 HEADINGS = (
-    f"{'degrees, varus positive':62}{'legs':>6}{'refused':>8}{'bias':>7}{'sd':>7}{'limits of agreement':>21}"
-    f"{'median':>8}{'<= 2':>7}{'r':>7}{'own 95 %':>10}"
+    "network", "on", "truth", "legs", "refused", "bias", "sd", "limits of agreement", "median", "<= 2", "r", "own 95 %"
+)  # fmt: skip
+CAPTION = (
+    "Degrees, varus positive, found - true. Limits of agreement: bias -+ 1.96 sd; median: of absolute errors; "
+    "<= 2: legs within 2 degrees; own 95 %: legs whose error is within 1.96 of the sd stated for them."
 )
 
 
@@ -47,13 +51,12 @@ def report(results: Sequence[Result], settings: dict[str, Any]) -> dict[str, Any
 
 
 def table(results: Sequence[Result]) -> str:
-    """The same for reading."""
-    lines = [HEADINGS]
-    for result in results:
-        for on, truth, a in agreements(result):
-            lines.append(f"{result.name[:20]:21}{on[:20]:21}{truth[:19]:20}{_numbers(a)}")
-    lines += [_sentence(result.name, result.calibration) for result in results if result.calibration]
-    return "\n".join([*lines, NOTICE])
+    """The same for reading, as Markdown."""
+    rows = [[r.name, on, truth, *_numbers(a)] for r in results for on, truth, a in agreements(r)]
+    sentences = [_sentence(r.name, r.calibration) for r in results if r.calibration]
+    return "\n".join(
+        [*aligned([HEADINGS, *rows], names=3), "", *(f"{line}  " for line in [CAPTION, *sentences, NOTICE])]
+    )
 
 
 def _every_comparison(result: Result) -> list[tuple[str, Comparison]]:
@@ -61,22 +64,27 @@ def _every_comparison(result: Result) -> list[tuple[str, Comparison]]:
     return [(f"coco {choice}", c) for choice, c in result.coco.items()] + rendered
 
 
-def _numbers(a: Agreement) -> str:
+def _numbers(a: Agreement) -> list[str]:
+    counts = [str(a.legs), str(a.refused)]
     if a.bias is None:
-        return f"{a.legs:6d}{a.refused:8d}   too few legs"
-    limits = f"{a.lower:+.1f} to {a.upper:+.1f}"
-    r = "-" if a.correlation is None else f"{a.correlation:.2f}"
-    own = "-" if a.inside_own_95 is None else f"{100 * a.inside_own_95:.0f} %"
-    near = f"{100 * (a.within_2_degrees or 0):.0f} %"
-    counts = f"{a.legs:6d}{a.refused:8d}{a.bias:+7.1f}{a.sd:7.1f}"
-    return f"{counts}{limits:>21}{a.median_absolute:8.2f}{near:>7}{r:>7}{own:>10}"
+        return [*counts, *["-"] * (len(HEADINGS) - 5)]
+    return [
+        *counts,
+        f"{a.bias:+.1f}",
+        f"{a.sd:.1f}",
+        f"{a.lower:+.1f} to {a.upper:+.1f}",
+        f"{a.median_absolute:.2f}",
+        f"{100 * (a.within_2_degrees or 0):.0f} %",
+        "-" if a.correlation is None else f"{a.correlation:.2f}",
+        "-" if a.inside_own_95 is None else f"{100 * a.inside_own_95:.0f} %",
+    ]
 
 
 def _sentence(name: str, c: Calibration) -> str:
     return (
-        f"calibration of {name}, fitted on rendered people: axis = {c.intercept:+.2f} + {c.slope:.3f} x found; on "
+        f"Calibration of {name}, fitted on rendered people: axis = {c.intercept:+.2f} + {c.slope:.3f} x found; on "
         f"{c.legs_held_out} legs kept out of the fit an rms of {c.residual_rms:.2f} remains of "
-        f"{c.uncorrected_rms:.2f} degrees"
+        f"{c.uncorrected_rms:.2f} degrees."
     )
 
 

@@ -3,13 +3,14 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.evaluate import write_json, write_text
 from pipeline.hka import NOTICE, SIDES, measure, signed
 from pipeline.hka_agreement import Calibration
 from pipeline.hka_predict import Joints
@@ -28,6 +29,7 @@ class LegRow:
     sd_degrees: float | None  # one standard deviation, from the heatmaps' spread
     medial_angle_degrees: float | None  # 180 straight, less is varus, whatever the convention
     calibrated_degrees: float | None  # deviation of the mechanical axis that a calibration gives; None without one
+    calibrated_rms_degrees: float | None  # that the calibration left on rendered people it had not seen
     thigh_pixels: float
     shank_pixels: float
     quality: str  # good, doubtful, refused
@@ -52,7 +54,9 @@ def leg_rows(
     for person, photo in enumerate(asked.photo):
         for leg, side in enumerate(SIDES):
             measured = bool(np.isfinite(angles.varus[person, leg]))
-            doubts = reasons[person][leg]
+            doubts = dict(reasons[person][leg])
+            if measured and calibration:
+                doubts |= extrapolated(float(angles.varus[person, leg]), calibration)
             rows.append(
                 LegRow(
                     str(photo),
@@ -62,6 +66,7 @@ def leg_rows(
                     _number(angles.sd[person, leg]),
                     _number(angles.medial[person, leg]),
                     _number(corrected[person, leg]),
+                    round(calibration.residual_rms, 2) if measured and calibration else None,
                     round(float(angles.lengths[person, leg, 0]), 1),
                     round(float(angles.lengths[person, leg, 1]), 1),
                     "doubtful" if doubts and measured else "good" if measured else "refused",
@@ -72,30 +77,49 @@ def leg_rows(
     return rows
 
 
+def extrapolated(varus: float, calibration: Calibration) -> dict[str, str]:
+    """The flag of an angle beyond those that the calibration was fitted on, where the line is a guess."""
+    low, high = calibration.range
+    if low <= varus <= high:
+        return {}
+    return {"extrapolated": f"varus of {varus:+.1f} degrees, calibrated on {low:+.1f} to {high:+.1f}"}
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """Which network, which sign and whether calibrated: what no number should be read without."""
+    calibration = settings["calibration"]
+    told = (
+        f"calibrated on rendered people, rms {calibration['residual_rms']:.1f} degrees"
+        if calibration
+        else "not calibrated to the mechanical axis"
+    )
+    return f"{settings['network']}, {settings['convention']}, {told}"
+
+
 def as_json(rows: Sequence[LegRow], settings: dict[str, Any]) -> dict[str, Any]:
     """The rows as a JSON object that says what they are."""
     return {"notice": NOTICE, "settings": settings, "legs": [_mapping(row) for row in rows]}
 
 
-def as_csv(rows: Sequence[LegRow]) -> str:
-    """The rows as CSV; flags are `flag: reason | flag: reason`, the last column says what this is not."""
+def as_csv(rows: Sequence[LegRow], settings: Mapping[str, Any]) -> str:
+    """The rows as CSV; flags are `flag: reason | flag: reason`, the last columns say how it was measured."""
     text = io.StringIO()
     names = [f.name for f in fields(LegRow)]
-    writer = csv.DictWriter(text, [*names, "notice"], lineterminator="\n")
+    writer = csv.DictWriter(text, [*names, "measured", "notice"], lineterminator="\n")
     writer.writeheader()
     for row in rows:
         told = " | ".join(f"{flag}: {reason}" for flag, reason in row.flags.items())
-        writer.writerow({**_mapping(row), "flags": told, "notice": NOTICE})
+        writer.writerow({**_mapping(row), "flags": told, "measured": in_words(settings), "notice": NOTICE})
     return text.getvalue()
 
 
-def as_text(rows: Sequence[LegRow], convention: str) -> str:
+def as_text(rows: Sequence[LegRow], settings: Mapping[str, Any]) -> str:
     """The rows for reading."""
-    lines = [f"deviation in degrees, {convention} positive, ± one standard deviation"]
+    lines = ["deviation in degrees ± one standard deviation", in_words(settings)]
     for row in rows:
         angle = "refused" if row.deviation_degrees is None else f"{row.deviation_degrees:+.1f} ± {row.sd_degrees:.1f}"
         if row.calibrated_degrees is not None:
-            angle += f"  calibrated {row.calibrated_degrees:+.1f}"
+            angle += f"  calibrated {row.calibrated_degrees:+.1f} (rms {row.calibrated_rms_degrees:.1f})"
         lines.append(f"{Path(row.photo).name}  person {row.person}  {row.side:5}  {angle}  {row.quality}")
         lines += [f"    {flag}: {reason}" for flag, reason in row.flags.items()]
     return "\n".join([*lines, NOTICE])
@@ -103,13 +127,12 @@ def as_text(rows: Sequence[LegRow], convention: str) -> str:
 
 def write_rows(path: Path, rows: Sequence[LegRow], settings: dict[str, Any]) -> None:
     """CSV or JSON, by the name's suffix, through a temporary name."""
-    kinds = {".csv": lambda: as_csv(rows), ".json": lambda: json.dumps(as_json(rows, settings), indent=1) + "\n"}
-    if path.suffix not in kinds:
+    if path.suffix not in (".csv", ".json"):
         raise ValueError(f"cannot write {path}: expected a name that ends in .csv or .json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.partial")
-    unfinished.write_text(kinds[path.suffix]())
-    unfinished.replace(path)
+    if path.suffix == ".csv":
+        write_text(path, as_csv(rows, settings))
+    else:
+        write_json(path, as_json(rows, settings))
 
 
 def read_calibration(path: str | Path, digest: str) -> Calibration:

@@ -4,10 +4,13 @@ OKS of a joint = exp(-d^2 / (2 s^2 k^2)) with d the distance in pixels, s^2 the 
 (https://cocodataset.org/#keypoints-eval). pycocotools writes the same as d^2 / (2 sigma)^2 / area / 2.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.coco import OKS_SIGMAS
+from cache_tools.geometry import padded_box
 
 JOINT_THRESHOLD = 0.2  # joints below it do not count in the score of a pose (SimpleBaselines, HRNet, ViTPose)
 NMS_THRESHOLD = 0.9
@@ -63,3 +66,32 @@ def pose_scores(joint_scores: Floats, box_scores: Floats, threshold: float = JOI
     """Score (N,) of a pose: its box's score times the mean of its joint scores (N, 17) above `threshold`, if any."""
     sure = joint_scores > threshold
     return (joint_scores * sure).sum(-1) / np.maximum(sure.sum(-1), 1) * box_scores
+
+
+def coco_results(
+    found: Floats,
+    image_id: NDArray[np.int64],
+    boxes: Floats,
+    box_scores: Floats,
+    input_size: tuple[int, int],
+    *,
+    suppressed: bool,
+) -> tuple[NDArray[np.intp], list[dict[str, Any]]]:
+    """Rows kept, and COCO results of the poses (N, 17, 3) that are: image_id, category_id, keypoints, score.
+
+    suppressed: duplicates go, as they should among a detector's boxes (N, 4) alone. Annotated persons are different
+    persons, and a pose found twice in a crowd is an error that AP should see.
+    """
+    scores = pose_scores(found[..., 2], box_scores)
+    kept = np.arange(len(found))
+    if suppressed:
+        kept = suppress_by_image(found[..., :2], scores, padded_box(boxes, input_size)[1].prod(-1), image_id)
+    return kept, [
+        {
+            "image_id": int(image_id[row]),
+            "category_id": 1,
+            "keypoints": found[row].round(4).ravel().tolist(),  # a ten-thousandth of a pixel: files a third as large
+            "score": float(scores[row]),
+        }
+        for row in kept
+    ]

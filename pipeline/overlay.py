@@ -47,13 +47,16 @@ def style(a: int, b: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
 
 
 def write_overlays(
-    folder: Path, photos: Sequence[Path], found: NDArray[np.float64], threshold: float = 0.2
+    folder: Path, photos: Sequence[Path], found: NDArray[np.float64], threshold: float = 0.2, *, upright: bool = False
 ) -> list[Path]:
-    """Every photo with the poses (N, 17, 3) found in it, as JPEG of its name in `folder`; paths as written."""
+    """Every photo with the poses (N, 17, 3) found in it, as JPEG of its name in `folder`; paths as written.
+
+    upright: the poses are in photos turned by their EXIF orientation.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     names = unique_names(list(dict.fromkeys(photos)))
     for photo, name in names.items():
-        image = read_image(photo)
+        image = read_image(photo, upright=upright)
         for row in np.flatnonzero([p == photo for p in photos]):
             draw_pose(image, found[row], threshold)
         write_picture(folder / name, image)

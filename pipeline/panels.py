@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SHOWN = (256, 192)  # height, width of every cell of the panel: the crop in the udp frame, whatever a network's own is
 TRUTH_SIGMA = 2.0 * 4  # pixels of such a cell: sigma 2 of the paper at stride 4
 JOINT_THRESHOLD = 0.2
+BATCH = 32  # persons that a network looks at together
 PHOTO_HEIGHT, MOSAIC_WIDTH, GAP = 360, 1600, 8  # pixels
 
 
@@ -43,9 +44,11 @@ class Column:
 def network_column(predictor: Predictor, title: str, subjects: Subjects, *, flip: bool = False) -> Column:
     """The heatmaps that a network makes now."""
     to_image = crop_to_image(subjects.box, predictor.frame, predictor.input_size)
-    crops = np.stack(list(read_crops(subjects.photo, to_image, predictor.input_size)))
+    crops = list(read_crops(subjects.photo, to_image, predictor.input_size, upright=subjects.upright))
+    parts = (np.stack(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH))
+    maps = [heatmaps(predictor, part, flip=flip) for part in parts]
     cells = cell_to_crop(predictor.frame, predictor.input_size, predictor.heatmap_size)
-    return Column(title, heatmaps(predictor, crops, flip=flip), compose(cells, to_image))
+    return Column(title, np.concatenate(maps), compose(cells, to_image))
 
 
 def store_column(store: "HeatmapStore", title: str, subjects: Subjects) -> Column:
@@ -63,13 +66,16 @@ def store_column(store: "HeatmapStore", title: str, subjects: Subjects) -> Colum
     return Column(title, store.read(rows), compose(store.cell_to_crop, store.crop_to_image[rows]))
 
 
-def heatmap_panel(subjects: Subjects, columns: Sequence[Column]) -> Figure:
-    """A row a person: photo, ground truth where there is one, then every column: its maps, its joints and its OKS."""
+def heatmap_panel(subjects: Subjects, columns: Sequence[Column], *, device: str = "auto") -> Figure:
+    """A row a person: photo, ground truth where there is one, then every column: its maps, its joints and its OKS.
+
+    device: where heatmaps are decoded.
+    """
     truth = subjects.truth
     titles = ["photo", *(["ground truth"] if truth else []), *(column.title for column in columns)]
     shown_to_image = crop_to_image(subjects.box, "udp", SHOWN)
-    crops = list(read_crops(subjects.photo, shown_to_image, SHOWN))
-    found = [keypoints(column.maps, column.cell_to_image) for column in columns]  # each (N, 17, 3)
+    crops = list(read_crops(subjects.photo, shown_to_image, SHOWN, upright=subjects.upright))
+    found = [keypoints(column.maps, column.cell_to_image, device=device) for column in columns]  # each (N, 17, 3)
     figure = Figure(figsize=(0.25 + 1.35 * len(titles), 2.0 * len(subjects) + 0.25), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(len(subjects), len(titles), squeeze=False)
@@ -114,12 +120,12 @@ def _show(axes: Axes, image: Image, note: str, xy: NDArray[np.float64] | None = 
     axes.set_xlabel(note, fontsize=7, labelpad=2)
 
 
-def predictions(predictor: Predictor, subjects: Subjects, *, flip: bool = True) -> Image:
+def predictions(predictor: Predictor, subjects: Subjects, *, flip: bool = True, device: str = "auto") -> Image:
     """The photos of the subjects with the poses found in their boxes, as one picture."""
-    found = predict(predictor, subjects.photo, subjects.box, flip=flip)
+    found = predict(predictor, subjects.photo, subjects.box, flip=flip, device=device, upright=subjects.upright)
     pictures = []
     for photo in dict.fromkeys(subjects.photo):
-        image = read_image(photo)
+        image = read_image(photo, upright=subjects.upright)
         scale = PHOTO_HEIGHT / image.shape[0]
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         size = max(round(image.shape[1] * scale), 1), PHOTO_HEIGHT

@@ -20,6 +20,10 @@ class PhotoBoxes:
 
     photo: tuple[Path, ...]  # (N,)
     box: NDArray[np.float64]  # (N, 4) x, y, width, height in image pixels
+    score: NDArray[np.float64]  # (N,) of the detector; 1 where nobody gave one
+    image_id: NDArray[np.int64]  # (N,) of the file of boxes, else of the photo's name
+    detected: bool = False  # by a detector, so that there may be several boxes of one person
+    upright: bool = False  # image pixels are those of the photo turned by its EXIF orientation, not those stored
 
     def __len__(self) -> int:
         return len(self.photo)
@@ -41,17 +45,29 @@ def find_photos(paths: Iterable[str | Path]) -> list[Path]:
     return list(dict.fromkeys(photos))
 
 
-def whole_photos(photos: Sequence[Path]) -> PhotoBoxes:
-    """Each photo as one person whose box is the photo."""
-    sizes = [read_image(photo).shape for photo in photos]
-    return PhotoBoxes(tuple(photos), np.array([[0, 0, s[1], s[0]] for s in sizes], np.float64).reshape(-1, 4))
+def whole_photos(photos: Sequence[Path], *, upright: bool = True) -> PhotoBoxes:
+    """Each photo as one person whose box is the photo, by default the photo as people see it."""
+    sizes = [read_image(photo, upright=upright).shape for photo in photos]
+    boxes = np.array([[0, 0, s[1], s[0]] for s in sizes], np.float64).reshape(-1, 4)
+    return PhotoBoxes(tuple(photos), boxes, np.ones(len(photos)), ids_by_name(photos), upright=upright)
 
 
-def boxes_from_file(path: str | Path, photos: Sequence[Path], score_threshold: float = 0.0) -> PhotoBoxes:
+def ids_by_name(photos: Sequence[Path]) -> NDArray[np.int64]:
+    """The numbers that COCO's files are named by; where a photo has another name, photos are numbered from 1."""
+    distinct = list(dict.fromkeys(photos))
+    numbered = all(photo.stem.isdigit() for photo in distinct)
+    ids = {photo: int(photo.stem) if numbered else place for place, photo in enumerate(distinct, 1)}
+    return np.array([ids[photo] for photo in photos], np.int64)
+
+
+def boxes_from_file(
+    path: str | Path, photos: Sequence[Path], score_threshold: float = 0.0, *, upright: bool = False
+) -> PhotoBoxes:
     """The boxes that a JSON file has for `photos`.
 
     path: a list of {"file_name" or "image_id", "bbox": [x, y, width, height]}, as detectors write it, or a COCO
     annotation file. A file name may have folders before it; an image id is the number that COCO's files are named by.
+    upright: they were found in photos turned by their EXIF orientation; COCO's are in stored pixels.
     Raises ValueError when the file is neither, or has no box for any of the photos.
     """
     try:
@@ -64,19 +80,28 @@ def boxes_from_file(path: str | Path, photos: Sequence[Path], score_threshold: f
             f'{path} is not a list of boxes: expected [{{"file_name": "a.jpg", "bbox": [x, y, width, height]}}, ...] '
             "or a COCO annotation file"
         )
-    by_photo: dict[str | int, list[list[float]]] = {}
+    by_photo: dict[str | int, list[dict[str, Any]]] = {}
     for row in rows:
         wanted = row.get("category_id", 1) == 1 and row.get("score", 1.0) >= score_threshold
         if wanted and row["bbox"][2] > 0 and row["bbox"][3] > 0:
             key = Path(row["file_name"]).name if "file_name" in row else int(row.get("image_id", -2))
-            by_photo.setdefault(key, []).append(row["bbox"])
-    found = [(photo, box) for photo in photos for box in by_photo.get(photo.name) or by_photo.get(_number(photo)) or []]
+            by_photo.setdefault(key, []).append(row)
+    found = [(photo, row) for photo in photos for row in by_photo.get(photo.name) or by_photo.get(_number(photo)) or []]
     if not found:
         raise ValueError(
             f"{path} has no box for {photos[0].name if len(photos) == 1 else f'any of {len(photos)} photos'}: "
             f"its {len(rows)} boxes are for other file names or image ids, or score below {score_threshold:g}"
         )
-    return PhotoBoxes(tuple(photo for photo, _ in found), np.array([box for _, box in found], np.float64))
+    chosen = tuple(photo for photo, _ in found)
+    told = all("image_id" in row for _, row in found)
+    return PhotoBoxes(
+        chosen,
+        np.array([row["bbox"] for _, row in found], np.float64),
+        np.array([row.get("score", 1.0) for _, row in found], np.float64),
+        np.array([row["image_id"] for _, row in found], np.int64) if told else ids_by_name(chosen),
+        detected=isinstance(data, list),
+        upright=upright,
+    )
 
 
 def _annotations(data: dict[str, Any]) -> list[dict[str, Any]] | None:

@@ -1,7 +1,8 @@
 """The rows of a report: a teacher or a student, metrics.json, its control's, cost.json, its row of the paper."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,27 @@ class RowFiles(Settings):
     cost: Path | None = None
 
 
+class ExportSpeed(BaseModel):
+    """Speed of a student's ONNX file by ONNX Runtime on the CPU, in float32."""
+
+    model_config = ConfigDict(frozen=True)
+
+    images_per_second: float
+    latency_ms: float
+    device: str
+
+
+class CostProtocol(BaseModel):
+    """How a cost.json was measured; None where a network leaves no choice."""
+
+    model_config = ConfigDict(frozen=True)
+
+    measured: str = "unstated"
+    channels_last: bool | None = None
+    compile: bool | None = None
+    folded: bool = False  # a mixture of experts counted, and run, as one dense network
+
+
 class Cost(BaseModel):
     """What the report reads of a cost.json; None where a network does not tell (the FLOPs of an ONNX file)."""
 
@@ -34,9 +56,12 @@ class Cost(BaseModel):
     gmacs: float | None
     gflops: float | None  # by Table 1's counter
     images_per_second: float
+    latency_ms: float | None = None  # of a single image
     batch_size: int
     dtype: str
     device: str
+    onnxruntime: ExportSpeed | None = None
+    protocol: CostProtocol = CostProtocol()
 
 
 @dataclass(frozen=True)
@@ -49,7 +74,7 @@ class Row:
     metrics: dict[str, Any] | None  # None: not run
     control: dict[str, Any] | None
     cost: Cost | None
-    absent: tuple[str, ...] = ()  # files that were named and do not exist
+    absent: Mapping[str, str] = field(default_factory=dict)  # metrics, control or cost -> a file that does not exist
 
     def percent(self, metric: str, *, control: bool = False) -> float | None:
         """A metric of the row or of its control, in percent."""
@@ -92,7 +117,7 @@ def _row(files: RowFiles) -> Row:
         checked = None if cost is None else Cost.model_validate(cost)
     except ValidationError as error:
         raise ValueError(f"{files.cost} is not a cost.json of `kdcache benchmark`:\n{describe(error)}") from None
-    named = [path for path in (files.metrics, files.control, files.cost) if path is not None]
+    named = {"metrics": files.metrics, "control": files.control, "cost": files.cost}
     return Row(
         files.name,
         files.role,
@@ -100,7 +125,7 @@ def _row(files: RowFiles) -> Row:
         _metrics(files.metrics),
         _metrics(files.control),
         checked,
-        tuple(str(path) for path in named if not path.exists()),
+        {kind: str(path) for kind, path in named.items() if path is not None and not path.exists()},
     )
 
 

@@ -23,6 +23,7 @@ class Subjects:
     photo: tuple[Path, ...]  # (N,)
     box: NDArray[np.float64]  # (N, 4) x, y, width, height in image pixels
     truth: Instances | None = None  # (N,) the same persons
+    upright: bool = False  # image pixels are those of photos turned by their EXIF orientation
 
     def __len__(self) -> int:
         return len(self.photo)
@@ -67,7 +68,7 @@ def from_photos(asked: "PhotoBoxes", count: int | None = None) -> Subjects:
     rows = np.arange(len(asked))
     if count is not None and count < len(asked):
         rows = np.linspace(0, len(asked) - 1, count).round().astype(int)
-    return Subjects(tuple(asked.photo[row] for row in rows), asked.box[rows])
+    return Subjects(tuple(asked.photo[row] for row in rows), asked.box[rows], upright=asked.upright)
 
 
 def whole_groups(persons: Instances, image_root: Path, photos: int) -> Subjects:

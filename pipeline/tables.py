@@ -4,8 +4,8 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from pipeline.caption import caption
 from pipeline.rows import Row
 
 # Precision is averaged over 101 recall levels, of which at most (AR + 1/101) x 101 are reached. The paper's
@@ -37,6 +37,11 @@ COSTS = (
     Column("gflops", "GFLOPs"),
     Column("images_per_second", "images/s"),
 )
+DETAILS = (  # in the CSV and on the page, where there is room
+    Column("latency_ms", "ms/image"),
+    Column("onnx_images_per_second", "ONNX images/s"),
+    Column("onnx_latency_ms", "ONNX ms/image"),
+)
 PAPER = (
     Column("paper_AP", "paper AP", 1),
     Column("paper_AR", "paper AR", 1),
@@ -46,16 +51,18 @@ PAPER = (
 )
 
 
-def columns(rows: Sequence[Row]) -> tuple[Column, ...]:
+def columns(rows: Sequence[Row], *, details: bool = False) -> tuple[Column, ...]:
     """The columns that these rows need: the control's and the paper's only where a row has them."""
-    control = CONTROL if any(row.control for row in rows) else ()
-    return (*OWN, *control, *COSTS, *(PAPER if any(row.paper for row in rows) else ()))
+    control = CONTROL if any(row.control or "control" in row.absent for row in rows) else ()
+    paper = PAPER if any(row.paper for row in rows) else ()
+    return (*OWN, *control, *COSTS, *(DETAILS if details else ()), *paper)
 
 
 def numbers(row: Row) -> dict[str, float | None]:
     """Every number of a row by column key; AP, AR and gain in percent, None where there is none."""
     own, without = row.percent("AP"), row.percent("AP", control=True)
     cost, paper = row.cost, row.paper
+    export = cost.onnxruntime if cost else None
     return {
         "AP": own,
         "AR": row.percent("AR"),
@@ -65,6 +72,9 @@ def numbers(row: Row) -> dict[str, float | None]:
         "gmacs": getattr(cost, "gmacs", None),
         "gflops": getattr(cost, "gflops", None),
         "images_per_second": getattr(cost, "images_per_second", None),
+        "latency_ms": getattr(cost, "latency_ms", None),
+        "onnx_images_per_second": getattr(export, "images_per_second", None),
+        "onnx_latency_ms": getattr(export, "latency_ms", None),
         "paper_AP": getattr(paper, "ap", None),
         "paper_AR": getattr(paper, "ar", None),
         "paper_params_m": getattr(paper, "params_m", None),
@@ -77,11 +87,31 @@ def marks(row: Row) -> dict[str, str]:
     """Column key -> what a reader must know of that cell before believing it."""
     found = numbers(row)
     told = {"AP": NOT_RUN} if row.metrics is None else {}
-    for prefix in ("", "paper_"):
-        precision, recall = found[f"{prefix}AP"], found[f"{prefix}AR"]
+    if "control" in row.absent:
+        told["control_AP"] = NOT_RUN
+    if row.cost is None:
+        told |= {column.key: NOT_RUN for column in COSTS}
+    recalls = {"AP": found["AR"], "control_AP": row.percent("AR", control=True), "paper_AP": found["paper_AR"]}
+    for key, recall in recalls.items():
+        precision = found[key]
         if precision is not None and recall is not None and precision > recall + SLACK:
-            told[f"{prefix}AP"] = IMPOSSIBLE
+            told[key] = IMPOSSIBLE
     return told
+
+
+def cells(row: Row, shown: Sequence[Column]) -> list[str]:
+    """The numbers of a row as printed, with their marks."""
+    found, told = numbers(row), marks(row)
+    return [text(found[c.key], c) + MARKS.get(told.get(c.key, ""), "") for c in shown]
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """What the marks mean that these rows have."""
+    return [
+        f"{MARKS[mark]} {meaning}."
+        for mark, meaning in NOTES.items()
+        if any(mark in marks(row).values() for row in rows)
+    ]
 
 
 def text(value: float | None, column: Column) -> str:
@@ -100,36 +130,30 @@ def text(value: float | None, column: Column) -> str:
 def markdown(rows: Sequence[Row]) -> str:
     """The table, its caption and its notes as Markdown."""
     shown = columns(rows)
-    lines = [["Model", *(c.head for c in shown)], ["---", *("---:" for _ in shown)]]
-    for row in rows:
-        found, told = numbers(row), marks(row)
-        cells = [text(found[c.key], c) + MARKS.get(told.get(c.key, ""), "") for c in shown]
-        lines.append([_named(row), *cells])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    table = [
-        "| "
-        + " | ".join(pad(cell, width, i, n) for i, (cell, width) in enumerate(zip(line, widths, strict=True)))
-        + " |"
-        for n, line in enumerate(lines)
-    ]
-    notes = [f"{MARKS[note]} {NOTES[note]}." for note in NOTES if any(note in marks(row).values() for row in rows)]
-    return "\n".join([*table, "", *(f"{line}  " for line in [*caption(rows), *notes])]) + "\n"
+    lines = [["Model", *(c.head for c in shown)]]
+    lines += [[_named(row), *cells(row, shown)] for row in rows]
+    table = aligned(lines)
+    return "\n".join([*table, "", *(f"{line}  " for line in [*caption(rows), *notes(rows)])]) + "\n"
 
 
 def _named(row: Row) -> str:
     return f"{row.name} (teacher)" if row.role == "teacher" and "teacher" not in row.name.lower() else row.name
 
 
-def pad(cell: str, width: int, column: int, line: int) -> str:
-    """Names to the left, numbers to the right; the rule under the heads as long as its column."""
-    if line == 1:
-        return "-" * width if column == 0 else "-" * (width - 1) + ":"
-    return cell.ljust(width) if column == 0 else cell.rjust(width)
+def aligned(lines: Sequence[Sequence[str]], names: int = 1) -> list[str]:
+    """A Markdown table, heads first, that is readable as it is: `names` columns to the left, numbers to the right."""
+    widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(lines[0]))]
+    rule = ["-" * w if i < names else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    filled = [
+        [c.ljust(w) if i < names else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))]
+        for line in lines
+    ]
+    return [f"| {' | '.join(line)} |" for line in [filled[0], rule, *filled[1:]]]
 
 
 def comma_separated(rows: Sequence[Row]) -> str:
     """Every number unrounded, one row a model, for other programs."""
-    keys = [c.key for c in (*OWN, *CONTROL, *COSTS, *PAPER)]
+    keys = [c.key for c in (*OWN, *CONTROL, *COSTS, *DETAILS, *PAPER)]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["model", "role", "paper_model", *keys, "marks"])
@@ -146,18 +170,15 @@ def latex(rows: Sequence[Row]) -> str:
     shown = columns(rows)
     body = []
     for place, row in enumerate(rows):
-        found, told = numbers(row), marks(row)
-        cells = [text(found[c.key], c).replace("–", "--") + LATEX_MARKS.get(told.get(c.key, ""), "") for c in shown]
         if place and rows[place - 1].role != row.role:
             body.append(r"\midrule")
-        body.append(" & ".join([escape(_named(row)), *cells]) + r" \\")
-    notes = [f"{LATEX_MARKS[n]} {escape(NOTES[n])}." for n in NOTES if any(n in marks(row).values() for row in rows)]
+        body.append(" & ".join(map(escape, [_named(row), *cells(row, shown)])) + r" \\")
     return "\n".join(
         [
             r"% needs \usepackage{booktabs}",
             r"\begin{table*}",
             r"\centering",
-            r"\caption{" + " ".join([*map(escape, caption(rows)), *notes]) + "}",
+            r"\caption{" + " ".join(map(escape, [*caption(rows), *notes(rows)])) + "}",
             r"\small",
             r"\begin{tabular}{l" + "r" * len(shown) + "}",
             r"\toprule",
@@ -175,72 +196,5 @@ def latex(rows: Sequence[Row]) -> str:
 def escape(words: str) -> str:
     """Text for LaTeX."""
     table = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$"}
-    table |= {"†": r"$\dagger$", "–": "--", **{c: "\\" + c for c in "&%$#_{}"}}
+    table |= {"†": LATEX_MARKS[IMPOSSIBLE], "‡": LATEX_MARKS[NOT_RUN], "–": "--", **{c: "\\" + c for c in "&%$#_{}"}}
     return "".join(table.get(c, c) for c in words)
-
-
-def caption(rows: Sequence[Row]) -> list[str]:
-    """Under what protocol the numbers were measured, one sentence a line; what differs is named with its rows."""
-    lines = ["; ".join(["AP and AR: COCO keypoints, percent", *shared(_protocols(rows))]) + "."]
-    if any(row.control for row in rows):
-        lines.append(
-            "AP without teacher: the same network, data, steps and seed, trained on the ground truth alone; "
-            "gain: what the teacher adds to it."
-        )
-    lines.append(
-        "GMACs: multiply-accumulates. GFLOPs: the paper's counter, 2 a multiply-accumulate, 1 an element-wise step. "
-        + "; ".join(["images/s: the network alone", *shared(_speeds(rows))])
-        + "."
-    )
-    if any(row.paper for row in rows):
-        lines.append(
-            "Paper: as printed in its Table 1, measured on an NVIDIA GH200, its boxes, flip test and decoder unstated."
-        )
-    if absent := [f"{row.name} ({', '.join(row.absent)})" for row in rows if row.absent]:
-        lines.append(f"Files that do not exist: {'; '.join(absent)}.")
-    return lines
-
-
-def shared(facts: dict[str, dict[str, list[str]]]) -> list[str]:
-    """`key: value` where all rows agree, else `key: value (names), other (names)`; facts are key -> value -> names."""
-    told = []
-    for key, values in facts.items():
-        if len(values) == 1:
-            told.append(f"{key} {next(iter(values))}")
-        elif values:
-            most = max(values, key=lambda v: len(values[v]))
-            others = [f"{value} ({', '.join(names)})" for value, names in values.items() if value != most]
-            told.append(f"{key} {most}, but {', '.join(others)}")
-    return told
-
-
-def _protocols(rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
-    facts: dict[str, dict[str, list[str]]] = {}
-    for row in rows:
-        for name, metrics in ((row.name, row.metrics), (f"{row.name} without teacher", row.control)):
-            for key, value in (protocol_words(metrics["protocol"]) if metrics else {}).items():
-                facts.setdefault(key, {}).setdefault(value, []).append(name)
-    return facts
-
-
-def protocol_words(protocol: dict[str, Any]) -> dict[str, str]:
-    """What of a metrics.json's protocol decides whether two numbers may be compared."""
-    boxes = protocol["boxes"]
-    return {
-        "data": f"{protocol['annotations']['file']} ({protocol['annotations']['digest'][:8]}), "
-        f"{protocol['persons']} persons in {protocol['images']} images",
-        "boxes": "of the ground truth" if boxes["source"] == "gt" else f"{boxes['source']} ({boxes['boxes']} boxes)",
-        "flip test": "on" if protocol["flip"] else "off",
-        "decoder": protocol["decoder"].partition(":")[0],
-        "input": "×".join(map(str, protocol["input_size"])),
-        "evaluated in": f"{protocol['dtype']} on {protocol['device']}",
-    }
-
-
-def _speeds(rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
-    facts: dict[str, dict[str, list[str]]] = {}
-    for row in rows:
-        if row.cost is not None:
-            for key, value in (("on", row.cost.device), ("in", row.cost.dtype), ("batch", str(row.cost.batch_size))):
-                facts.setdefault(key, {}).setdefault(value, []).append(row.name)
-    return facts

@@ -13,7 +13,11 @@ def normalise(crops: Tensor) -> Tensor:
     uint8 crops cross the bus at a quarter of the size; call this on the device.
     """
     width = crops.shape[2]
-    mean, std = ((255 * torch.tensor(rgb, device=crops.device)).repeat(width) for rgb in (IMAGENET_MEAN, IMAGENET_STD))
+    # not `torch.tensor(..., device=...)`, which waits for all work that a GPU has in its queue
+    mean, std = (
+        (255 * torch.tensor(rgb)).repeat(width).to(crops.device, non_blocking=True)
+        for rgb in (IMAGENET_MEAN, IMAGENET_STD)
+    )
     # whole rows of pixels at a time, in place: 2.5 times as fast on a CPU as three channels at a time
     rows = crops.to(torch.float32, copy=True, memory_format=torch.contiguous_format).flatten(2)  # (B, H, 3 W)
     return rows.sub_(mean).div_(std).unflatten(2, (width, 3)).permute(0, 3, 1, 2)

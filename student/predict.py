@@ -39,22 +39,25 @@ def predict(
     workers: int = 2,
     device: str = "auto",
     photo_sizes: Sequence[tuple[int, int]] | None = None,
+    upright: bool = False,
     progress: str | None = None,
 ) -> NDArray[np.float64]:
     """Keypoints (N, 17, 3) of N persons: x and y in image pixels, and the height of the heatmap's peak.
 
     photos, boxes (N, 4): photo and box (x, y, width, height) of each person. Persons of one photo that follow each
     other share one read. flip: average with the mirrored crop's heatmaps. device: where heatmaps are decoded.
-    photo_sizes: the (height, width) that the annotations state, checked against each file. progress: title of the bar.
+    photo_sizes: the (height, width) that the annotations state, checked against each file. upright: turn photos as
+    their EXIF orientation says; boxes and keypoints are then in the turned photo. progress: title of the bar.
     """
     to_image = crop_to_image(boxes, predictor.frame, predictor.input_size)
     found = np.zeros((len(boxes), JOINTS, 3))
-    crops = read_crops(photos, to_image, predictor.input_size, workers=workers, photo_sizes=photo_sizes)
+    size = predictor.input_size
+    crops = read_crops(photos, to_image, size, workers=workers, photo_sizes=photo_sizes, upright=upright)
     with tqdm(total=len(boxes), desc=progress, unit="person", disable=None if progress else True) as bar:
         for start in range(0, len(boxes), batch_size):
             rows = slice(start, min(start + batch_size, len(boxes)))
             maps = heatmaps(predictor, np.stack([next(crops) for _ in range(start, rows.stop)]), flip=flip)
-            cells = cell_to_crop(predictor.frame, predictor.input_size, predictor.heatmap_size)
+            cells = cell_to_crop(predictor.frame, size, predictor.heatmap_size)
             found[rows] = keypoints(maps, compose(cells, to_image[rows]), device=device)
             bar.update(len(maps))
     return found
@@ -99,12 +102,13 @@ def read_crops(
     *,
     workers: int = 2,
     photo_sizes: Sequence[tuple[int, int]] | None = None,
+    upright: bool = False,
 ) -> Iterator[Image]:
     """Crops in the order of `photos`, cut by matrices (N, 2, 3); threads read ahead, each run of equal photos once."""
 
     def crops_of(rows: list[int]) -> list[Image]:
         first = rows[0]
-        image = read_image(photos[first], None if photo_sizes is None else photo_sizes[first])
+        image = read_image(photos[first], None if photo_sizes is None else photo_sizes[first], upright=upright)
         return [cut(image, to_image[row], size) for row in rows]
 
     groups = [list(rows) for _, rows in groupby(range(len(photos)), key=photos.__getitem__)]

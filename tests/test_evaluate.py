@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from faster_coco_eval import COCO as FastCOCO
 from faster_coco_eval import COCOeval_faster
 
@@ -20,7 +19,6 @@ from cache_tools.instances import Instances, from_coco
 from cache_tools.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store import HeatmapStore
 from pipeline.boxes import annotated, detected
-from pipeline.cli import kdcache
 from pipeline.evaluate import METRICS, Verdict, coco_numbers, evaluate, evaluate_store, ground_truth, judge
 from pipeline.oks import similarity
 from pipeline.teachers import Teacher, load_teacher
@@ -156,6 +154,34 @@ def test_random_predictions_score_as_in_faster_coco_eval(seed: int, val: Path, p
     assert 0 < same_as_faster(ground_truth(val), results)[0] < 1
 
 
+def test_crowded_and_empty_images_score_as_in_faster_coco_eval(val: Path, persons: Instances) -> None:
+    """More detections an image than COCO counts, and false positives where nobody is."""
+    rng = np.random.default_rng(5)
+    truth = ground_truth(val)
+    images = np.unique(persons.image_id)[:12]
+    truth["annotations"] = [a for a in truth["annotations"] if a["image_id"] not in images[:4]]
+    results = []
+    for image in images:
+        rows = np.flatnonzero(persons.image_id == image)
+        for row in rng.choice(rows, 30):
+            noise = rng.normal(0, 0.05, (17, 2)) * np.sqrt(persons.area[row])
+            keypoints = poses(persons.keypoints[row] + noise).ravel().tolist()
+            results.append(
+                {"image_id": int(image), "category_id": 1, "keypoints": keypoints, "score": float(rng.uniform())}
+            )
+    alone = {**truth, "images": [i for i in truth["images"] if i["id"] in images]}
+    alone["annotations"] = [a for a in truth["annotations"] if a["image_id"] in images]
+    assert 0.05 < same_as_faster(alone, results)[0] < 0.95
+    without_false = [r for r in results if r["image_id"] not in images[:4]]
+    assert same_as_faster(alone, results)[0] < same_as_faster(alone, without_false)[0]
+
+
+def test_no_pose_at_all_is_said(val: Path, persons: Instances) -> None:
+    nobody = annotated(persons.take(np.arange(0)))
+    with pytest.raises(ValueError, match="no pose to judge: gt has no box"):
+        judge(np.zeros((0, 17, 3)), nobody, persons, val)
+
+
 def test_ground_truth_as_predictions_is_exactly_one(val: Path, persons: Instances) -> None:
     metrics = judge(poses(persons.keypoints), annotated(persons), persons, val).metrics
     assert {metrics[name] for name in METRICS} == {1.0}
@@ -255,31 +281,6 @@ def test_failures_reach_the_caller(tmp_path: Path, val: Path) -> None:
         evaluate(Broken(), val, val.parent / "val", batch_size=4)
     with pytest.raises(FileNotFoundError):
         evaluate(Broken(), val, tmp_path, batch_size=4)
-
-
-def test_the_command_writes_and_prints(shared_data: Path, tmp_path: Path, val: Path) -> None:
-    truth = ground_truth(val)
-    truth["images"] = truth["images"][:6]
-    kept = {image["id"] for image in truth["images"]}
-    truth["annotations"] = [a for a in truth["annotations"] if a["image_id"] in kept]
-    few = tmp_path / "few.json"
-    few.write_text(json.dumps(truth))
-    teacher = f"onnx:{shared_data / 'teachers' / 'tinypose_256x192.onnx'}?frame=stride"
-    arguments = ["evaluate", "--teacher", teacher, "--images", str(val.parent / "val"), "--annotations", str(few)]
-    outputs = ["--out", str(tmp_path / "metrics.json"), "--results", str(tmp_path / "results.json")]
-    printed = CliRunner().invoke(kdcache, [*arguments, *outputs, "--device", "cpu"], catch_exceptions=False).output
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert f"{100 * metrics['AP']:.1f}" in printed
-    assert "boxes gt, flip test on" in printed
-    assert len(json.loads((tmp_path / "results.json").read_text())) == metrics["protocol"]["persons"]
-    assert not list(tmp_path.glob("*.partial"))
-
-
-def test_the_command_asks_for_one_thing(val: Path) -> None:
-    for given in ([], ["run", "--teacher", "student:demo"], ["--teacher", "student:demo"]):
-        result = CliRunner().invoke(kdcache, ["evaluate", *given, "--annotations", str(val)])
-        assert result.exit_code == 2
-        assert "give one of RUN" in result.output or "--images is missing" in result.output
 
 
 def test_a_look_while_training(tinypose: Teacher, val: Path) -> None:

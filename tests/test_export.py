@@ -10,13 +10,20 @@ import torch
 from click.testing import CliRunner
 from small_run import SMALL, lively_student, write_run
 
+from cache_tools.geometry import crop_to_image
+from cache_tools.instances import from_coco
 from pipeline.build import BuildJob, build
-from pipeline.commands.export import command, person_crops, rendered_crops
+from pipeline.commands.export import command, person_crops, rendered_crops, training_store
 from pipeline.demo.dataset import write_dataset
+from pipeline.evaluate import evaluate
 from pipeline.teachers import load_teacher
+from pipeline.teachers.student_run import DEMO
+from student.checkpoint import load_student, read_record, write_record
 from student.export import export_onnx, run_onnx
 from student.model import PoseStudent
 from student.pixels import normalise
+from student.predict import read_crops
+from student.quantise import quantise_onnx
 from student.settings import ModelSettings
 from student.zoo import Backbone
 
@@ -101,6 +108,13 @@ def test_the_command_with_int8_and_ap(run: Path, tmp_path: Path) -> None:
     arguments += ["--images", tmp_path / "demo/val", "--annotations", val]
     result = CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
+    assert training_store(run) is None
+    record = read_record(run)
+    teachers = [{"store": str(tmp_path / "gone.zarr")}, {"store": str(tmp_path / "s.zarr")}]
+    write_record(tmp_path / "trained", record | {"teachers": teachers})
+    found = training_store(tmp_path / "trained")
+    assert found is not None
+    assert found.url == str(tmp_path / "s.zarr")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["small.int8.onnx", "small.onnx"]
     assert "of torch on 16 stored persons" in result.output
     assert result.output.count(" AP ") == 2
@@ -112,6 +126,10 @@ def test_the_command_with_int8_and_ap(run: Path, tmp_path: Path) -> None:
     assert not np.array_equal(whole, small)
     types = {i.data_type for i in onnx.load(tmp_path / "out/small.int8.onnx").graph.initializer}
     assert onnx.TensorProto.INT8 in types
+    for kind, dtype in (("", "float32"), (".int8", "int8")):
+        teacher = load_teacher(f"onnx:{tmp_path}/out/small{kind}.onnx", device="cpu")
+        protocol = evaluate(teacher, val, tmp_path / "demo/val", device="cpu").metrics["protocol"]
+        assert (protocol["dtype"], protocol["device"], protocol["decode_device"]) == (dtype, "cpu", "cpu")
 
 
 def test_stored_persons_are_cut_as_the_build_cut_them(run: Path, tmp_path: Path) -> None:
@@ -126,6 +144,25 @@ def test_stored_persons_are_cut_as_the_build_cut_them(run: Path, tmp_path: Path)
     assert (
         np.corrcoef(maps.ravel(), cached.ravel().clip(-9, 9))[0, 1] > 0.8
     )  # the maps are cut to [0, 1], the JPEG is new
+
+
+def test_eight_bits_cost_little_ap(tmp_path: Path) -> None:
+    write_dataset(tmp_path, 32, seed=4, val_persons=60)
+    persons = from_coco(tmp_path / "annotations/person_keypoints_train.json")
+    student, settings = load_student(DEMO)
+    size = settings.model.input_size
+    photos = [tmp_path / "train" / name for name in persons.file_name]
+    crops = np.stack(list(read_crops(photos, crop_to_image(persons.box, "udp", size), size)))
+    whole, small = tmp_path / "demo.onnx", tmp_path / "demo.int8.onnx"
+    export_onnx(student, settings.model, whole, crops[:4], "demo")
+    quantise_onnx(whole, small, crops)
+    val = tmp_path / "annotations/person_keypoints_val.json"
+    ap = [
+        evaluate(load_teacher(f"onnx:{file}", device="cpu"), val, tmp_path / "val", device="cpu").metrics["AP"]
+        for file in (whole, small)
+    ]
+    assert ap[0] > 0.6
+    assert ap[1] == pytest.approx(ap[0], abs=0.02)
 
 
 @pytest.mark.parametrize(

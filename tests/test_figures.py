@@ -1,6 +1,7 @@
 """The chart: nothing overlaps, areas tell parameters, the same bytes twice; the panels show what was found."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from cache_tools.instances import Instances, from_coco
 from cache_tools.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store import HeatmapStore
 from pipeline.cli import kdcache
-from pipeline.figures import bubble_chart, scale_steps, svg_text, write_chart
+from pipeline.figures import SMALLEST, bubble_chart, scale_steps, svg_text, write_chart
 from pipeline.labels import overlapping, place
 from pipeline.panels import heatmap_panel, mosaic, network_column, store_column, tinted
 from pipeline.rows import Cost, Row
@@ -78,7 +79,18 @@ def test_areas_tell_parameters() -> None:
         areas.append(size * width * height * (1 if row.role == "teacher" else np.pi / 4))
         assert bool(dot.get_hatch()) == (row.role == "teacher")  # told apart without colour
     params = np.array([row.params_m for row in paper_rows()])
-    np.testing.assert_allclose(np.array(areas) / params, areas[0] / params[0], rtol=0.01)
+    to_scale = params * areas[0] / params[0]
+    smallest = SMALLEST * np.pi / 4  # matplotlib's size is the square of a circle's diameter
+    assert 2 < (to_scale < smallest).sum() < len(rows) / 2
+    np.testing.assert_allclose(areas, to_scale.clip(smallest), rtol=0.01)
+
+
+def test_a_network_that_does_not_tell_its_parameters_is_drawn() -> None:
+    row = paper_chart_rows()[0]
+    assert row.cost is not None
+    unknown = replace(row, cost=row.cost.model_copy(update={"params_m": None}))
+    dots = [c for c in bubble_chart([unknown]).axes[0].collections if isinstance(c, PathCollection) and c.get_gid()]
+    assert dots[0].get_sizes()[0] > 10
 
 
 def test_the_same_chart_is_the_same_bytes() -> None:
@@ -110,6 +122,9 @@ def test_the_page_is_one_file_and_every_line_has_its_bubble(tmp_path: Path) -> N
     assert links.fetched == []
     assert {f"row-{number}" for number in range(5)} <= links.ids
     assert page.count("data-bubble=") == 5
+    assert "<td>–‡</td>" in page
+    assert "‡ not run." in page
+    assert "ONNX ms/image" in page
     assert "not run &lt;yet&gt;" in page
     script = page[page.index("<script>") : page.index("</script>")]
     assert all(line.count('"') % 2 == 0 for line in script.splitlines())  # no string runs over the end of its line

@@ -1,24 +1,19 @@
-"""Hip-knee-ankle angles through crops, heatmaps and files: an oracle that knows the joints, and a real network."""
+"""Hip-knee-ankle angles through crops and heatmaps: an oracle that knows the joints, and a real network."""
 
-import csv
 import json
 import math
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from cache_tools.coco import MIRROR
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert, mirror
-from pipeline.commands.hka import command
-from pipeline.hka import NOTICE, varus
+from pipeline.hka import LEG_JOINTS, NOTICE, difference, varus
 from pipeline.hka_agreement import Comparison, agreement, calibrate
-from pipeline.hka_evaluate import evaluate_exact, evaluate_teacher, render_people
-from pipeline.hka_predict import joints_in_images
+from pipeline.hka_evaluate import evaluate_coco, evaluate_exact, evaluate_teacher, render_people, with_visible_legs
+from pipeline.hka_predict import Joints, joints_in_images
 from pipeline.hka_report import report, table
-from pipeline.photo_boxes import boxes_from_file, find_photos, whole_photos
 
 
 class Oracle:
@@ -90,6 +85,25 @@ def test_a_real_network_is_measured_against_both_truths(shared_data, people):
     assert len(written["models"][0]["pairs"]["rendered 320 axis"]) == 16
 
 
+def test_ground_truth_as_the_network_has_no_error_on_real_persons(shared_data):
+    """Crops, heatmaps, decoding and angles of COCO persons, by a network that draws their annotations."""
+    persons = with_visible_legs(shared_data / "coco/person_keypoints_val.json")
+    assert len(persons) > 40
+    assert (persons.visibility[:, LEG_JOINTS] == 2).all()
+    oracle = Oracle(persons.keypoints, persons.box)
+    legs = evaluate_teacher(oracle, None, persons, shared_data / "coco/val", flip=False).coco
+    assert sum(len(c.found) for c in legs.values()) == 2 * len(persons)
+    for comparison in legs.values():
+        error = np.abs(difference(comparison.measured.found, comparison.measured.truth))
+        assert len(error) > 10
+        assert np.median(error) < 0.1
+        assert np.quantile(error, 0.95) < 1  # degrees; legs a few pixels long are among them
+    exact = Joints(persons.keypoints, np.ones((len(persons), 17)), np.full((len(persons), 17, 2, 2), np.nan))
+    for comparison in evaluate_coco(exact, persons).values():
+        assert agreement(comparison).refused <= 1  # no side is lateral where the hips lie on one line with the ankle
+        np.testing.assert_array_equal(comparison.found, comparison.truth)
+
+
 def test_agreement_is_that_of_bland_and_altman():
     rng = np.random.default_rng(0)
     truth = rng.uniform(-15, 15, 4000)
@@ -115,90 +129,3 @@ def test_calibration_finds_a_line_in_spite_of_a_few_wrong_legs():
     assert line.intercept == pytest.approx(-3, abs=0.2)
     with pytest.raises(ValueError, match="render more"):
         calibrate(Comparison(found[:12], truth[:12], found[:12]), np.arange(12) % 2 == 1)
-
-
-FACTORY = """
-import numpy as np
-class Still:
-    name, digest, licence = "still", "1" * 64, "none"
-    input_size, heatmap_size, frame, sigma = (256, 192), (64, 48), "udp", 2.0
-    cells = {5: (29, 16), 6: (19, 16), 11: (26, 29), 12: (22, 29), 13: (29, 39), 14: (20, 39), 15: (27, 49),
-             16: (21, 49)}
-    def __call__(self, crops):
-        y, x = np.mgrid[:64, :48]
-        maps = np.zeros((len(crops), 17, 64, 48), np.float32)
-        for joint, (u, v) in self.cells.items():
-            maps[:, joint] = np.exp(-((x - u) ** 2 + (y - v) ** 2) / 8)
-        return maps
-def make(device):
-    return Still()
-"""
-
-
-@pytest.fixture
-def photos(tmp_path, monkeypatch) -> Path:
-    (tmp_path / "still_teacher.py").write_text(FACTORY)
-    monkeypatch.syspath_prepend(tmp_path)
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in ("a.jpg", "b.jpg"):
-        cv2.imwrite(str(folder / name), np.full((512, 384, 3), 90, np.uint8))
-    return folder
-
-
-def run(*arguments: object):
-    return CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False)
-
-
-def test_the_command_writes_rows_and_pictures(photos, tmp_path):
-    network = ("--teacher", "still_teacher:make", "--no-flip")
-    result = run(photos, *network, "--out", tmp_path / "legs.csv", "--overlay", tmp_path / "drawn")
-    assert NOTICE in result.output
-    rows = list(csv.DictReader((tmp_path / "legs.csv").open()))
-    assert [(Path(r["photo"]).name, r["side"]) for r in rows] == [
-        (n, s) for n in ("a.jpg", "b.jpg") for s in ("left", "right")
-    ]
-    assert float(rows[0]["deviation_degrees"]) == pytest.approx(28, abs=1)
-    assert float(rows[0]["medial_angle_degrees"]) == pytest.approx(180 - float(rows[0]["deviation_degrees"]))
-    assert "knee_bent" in rows[0]["flags"]
-    assert rows[0]["notice"] == NOTICE
-    assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["a.jpg", "b.jpg"]
-    run(photos, *network, "--convention", "valgus", "--out", tmp_path / "legs.json")
-    written = json.loads((tmp_path / "legs.json").read_text())
-    assert written["notice"] == NOTICE
-    assert written["legs"][0]["deviation_degrees"] == pytest.approx(-float(rows[0]["deviation_degrees"]))
-
-
-def test_evaluation_writes_numbers_and_plots_and_its_calibration_can_be_used(photos, tmp_path):
-    network = ("--teacher", "still_teacher:make", "--no-flip")
-    result = run("--evaluate", *network, "--rendered", 12, "--heights", "80", "--out", tmp_path / "hka.json")
-    assert "exact keypoints" in result.output
-    assert (tmp_path / "hka.png").stat().st_size > 10_000
-    assert (tmp_path / "hka.svg").exists()
-    run(photos, *network, "--calibration", tmp_path / "hka.json", "--out", tmp_path / "legs.csv")
-    assert next(csv.DictReader((tmp_path / "legs.csv").open()))["calibrated_degrees"]
-    other = json.loads((tmp_path / "hka.json").read_text())
-    for model in other["models"]:
-        model["digest"] = "another"
-    (tmp_path / "other.json").write_text(json.dumps(other))
-    with pytest.raises(ValueError, match="none of this network"):
-        run(photos, *network, "--calibration", tmp_path / "other.json")
-
-
-def test_boxes_of_a_file_go_to_their_photos(photos, tmp_path):
-    found = find_photos([photos, photos / "a.jpg"])
-    assert [p.name for p in found] == ["a.jpg", "b.jpg"]
-    assert whole_photos(found).box.tolist() == [[0, 0, 384, 512]] * 2
-    boxes = [{"file_name": "x/b.jpg", "bbox": [1, 2, 3, 4]}, {"image_id": 7, "bbox": [5, 6, 7, 8], "score": 0.1}]
-    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
-    assert boxes_from_file(tmp_path / "boxes.json", found).photo == (found[1],)
-    seventh = photos / "000000000007.jpg"
-    seventh.write_bytes(found[0].read_bytes())
-    assert boxes_from_file(tmp_path / "boxes.json", [seventh]).box.tolist() == [[5, 6, 7, 8]]
-    with pytest.raises(ValueError, match="score below"):
-        boxes_from_file(tmp_path / "boxes.json", [seventh], score_threshold=0.5)
-    (tmp_path / "boxes.json").write_text("{}")
-    with pytest.raises(ValueError, match="not a list of boxes"):
-        boxes_from_file(tmp_path / "boxes.json", found)
-    with pytest.raises(FileNotFoundError):
-        find_photos([photos / "none.jpg"])

@@ -102,9 +102,9 @@ def test_a_photo_is_read_once_and_crops_come_in_order(
     paths, boxes, _ = photos
     read: list[Path] = []
 
-    def counted(path: Path, size: tuple[int, int] | None) -> np.ndarray:
+    def counted(path: Path, size: tuple[int, int] | None, *, upright: bool) -> np.ndarray:
         read.append(path)
-        return original(path, size)
+        return original(path, size, upright=upright)
 
     original = module.read_image
     monkeypatch.setattr(module, "read_image", counted)
@@ -180,6 +180,40 @@ def test_without_boxes_a_photo_is_one_person(
     assert [(f["image_id"], f["file_name"], f["bbox"]) for f in found] == [
         (number, f"{number}.png", [0, 0, 320, 240]) for number in range(3)
     ]
+
+
+@pytest.fixture
+def turned(tmp_path: Path) -> Path:
+    """A photo of 40x60 that a phone held upright: shown, it is 60 high and 40 wide, its white corner on the right."""
+    stored = np.zeros((40, 60, 3), np.uint8)
+    stored[:10, :10] = 255
+    done, data = cv2.imencode(".jpg", stored)
+    assert done
+    # APP1 after the first marker: one entry, orientation (0x0112) 6, big-endian
+    entry = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
+    exif = b"Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01" + entry + b"\x00\x00\x00\x00"
+    path = tmp_path / "phone" / "turned.jpg"
+    path.parent.mkdir()
+    path.write_bytes(data.tobytes()[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data.tobytes()[2:])
+    return path
+
+
+def test_a_photo_of_one_s_own_is_turned_upright_and_coco_s_is_not(turned: Path, tmp_path: Path, run: Path) -> None:
+    assert read_image(turned).shape == (40, 60, 3)
+    assert read_image(turned, upright=True)[5, 35].min() > 200
+    boxes, out = tmp_path / "boxes.json", tmp_path / "p.json"
+    boxes.write_text(json.dumps([{"file_name": turned.name, "bbox": [0, 0, 60, 40]}]))
+    common = ["predict", str(turned), "--student", str(run), "--device", "cpu", "--out", str(out)]
+    for options, shape in (
+        ([], (60, 40)),
+        (["--no-exif"], (40, 60)),
+        (["--boxes", str(boxes)], (40, 60)),
+        (["--boxes", str(boxes), "--exif"], (60, 40)),
+    ):
+        CliRunner().invoke(kdcache, [*common, *options, "--overlay", str(tmp_path / "o")], catch_exceptions=False)
+        assert read_image(tmp_path / "o" / turned.name).shape[:2] == shape
+    boxless = [sorted(found["bbox"]) for found in json.loads(out.read_text())]
+    assert boxless == [[0, 0, 40, 60]]
 
 
 def test_the_command_asks_for_what_it_needs(tmp_path: Path, run: Path) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from pipeline.caption import caption
 from pipeline.cli import kdcache
-from pipeline.rows import Row, load_rows
-from pipeline.tables import IMPOSSIBLE, NOT_RUN, caption, comma_separated, latex, markdown, marks, numbers
+from pipeline.rows import Cost, Row, load_rows
+from pipeline.tables import IMPOSSIBLE, NOT_RUN, comma_separated, latex, markdown, marks, numbers
 from student.paper import paper_rows
 
 
@@ -32,14 +33,17 @@ def metrics(ap: float | None, ar: float | None, **protocol: Any) -> dict[str, An
     return {"AP": ap, "AR": ar, "protocol": base | protocol}
 
 
-COST = {
+COST: dict[str, Any] = {
     "params_m": 7.418,
     "gmacs": 0.5531,
     "gflops": 1.118,
     "images_per_second": 4321.5,
+    "latency_ms": 2.25,
     "batch_size": 128,
     "dtype": "bfloat16",
     "device": "NVIDIA H100",
+    "onnxruntime": {"images_per_second": 80.5, "latency_ms": 14.5, "device": "a processor"},
+    "protocol": {"measured": "crops on the device", "channels_last": True, "compile": False},
 }
 
 
@@ -51,7 +55,9 @@ def description(tmp_path: Path) -> list[dict[str, Any]]:
         "b0-control": metrics(0.6951, 0.7544),
         "vit": metrics(0.7801, 0.8333, input_size=[384, 288]),
         "cost": COST,
-        "unknown": COST | {"params_m": None, "gmacs": None, "gflops": None, "images_per_second": 31.25},
+        "unknown": COST
+        | {"params_m": None, "gmacs": None, "gflops": None, "images_per_second": 31.25, "onnxruntime": None}
+        | {"protocol": {"measured": "uint8 crops in memory", "folded": True}},
     }
     for name, content in files.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
@@ -90,6 +96,9 @@ def test_every_number_stands_in_its_place(rows: list[Row]) -> None:
         "gmacs": 0.5531,
         "gflops": 1.118,
         "images_per_second": 4321.5,
+        "latency_ms": 2.25,
+        "onnx_images_per_second": 80.5,
+        "onnx_latency_ms": 14.5,
         "paper_AP": 70.5,
         "paper_AR": 76.2,
         "paper_params_m": 7.4,
@@ -129,8 +138,19 @@ def test_of_the_papers_rows_exactly_b2_is_impossible() -> None:
 
 def test_ours_are_asserted_too() -> None:
     on_the_edge, beyond = metrics(0.5 + 0.0099, 0.5), metrics(0.5 + 0.01, 0.5)
-    assert marks(Row("x", "student", None, on_the_edge, None, None)) == {}
-    assert marks(Row("x", "student", None, beyond, None, None)) == {"AP": IMPOSSIBLE}
+    cost = Cost.model_validate(COST)
+    assert marks(Row("x", "student", None, on_the_edge, on_the_edge, cost)) == {}
+    assert marks(Row("x", "student", None, beyond, None, cost)) == {"AP": IMPOSSIBLE}
+    assert marks(Row("x", "student", None, on_the_edge, beyond, cost)) == {"control_AP": IMPOSSIBLE}
+
+
+def test_a_control_and_a_cost_that_are_missing_were_not_run(tmp_path: Path) -> None:
+    named = {"control": str(tmp_path / "no"), "cost": str(tmp_path / "none")}
+    [row] = load_rows(json.dumps([{"name": "x", "role": "student", **named}]))
+    assert marks(row) == dict.fromkeys(
+        ["AP", "control_AP", "params_m", "gmacs", "gflops", "images_per_second"], NOT_RUN
+    )
+    assert markdown([row]).count("–‡") == 6
 
 
 def test_csv_keeps_all_digits_and_says_what_is_marked(rows: list[Row]) -> None:
@@ -138,6 +158,7 @@ def test_csv_keeps_all_digits_and_says_what_is_marked(rows: list[Row]) -> None:
     assert [line["model"] for line in lines] == ["ViT", "B0", "B2"]
     assert float(lines[1]["AP"]) == 70.12
     assert float(lines[1]["gmacs"]) == 0.5531
+    assert (lines[1]["latency_ms"], lines[1]["onnx_latency_ms"]) == ("2.25", "14.5")
     assert lines[0]["gmacs"] == lines[2]["AP"] == ""
     assert lines[2]["marks"] == "AP not run; paper_AP impossible"
     assert lines[1]["paper_model"] == "Efficientnet_B0"
@@ -162,6 +183,10 @@ def test_the_caption_tells_the_protocol_and_who_differs(rows: list[Row]) -> None
     assert "boxes of the ground truth" in words
     assert "input 256×192, but 384×288 (ViT)" in words
     assert "on NVIDIA H100; in bfloat16; batch 128" in words
+    assert "from crops on the device, but uint8 crops in memory (ViT)" in words
+    assert "channels_last on; torch.compile off" in words
+    assert "by ONNX Runtime on a processor" in words
+    assert "ViT: counted and run with the experts folded" in words
 
 
 def test_no_empty_columns() -> None:

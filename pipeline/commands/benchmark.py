@@ -89,11 +89,10 @@ def limits(store: str, run: Path, images: Path | None, device: str, out: Path | 
 
 def summary(cost: dict[str, Any]) -> str:
     """The numbers in a few lines."""
-    counts = (
-        f"{cost['params_m']:.3f} M parameters, {cost['gmacs']:.3f} GMACs, {cost['gflops']:.3f} GFLOPs (Table 1's count)"
-        if cost["params_m"] is not None
-        else "parameters and FLOPs unknown: not a torch network"
-    )
+    told = (("params_m", "M parameters"), ("gmacs", "GMACs"), ("gflops", "GFLOPs (Table 1's count)"))
+    counts = ", ".join(f"{cost[key]:.3f} {unit}" for key, unit in told if cost[key] is not None)
+    if cost["gmacs"] is None:
+        counts += f"{', ' if counts else 'parameters and '}FLOPs unknown: not a torch network"
     lines = [f"{cost['name']}: {counts}", f"{_speed(cost)}, {cost['dtype']} on {cost['device']}"]
     if exported := cost.get("onnxruntime"):
         lines.append(f"{_speed(exported | {'batch_size': cost['batch_size']})}, onnxruntime on {exported['device']}")

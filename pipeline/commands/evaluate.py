@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from pipeline.commands.ignored import refuse
+
 
 @click.command("evaluate")
 @click.argument("run", required=False, type=click.Path(path_type=Path))
@@ -20,7 +22,9 @@ import click
 @click.option("--device", default="auto", show_default=True)
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Threads that read photos.")
+@click.pass_context
 def command(
+    context: click.Context,
     run: Path | None,
     teacher: str | None,
     store: str | None,
@@ -44,12 +48,15 @@ def command(
     if sum(given is not None for given in (run, teacher, store)) != 1:
         raise click.UsageError("give one of RUN, --teacher REF and --store URL")
     if store is not None:
+        refuse(context, ("images", "boxes", "score_threshold", "flip", "workers"), "a store has heatmaps already")
         from cache_tools.store import HeatmapStore
 
-        verdict = evaluate_store(HeatmapStore.open(store), annotations, device=device)
+        verdict = evaluate_store(HeatmapStore.open(store), annotations, batch_size=batch_size, device=device)
     else:
         if images is None:
             raise click.UsageError("--images is missing: the folder of the photos that --annotations describes")
+        if boxes == "gt":
+            refuse(context, ["score_threshold"], "--boxes gt have no scores")
         from pipeline.teachers import load_teacher
 
         verdict = evaluate(

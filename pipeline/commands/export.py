@@ -17,8 +17,12 @@ RENDERED = (240, 320)  # height, width of the photos of rendered persons, where 
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The file; default RUN/NAME.onnx.")
 @click.option("--weights", type=click.Choice(["best", "last"]), default="best", show_default=True)
-@click.option("--store", metavar="URL", help="Store with crops, for real persons to check with; needed for --int8.")
-@click.option("--int8", is_flag=True, help="Write FILE.int8.onnx as well, calibrated on persons of --store.")
+@click.option(
+    "--store",
+    metavar="URL",
+    help="Store with crops: persons to check and to calibrate with; default that of RUN's training, where it opens.",
+)
+@click.option("--int8", is_flag=True, help="Write FILE.int8.onnx as well, calibrated on persons of the store.")
 @click.option("--persons", default=128, show_default=True, type=click.IntRange(min=1), help="Persons to calibrate on.")
 @click.option("--images", type=click.Path(path_type=Path), help="Photos of --annotations.")
 @click.option("--annotations", type=click.Path(path_type=Path), help="Measure the AP of each file on these persons.")
@@ -37,17 +41,20 @@ def command(
     """Write the student of RUN as ONNX: uint8 RGB crops (batch, height, width, 3) in, heatmaps out.
 
     The file holds the normalisation, and names its frame, its sizes and its keypoints in its metadata. It is compared
-    with torch before it gets its name. It is a teacher, too: kdcache evaluate --teacher onnx:FILE?frame=udp.
+    with torch on persons of the store, or else on rendered ones, before it gets its name. It is a teacher, too:
+    kdcache evaluate --teacher onnx:FILE?frame=udp.
     """
-    if int8 and store is None:
-        raise click.UsageError("--int8 needs --store: the persons that it is calibrated on")
     if (images is None) != (annotations is None):
         raise click.UsageError("give both --images and --annotations, or none of them")
     from student.checkpoint import load_student
     from student.export import export_onnx
 
     student, settings = load_student(run, "last" if weights == "last" else "best")
-    opened = _open(store) if store else None
+    opened = _open(store) if store else training_store(run)
+    if int8 and opened is None:
+        raise click.UsageError(
+            "--int8 needs --store: a store with crops, of persons to calibrate on; none that RUN was trained from opens"
+        )
     size = settings.model.input_size
     crops = person_crops(opened, CHECKED, size) if opened else rendered_crops(CHECKED, size)
     path = out or run / f"{settings.name}.onnx"
@@ -89,6 +96,20 @@ def rendered_crops(count: int, input_size: tuple[int, int]) -> "Crops":
 
     people = [make_standing(seed, size=RENDERED) for seed in range(count)]
     return np.stack([cut(one.image, crop_to_image(one.label.box, "udp", input_size)[0], input_size) for one in people])
+
+
+def training_store(run: Path) -> "HeatmapStore | None":
+    """The first store with crops that RUN was trained from and that is still there; None where there is none."""
+    from student.checkpoint import read_record
+
+    for teacher in read_record(run).get("teachers", []):
+        try:
+            store = _open(teacher["store"])
+        except (OSError, ValueError):  # moved, deleted, unfinished, or on a server that does not answer
+            continue
+        if store.spec.crops is not None:
+            return store
+    return None
 
 
 def _open(store: str) -> "HeatmapStore":

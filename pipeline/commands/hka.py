@@ -5,6 +5,12 @@ from typing import Any
 
 import click
 
+from pipeline.commands.asked import BOXES, asked_persons, exif
+from pipeline.commands.ignored import refuse
+
+MEASURING = ("boxes", "score_threshold", "exif", "convention", "calibration", "overlay")  # not with --evaluate
+EVALUATING = ("image_root", "annotations", "rendered", "heights", "seed")  # with it alone
+
 
 @click.command("hka")
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path))
@@ -12,8 +18,9 @@ import click
     "--student", "students", multiple=True, metavar="RUN", help="Folder of a run. With --evaluate, any number."
 )
 @click.option("--teacher", "teachers", multiple=True, metavar="REF", help="A teacher. With --evaluate, any number.")
-@click.option("--boxes", type=click.Path(path_type=Path), help="Boxes, as detectors write them, or COCO annotations.")
+@click.option("--boxes", type=click.Path(path_type=Path), help=BOXES)
 @click.option("--score-threshold", default=0.0, show_default=True, help="Leave out boxes below it.")
+@exif
 @click.option("--convention", type=click.Choice(["varus", "valgus"]), default="varus", show_default=True,
               help="Which of the two is positive.")  # fmt: skip
 @click.option("--min-score", default=0.3, show_default=True, help="Refuse legs with a joint below it.")
@@ -21,7 +28,9 @@ import click
     "--calibration", type=click.Path(path_type=Path), help="What `--evaluate --out` wrote: correct by its line."
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Write .csv or .json here; with --evaluate .json, and plots."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write .csv or .json here; with --evaluate .json, and beside it the table as .md and plots as .png and .svg.",
 )
 @click.option("--overlay", type=click.Path(path_type=Path), help="Write each photo with its legs into this folder.")
 @click.option("--evaluate", is_flag=True, help="Measure the error instead.")
@@ -34,8 +43,14 @@ import click
 @click.option("--flip/--no-flip", default=True, show_default=True, help="Average with the mirrored crop.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
+@click.pass_context
 def command(
-    images: tuple[Path, ...], students: tuple[str, ...], teachers: tuple[str, ...], evaluate: bool, **options: Any
+    context: click.Context,
+    images: tuple[Path, ...],
+    students: tuple[str, ...],
+    teachers: tuple[str, ...],
+    evaluate: bool,
+    **options: Any,
 ) -> None:
     """Measure the hip-knee-ankle angle of each leg in IMAGES: photos, or folders of photos.
 
@@ -51,8 +66,10 @@ def command(
             raise click.UsageError("--evaluate takes no IMAGES: give --images DIR --annotations FILE")
         if not references:
             raise click.UsageError("give --student RUN or --teacher REF, as often as there are networks to compare")
+        refuse(context, MEASURING, "--evaluate measures annotated and rendered people")
         _evaluate(references, options)
         return
+    refuse(context, EVALUATING, "it is for --evaluate")
     if not images:
         raise click.UsageError("no IMAGES: give photos or folders of photos, or --evaluate")
     if len(references) != 1:
@@ -65,7 +82,7 @@ def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) 
     from pipeline.hka_predict import joints_in_photos
     from pipeline.hka_quality import Limits
     from pipeline.hka_table import as_text, leg_rows, read_calibration, write_rows
-    from pipeline.photo_boxes import boxes_from_file, find_photos, whole_photos
+    from pipeline.photo_boxes import find_photos
     from pipeline.teachers import load_teacher
 
     out, convention, calibration_file = options["out"], options["convention"], options["calibration"]
@@ -73,7 +90,7 @@ def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) 
         raise click.UsageError(f"--out {out}: expected a name that ends in .csv or .json")
     photos = find_photos(images)
     boxes = options["boxes"]
-    asked = boxes_from_file(boxes, photos, options["score_threshold"]) if boxes else whole_photos(photos)
+    asked = asked_persons(photos, boxes, options["score_threshold"], options["exif"])
     teacher = load_teacher(reference, device=options["device"])
     calibration = read_calibration(calibration_file, teacher.digest) if calibration_file else None
     joints = joints_in_photos(
@@ -81,23 +98,25 @@ def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) 
     )
     limits = Limits(min_score=options["min_score"])
     rows = leg_rows(asked, joints, convention=convention, limits=limits, calibration=calibration)
+    settings = {
+        "network": teacher.name,
+        "digest": teacher.digest,
+        "convention": f"{convention} positive",
+        "flip": options["flip"],
+        "boxes": "whole photo" if boxes is None else str(boxes),
+        "pixels": "upright by EXIF" if asked.upright else "as stored",
+        "min_score": options["min_score"],
+        "calibration": calibration and calibration.to_json(),
+    }
     if out is not None:
-        settings = {
-            "network": teacher.name,
-            "digest": teacher.digest,
-            "convention": f"{convention} positive",
-            "flip": options["flip"],
-            "boxes": "whole photo" if boxes is None else str(boxes),
-            "calibration": calibration and calibration.to_json(),
-        }
         write_rows(out, rows, settings)
     if options["overlay"] is not None:
-        write_overlays(options["overlay"], asked, joints, rows)
-    click.echo(as_text(rows, convention))
+        write_overlays(options["overlay"], asked, joints, rows, settings)
+    click.echo(as_text(rows, settings))
 
 
 def _evaluate(references: list[str], options: dict[str, Any]) -> None:
-    from pipeline.evaluate import write_json
+    from pipeline.evaluate import write_json, write_text
     from pipeline.hka_evaluate import evaluate_exact, evaluate_teacher, render_people, with_visible_legs
     from pipeline.hka_figure import draw
     from pipeline.hka_report import report, table
@@ -125,11 +144,14 @@ def _evaluate(references: list[str], options: dict[str, Any]) -> None:
                 flip=options["flip"],
                 batch_size=options["batch_size"],
                 device=options["device"],
+                min_score=options["min_score"],
             )
         )
+    printed = table(results)
     if out is not None:
         settings = {
             "flip": options["flip"],
+            "min_score": options["min_score"],
             "boxes": "ground truth",
             "rendered_people": options["rendered"],
             "heights": heights,
@@ -139,8 +161,9 @@ def _evaluate(references: list[str], options: dict[str, Any]) -> None:
         }
         for picture in draw(results, out):
             click.echo(picture)
+        write_text(out.with_suffix(".md"), printed + "\n")
         write_json(out, report(results, settings))
-    click.echo(table(results))
+    click.echo(printed)
 
 
 def _heights(text: str) -> list[int]:

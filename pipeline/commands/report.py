@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.commands.asked import asked_persons
+
 if TYPE_CHECKING:
     from pipeline.subjects import Subjects
 
 PATH = click.Path(path_type=Path)
+ANY_PHOTOS = (
+    "Boxes instead of annotations; both are of photos as stored. Without either each photo is one person, and is "
+    "turned upright as its EXIF orientation says."
+)
 ROWS = click.option(
     "--rows",
     required=True,
@@ -55,7 +61,7 @@ def chart(rows: str, out: Path) -> None:
 @command.command("heatmaps")
 @click.option("--images", required=True, type=PATH, help="Folder of photos.")
 @click.option("--annotations", type=PATH, help="COCO person_keypoints file of these photos.")
-@click.option("--boxes", type=PATH, help="Boxes instead of annotations; without either each photo is one person.")
+@click.option("--boxes", type=PATH, help=ANY_PHOTOS)
 @click.option("--teacher", multiple=True, metavar="REF", help="A column: what this teacher sees.")
 @click.option("--store", metavar="URL", help="A column: what this store holds of the annotated persons.")
 @click.option("--run", multiple=True, type=PATH, help="A column: what this student sees.")
@@ -98,14 +104,14 @@ def heatmaps(
     for folder in run:
         student = load_teacher(f"student:{folder}", device)
         columns.append(network_column(student, student.name, subjects, flip=flip))
-    write_figure(out, heatmap_panel(subjects, columns))
+    write_figure(out, heatmap_panel(subjects, columns, device=device))
     click.echo(out)
 
 
 @command.command("predictions")
 @click.option("--images", required=True, type=PATH, help="Folder of photos.")
 @click.option("--annotations", type=PATH, help="COCO person_keypoints file: its boxes are looked at.")
-@click.option("--boxes", type=PATH, help="Boxes instead of annotations; without either each photo is one person.")
+@click.option("--boxes", type=PATH, help=ANY_PHOTOS)
 @click.option("--run", type=PATH, help="The student that is shown.")
 @click.option("--teacher", metavar="REF", help="A teacher instead of a student.")
 @click.option("--photos", default=6, show_default=True, type=click.IntRange(min=1), help="Photos to show.")
@@ -137,13 +143,12 @@ def predictions(
         subjects = whole_groups(from_coco(annotations), images, photos)
     else:
         subjects = _any_photos(images, boxes, photos)
-    write_picture(out, draw(load_teacher(teacher or f"student:{run}", device), subjects, flip=flip))
+    write_picture(out, draw(load_teacher(teacher or f"student:{run}", device), subjects, flip=flip, device=device))
     click.echo(out)
 
 
 def _any_photos(images: Path, boxes: Path | None, count: int) -> "Subjects":
-    from pipeline.photo_boxes import boxes_from_file, find_photos, whole_photos
+    from pipeline.photo_boxes import find_photos
     from pipeline.subjects import from_photos
 
-    photos = find_photos([images])
-    return from_photos(boxes_from_file(boxes, photos) if boxes else whole_photos(photos), count)
+    return from_photos(asked_persons(find_photos([images]), boxes), count)

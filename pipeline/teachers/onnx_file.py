@@ -1,5 +1,6 @@
 """Any pose network in an ONNX file."""
 
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,26 @@ class OnnxTeacher:
     def digest(self) -> str:
         """sha256 over the file and what is done before it."""
         return digest_of(self.path, "bytes" if self.bytes_in else "ImageNet mean and std", self.frame)
+
+    @cached_property
+    def graph(self) -> Any:
+        """The file's graph, without weights that lie in files beside it."""
+        import onnx
+
+        return onnx.load(self.path, load_external_data=False).graph
+
+    @property
+    def dtype(self) -> str:
+        """int8 where the graph quantises what flows through it, else float32."""
+        return "int8" if any(node.op_type == "QuantizeLinear" for node in self.graph.node) else "float32"
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in the file's initialisers, but for int64 ones, which are shapes and indices."""
+        import onnx
+
+        weights = (i for i in self.graph.initializer if i.data_type != onnx.TensorProto.INT64)
+        return sum(math.prod(weight.dims) for weight in weights)
 
     def __call__(self, crops: Crops) -> Maps:
         """Heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""

@@ -36,6 +36,7 @@ class VitPoseTeacher:
         height, width = config.backbone_config.image_size
         self.input_size = (height, width)
         self.heatmap_size = (height // 4, width // 4)  # both heads raise the patches of 16 by four
+        self.folded = config.backbone_config.num_experts > 1
         self.device, self.threads, self.compiled = pick_device(device), threads, compiled
         self.dtype = dtype_on(self.device)
 

@@ -1,0 +1,54 @@
+"""`kdcache report heatmaps` and `predictions` of photos about which nothing is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from cache_tools.images import read_image
+from pipeline import panels
+from pipeline.cli import kdcache
+from pipeline.commands.export import rendered_crops
+from pipeline.overlay import write_picture
+from pipeline.photo_boxes import find_photos, whole_photos
+from pipeline.subjects import from_photos
+from pipeline.teachers import load_teacher
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five photos of a rendered person each."""
+    photos = tmp_path_factory.mktemp("photos")
+    for number, crop in enumerate(rendered_crops(5, (128, 96))):
+        write_picture(photos / f"{number}.png", crop)
+    return photos
+
+
+@pytest.mark.parametrize(("name", "options"), [("heatmaps", ["--persons", "2"]), ("predictions", ["--photos", "3"])])
+def test_a_folder_without_boxes_or_annotations(
+    name: str, options: list[str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices: set[str] = set()
+    module = "pipeline.panels" if name == "heatmaps" else "student.predict"
+    original = panels.keypoints
+
+    def noted(*arguments: object, device: str = "auto") -> np.ndarray:
+        devices.add(device)
+        return original(*arguments, device=device)
+
+    monkeypatch.setattr(f"{module}.keypoints", noted)
+    command = ["report", name, "--images", str(folder), "--teacher", "student:demo", "--device", "cpu", *options]
+    out = tmp_path / "picture.png"
+    CliRunner().invoke(kdcache, [*command, "--out", str(out)], catch_exceptions=False)
+    assert read_image(out).std() > 20
+    assert devices == {"cpu"}
+
+
+def test_many_subjects_go_through_the_network_in_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subjects, teacher = from_photos(whole_photos(find_photos([folder]))), load_teacher("student:demo", "cpu")
+    whole = panels.network_column(teacher, "at once", subjects)
+    monkeypatch.setattr(panels, "BATCH", 2)
+    parts = panels.network_column(teacher, "in three batches", subjects)
+    assert parts.maps.shape == (5, 17, 32, 24)
+    np.testing.assert_allclose(parts.maps, whole.maps, atol=1e-4)
