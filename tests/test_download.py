@@ -92,9 +92,16 @@ def test_a_server_without_ranges_is_read_from_the_start(server, tmp_path):
 def test_wrong_bytes_are_refused_and_removed(server, tmp_path):
     wanted = remote(server)
     server.files["file"] = CONTENT[:-1] + b"?"
-    with pytest.raises(ValueError, match=r"md5 .* expected"):
+    with pytest.raises(ValueError, match=r"do not have the md5 .* expected"):
         fetch(wanted, tmp_path / "file", wait=0)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_the_right_size_but_other_bytes_is_brought_anew(server, tmp_path):
+    wanted = remote(server)
+    (tmp_path / "file").write_bytes(CONTENT[:-1] + b"?")
+    assert fetch(wanted, tmp_path / "file", wait=0).read_bytes() == CONTENT
+    assert server.answers == [(200, 0)]
 
 
 def test_a_page_instead_of_the_file_is_told_from_its_size(server, tmp_path):
