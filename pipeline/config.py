@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from student.augment import recipe
 from student.settings import Name, Settings, StudentSettings
+from student.stream import stream_of
 
 
 class SplitConfig(Settings):
@@ -139,6 +140,12 @@ class Config(Settings):
         shown = [*self.report.students, *filter(None, [self.report.predictions_student])]
         _check_names("store.teachers", self.store.teachers, teachers)
         _check_names("report", shown, self.runs)
+        return self
+
+    @model_validator(mode="after")
+    def _one_stream_suits_all(self) -> "Config":
+        if self.one_stream:
+            stream_of([*self.runs.values()])
         return self
 
     @property

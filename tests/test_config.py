@@ -97,6 +97,7 @@ def test_every_key_is_explained() -> None:
         ({"data": {"root": "x"}}, r"data\.train"),
         ({"teachers": [{"name": "a b", "reference": "student:demo"}]}, r"teachers\.0\.name"),
         ({"report": {"students": ["smal"]}}, "report names 'smal': did you mean small"),
+        ({"one_stream": True, "students": [{"name": n, "train": {"seed": len(n)}} for n in ("a", "bb")]}, "train.seed"),
         ({"store": {"teachers": ["techer"]}}, "store.teachers names 'techer': did you mean teacher"),
         ({"defaults": {"augment": "lihgt"}, "students": [{"name": "a", "augment": {"flip": 0}}]}, "unknown augmentati"),
     ],

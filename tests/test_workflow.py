@@ -90,7 +90,7 @@ def test_settings_become_options(tmp_path: Path) -> None:
     teachers = [{"name": n, "reference": f"student:{n}"} for n in ("a", "b")]
     teachers[1]["expect_ap"] = 70
     students = [
-        {"name": "seen", "control": False, "train": {"evaluate_epochs": 1}},
+        {"name": "seen", "control": False, "train": {"evaluate_epochs": 1}, "distill": {"mode": "none"}},
         {"name": "asks", "control": False, "distill": {"mode": "live"}},
     ]
     changes = {"teachers": teachers, "students": students, "store": {"teachers": ["a", "b"], "unlabelled": True}}
