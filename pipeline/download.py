@@ -103,12 +103,12 @@ def download_detections(root: str | Path, remote: RemoteFile = DETECTIONS) -> Pa
 
 
 def fetch(remote: RemoteFile, target: Path, *, wait: float = 1.0) -> Path:
-    """Bring a file to `target`, going on from `target.part`; nothing is done where it is already there.
+    """Bring a file to `target`, going on from `target.part`; nothing is done where it is there and its checksum right.
 
     wait: seconds before the second try, doubled with each one that brings nothing. Raises OSError when no address
     answers, ValueError when the bytes are not the ones expected.
     """
-    if target.exists() and target.stat().st_size == remote.size:
+    if target.exists() and _is_whole(target, remote):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
@@ -136,7 +136,12 @@ def fetch(remote: RemoteFile, target: Path, *, wait: float = 1.0) -> Path:
                 )
             if fruitless:
                 time.sleep(min(wait * 2 ** (fruitless - 1), 60))
-    _check(part, remote)
+    if not _is_whole(part, remote):
+        part.unlink()
+        raise ValueError(
+            f"{remote.name}: {have} bytes do not have the {remote.algorithm} {remote.digest} that was expected. "
+            "The file was removed; download it again"
+        )
     os.replace(part, target)
     return target
 
@@ -202,16 +207,12 @@ def _hopeless(error: Exception) -> bool:
     return isinstance(error, ValueError)
 
 
-def _check(part: Path, remote: RemoteFile) -> None:
-    with part.open("rb") as file:
-        found = hashlib.file_digest(file, remote.algorithm).hexdigest()
-    size = part.stat().st_size
-    if size != remote.size or found != remote.digest:
-        part.unlink()
-        raise ValueError(
-            f"{remote.name}: {size} bytes with {remote.algorithm} {found}, expected {remote.size} bytes with "
-            f"{remote.digest}. The file was removed; download it again"
-        )
+def _is_whole(path: Path, remote: RemoteFile) -> bool:
+    """Whether a file has the size and the checksum that are expected."""
+    if path.stat().st_size != remote.size:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, remote.algorithm).hexdigest() == remote.digest
 
 
 def _ask_for_space(root: Path, archives: Sequence[Archive]) -> None:

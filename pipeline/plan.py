@@ -11,10 +11,13 @@ from functools import cache
 from typing import Literal
 
 from cache_tools.instances import from_coco
+from pipeline.boxes import detected
 from pipeline.config import Config, TeacherConfig
+from pipeline.teachers import VITPOSE_HUB, VITPOSE_NOT_ON_HUB, unknown_teacher
 from student.flops import count_costs
 from student.model import create_student
 from student.settings import ModelSettings
+from student.zoo import resolve
 
 STEP_PASSES = 3  # forward passes that a training step costs
 ROWS_OF = {"person_keypoints_train2017.json": 149_813, "person_keypoints_val2017.json": 6_352}  # published persons
@@ -65,28 +68,39 @@ def plan(config: Config, rows: int | None = None, val_persons: int | None = None
     """Estimate what the workflow of `config` costs.
 
     rows, val_persons: persons to train on and to evaluate, for data that is neither there nor COCO 2017.
-    Raises ValueError when they are needed and not given.
+    Raises ValueError when they are needed and not given, and for a teacher or a backbone that does not exist.
     """
+    _check_names(config)
     rows, rows_from = _persons(config, "train", rows)
     val_persons, val_from = _persons(config, "val", val_persons)
+    stores = len(config.cached_teachers)
     works = [*_caching(config, rows), *_training(config, rows), *_evaluation(config, val_persons)]
     return Plan(
         rows,
         val_persons,
         (rows_from, val_from),
-        rows * BYTES_OF[config.store.codec] * (1 + config.store.views),
-        rows * CROP_BYTES if config.store.crops else 0,
+        stores * rows * BYTES_OF[config.store.codec] * (1 + config.store.views),
+        stores * rows * CROP_BYTES if config.store.crops else 0,
         tuple(works),
         _live(config, rows),
     )
+
+
+def _check_names(config: Config) -> None:
+    """ValueError, with names that are near, for what a typo made; files and modules are asked when they are used."""
+    for reference in (teacher.reference for teacher in config.teachers):
+        if ":" not in reference and reference not in (*VITPOSE_HUB, "none"):
+            known = [*VITPOSE_HUB, "student:demo"]
+            raise ValueError(VITPOSE_NOT_ON_HUB.get(reference) or unknown_teacher(reference, known))
+    for run in config.runs.values():
+        resolve(run.model.backbone)
 
 
 def _caching(config: Config, rows: int) -> list[Work]:
     if all(run.distill.mode != "cached" for run in config.runs.values()):
         return []
     passes = rows * (1 + config.store.views) * (2 if config.store.flip else 1)
-    teacher = config.teachers[0]
-    return [Work("cache", teacher.name, teacher_flop(teacher.reference), passes)]
+    return [Work("cache", t.name, teacher_flop(t.reference), passes) for t in config.cached_teachers]
 
 
 def _training(config: Config, rows: int) -> list[Work]:
@@ -101,10 +115,19 @@ def _training(config: Config, rows: int) -> list[Work]:
 
 
 def _evaluation(config: Config, val_persons: int) -> list[Work]:
-    boxes = val_persons if config.evaluate.boxes == "gt" else max(val_persons, DETECTIONS)
-    passes = boxes * (2 if config.evaluate.flip else 1)
+    passes = _boxes(config, val_persons) * (2 if config.evaluate.flip else 1)
     teachers = [Work("evaluate", t.name, teacher_flop(t.reference), passes) for t in config.teachers]
     return teachers + [Work("evaluate", name, student_flop(run.model), passes) for name, run in config.runs.items()]
+
+
+def _boxes(config: Config, val_persons: int) -> int:
+    """How many boxes each evaluation looks into."""
+    if config.evaluate.boxes == "gt":
+        return val_persons
+    path, annotations = config.data.root / config.evaluate.boxes, config.data.path("val", "annotations")
+    if path.is_file() and annotations.is_file():
+        return len(detected(path, annotations, score_threshold=config.evaluate.score_threshold))
+    return max(val_persons, DETECTIONS)
 
 
 def _live(config: Config, rows: int) -> tuple[float, float] | None:
@@ -123,7 +146,8 @@ def _persons(config: Config, split: Literal["train", "val"], given: int | None) 
         return given, "as given"
     path = config.data.path(split, "annotations")
     if path.is_file():
-        return len(from_coco(path)), f"counted in {path}"
+        labelled = split == "val" or not config.store.unlabelled
+        return len(from_coco(path, labelled=labelled)), f"counted in {path}"
     if config.data.rendered:
         rendered = config.data.rendered
         return rendered.persons if split == "train" else rendered.val_persons, "to be rendered"

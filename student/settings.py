@@ -11,6 +11,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
+# Of a run or a teacher: it becomes the name of a folder.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 
@@ -92,7 +94,7 @@ class TrainSettings(Settings):
 class StudentSettings(Settings):
     """One student: its name in tables and folders, and all that its training depends on."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+    name: Name
     model: ModelSettings = ModelSettings()
     distill: DistillSettings = DistillSettings()
     augment: AugmentSettings | Literal["paper", "vitpose", "light", "none"] = "vitpose"

@@ -2,14 +2,18 @@
 
 import hashlib
 import io
+import json
 import threading
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from pipeline.commands.download import command
 from pipeline.download import Archive, RemoteFile, download_coco, fetch
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -92,9 +96,16 @@ def test_a_server_without_ranges_is_read_from_the_start(server, tmp_path):
 def test_wrong_bytes_are_refused_and_removed(server, tmp_path):
     wanted = remote(server)
     server.files["file"] = CONTENT[:-1] + b"?"
-    with pytest.raises(ValueError, match=r"md5 .* expected"):
+    with pytest.raises(ValueError, match=r"do not have the md5 .* expected"):
         fetch(wanted, tmp_path / "file", wait=0)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_the_right_size_but_other_bytes_is_brought_anew(server, tmp_path):
+    wanted = remote(server)
+    (tmp_path / "file").write_bytes(CONTENT[:-1] + b"?")
+    assert fetch(wanted, tmp_path / "file", wait=0).read_bytes() == CONTENT
+    assert server.answers == [(200, 0)]
 
 
 def test_a_page_instead_of_the_file_is_told_from_its_size(server, tmp_path):
@@ -141,6 +152,18 @@ def test_coco_is_unpacked_whole_and_only_once(server, tmp_path):
     answers = len(server.answers)
     download_coco(tmp_path, (labels, photos))
     assert len(server.answers) == answers
+
+
+def test_the_command_leaves_a_receipt_of_what_is_there(server, tmp_path, monkeypatch):
+    photos = archive(server, "val2017", [f"val2017/{i}.jpg" for i in range(3)])
+    monkeypatch.setattr("pipeline.download.download_coco", partial(download_coco, archives=(photos,)))
+    asked = ["coco", str(tmp_path / "data"), "--receipt", str(tmp_path / "receipt.json")]
+    for _ in range(2):
+        assert CliRunner().invoke(command, asked).exit_code == 0
+        paths = json.loads((tmp_path / "receipt.json").read_text())["paths"]
+        assert paths == [str(tmp_path / "data/val2017")]
+        (tmp_path / "receipt.json").unlink()
+    assert len(server.answers) == 1  # the second run found everything
 
 
 def test_a_half_unpacked_folder_does_not_count(server, tmp_path):

@@ -91,6 +91,41 @@ def test_unknown_data_and_unknown_networks_are_said_so():
     assert "not counted" in as_text(found, config, 10)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"teachers": [{"name": "t", "reference": "vitpose-plus-hug"}]}, "did you mean vitpose-plus-huge"),
+        ({"teachers": [{"name": "t", "reference": "vitpose-huge"}]}, "use vitpose-plus-huge"),
+        ({"students": [{"name": "s", "model": {"backbone": "Efficientnet_B9"}}]}, "did you mean Efficientnet_B"),
+    ],
+)
+def test_names_that_do_not_exist_are_named_with_those_near_them(change, message):
+    with pytest.raises(ValueError, match=message):
+        plan(parse_config(configuration(**change)))
+
+
+def test_a_detectors_boxes_are_counted_where_they_are(tmp_path):
+    joints = {"num_keypoints": 17, "keypoints": [5, 5, 2] * 17, "iscrowd": 0, "area": 100, "category_id": 1}
+    people = [{"id": n, "image_id": 1, "bbox": [0, 0, 10, 10], **joints} for n in range(2)]
+    image = {"id": 1, "file_name": "1.jpg", "width": 20, "height": 20}
+    found = [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 10, 10], "score": s} for s in (0.1, 0.5, 0.9)]
+    coco = {"images": [image], "annotations": people, "categories": [{"id": 1, "name": "person"}]}
+    (tmp_path / "val.json").write_text(json.dumps(coco))
+    (tmp_path / "boxes.json").write_text(json.dumps(found))
+    split = {"images": ".", "annotations": "val.json"}
+    data = {"root": str(tmp_path), "train": split, "val": split}
+    boxes = {"boxes": "boxes.json", "flip": False, "score_threshold": 0.3}
+    config = parse_config(configuration(data=data, evaluate=boxes))
+    assert {work.passes for work in plan(config).works if work.stage == "evaluate"} == {2}
+
+
+def test_every_cached_teacher_is_counted():
+    teachers = [{"name": size, "reference": f"vitpose-plus-{size}"} for size in ("small", "base")]
+    found = plan(parse_config(configuration(teachers=teachers, store={"teachers": ["small", "base"]})))
+    assert [work.name for work in found.works if work.stage == "cache"] == ["small", "base"]
+    assert found.heatmap_bytes == 2 * 149_813 * 696
+
+
 def test_hours_follow_from_the_speed_and_everything_is_marked_as_an_estimate(tmp_path):
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(configuration()))
     slow, fast = (

@@ -52,13 +52,20 @@ def test_the_command_trains_several_and_writes_a_receipt(store, tmp_path) -> Non
     (tmp_path / "students.yaml").write_text(json.dumps(students))  # JSON is YAML
     result = command(
         store.url, "--students", str(tmp_path / "students.yaml"), "--out", str(tmp_path / "runs"), "--device", "cpu",
-        "--epochs", "1", "-s", "model.head_channels=8", "--receipt", str(tmp_path / "receipt.json"),
+        "--epochs", "1", "-s", "model.head_channels=8", "--receipt", str(tmp_path / "receipts"),
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "epochs: 1.0" in result.stdout
-    receipt = json.loads((tmp_path / "receipt.json").read_text())
-    assert [r["name"] for r in receipt["runs"]] == ["one", "two"]
+    for name in ("one", "two"):
+        assert json.loads((tmp_path / "receipts" / f"{name}.json").read_text())["name"] == name
     assert read_record(tmp_path / "runs" / "two")["settings"]["model"]["head_channels"] == 8
+
+
+def test_ap_while_training_needs_persons_to_measure_it_on(store, tmp_path) -> None:
+    result = command(store.url, "--out", str(tmp_path / "run"), "-s", "train.evaluate_epochs=1")
+    assert result.returncode == 2
+    assert "--val-images" in result.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_limits_training_is_a_command(store, tmp_path) -> None:

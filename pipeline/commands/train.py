@@ -49,7 +49,9 @@ FLAGS = {
 @click.option("--device", default="auto", show_default=True)
 @click.option("--overwrite", is_flag=True, help="Begin again where --out holds a run of other settings.")
 @click.option(
-    "--receipt", type=click.Path(path_type=Path), help="Write the finished run's record here, too, last of all."
+    "--receipt",
+    type=click.Path(path_type=Path),
+    help="Write the finished run's record here, too, last of all; of several, a folder that gets a NAME.json each.",
 )
 def command(
     stores: tuple[str, ...],
@@ -88,6 +90,8 @@ def command(
         twice = sorted({run.name for run in runs if runs.count(run) > 1})
         if twice:
             raise ValueError(f"names are folders, so each may stand once; found twice: {', '.join(twice)}")
+    if val_images is None and any(student.train.evaluate_epochs for student in chosen):
+        raise click.UsageError("train.evaluate_epochs needs --val-images and --val-annotations: what AP is measured on")
 
     from student.train import train
 
@@ -112,7 +116,11 @@ def command(
     if receipt is not None:
         from pipeline.evaluate import write_json
 
-        write_json(receipt, records[0] if students is None else {"runs": records})
+        if students is None:
+            write_json(receipt, records[0])
+        else:
+            for record in records:
+                write_json(receipt / f"{record['name']}.json", record)
 
 
 def _change(text: str) -> tuple[str, Any]:
@@ -148,7 +156,7 @@ def _load(source: str) -> Any:
 
 
 def _several(source: str) -> list[Any]:
-    if not Path(source).is_file() and not source.lstrip().startswith("["):
+    if not source.lstrip().startswith("[") and not Path(source).is_file():
         names = [name.strip() for name in source.split(",") if name.strip()]
         return [{"name": name.removeprefix("timm:"), "model": {"backbone": name}} for name in names]
     data = _load(source)
