@@ -11,7 +11,8 @@ import torch
 from cache_tools.store import HeatmapStore
 from student.distributed import Place
 from student.learner import Learner
-from student.loader import LiveTeacher, TrainLoader
+from student.live_maps import LiveTeacher
+from student.loader import TrainLoader
 from student.predict import torch_device
 from student.settings import StudentSettings
 from student.stream import stream_of

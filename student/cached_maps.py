@@ -99,7 +99,7 @@ class CachedMaps:
         size, settings = self.settings.heatmap_size, self.settings
         if self.views and maps.shape[-2:] == size:
             return maps  # the view *is* the teacher's
-        if self.views or settings.replay is None:
+        if self.views:
             return replay(maps, student_to_teacher, torch.zeros_like(flipped), size, "warp")
         return replay(
             maps,

@@ -12,7 +12,7 @@ from cache_tools.store import HeatmapStore
 from student import checkpoint
 from student.distributed import Place
 from student.learner import Learner
-from student.loader import LiveTeacher
+from student.live_maps import LiveTeacher
 
 Board = Callable[[Mapping[str, Any]], None]
 

@@ -23,7 +23,8 @@ from cache_tools.store import HeatmapStore
 from student import checkpoint, journal
 from student.distributed import any_process, join, mean_labelled_joints, wait_for_all
 from student.learner import Evaluate, Learner
-from student.loader import Batch, LiveTeacher, TrainLoader
+from student.live_maps import LiveTeacher
+from student.loader import Batch, TrainLoader
 from student.losses import distillation_loss
 from student.settings import StudentSettings
 from student.stopping import StopSignals
