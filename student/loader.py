@@ -23,9 +23,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cache_tools.geometry import Matrix, cell_to_crop, compose
+from cache_tools.geometry import Matrix, cell_to_crop
 from cache_tools.store import HeatmapStore
-from student.cached_maps import CachedMaps, same_rows
+from student.cached_maps import CachedMaps, fits_memory, same_rows
 from student.distributed import Place
 from student.heatmaps import render_targets, target_weight
 from student.live_maps import LiveMaps, LiveTeacher
@@ -100,7 +100,8 @@ class TrainLoader:
         self.photos = Photos(with_crops, None if with_crops.spec.crops is not None else photos)
         wanted = self.cuda if cut_on_device is None else cut_on_device
         self.cut_on_device = wanted and self.photos.stored and self.live is None
-        near = all(cache.in_memory for cache in self.caches)
+        # whether it is used or not, so that runs with and without a teacher see the same rows in the same order
+        near = all(fits_memory(store, rows, settings.memory_gib) for store in stores)
         self.sampler = Sampler(
             rows,
             settings.batch_size,
@@ -156,9 +157,8 @@ class TrainLoader:
                 send()  # before the step: threads work while it runs
                 yield batch
         finally:
-            for future, _ in waiting:
-                future.cancel()
-            wait([future for future, _ in waiting])  # the ring is whole again when the next call begins
+            # the ring is whole again when the next call begins; who was cancelled never ends
+            wait([future for future, _ in waiting if not future.cancel()])
 
     # --- in the threads
 
@@ -181,8 +181,8 @@ class TrainLoader:
             slot.put(name, getattr(plan, name))
         slot.put("xy_cells", plan.xy_cells.astype(np.float32))
         if self.cut_on_device:
-            image_to_canvas = self.photos.copy(rows, slot.view("pixels"))
-            slot.put("view_to_canvas", compose(plan.view_to_image, image_to_canvas).astype(np.float32))
+            view_to_canvas = self.photos.copy(rows, plan.view_to_image, slot.view("pixels"))
+            slot.put("view_to_canvas", view_to_canvas.astype(np.float32))
             return
         views: list[tuple[Matrix, NDArray[np.uint8]]] = [(plan.view_to_image, slot.view("pixels"))]
         if self.live is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn_store import CELLS, COLOURS, INPUT, STREAM, draw, take, write_store
+from drawn_store import CELLS, COLOURS, INPUT, STREAM, SeeingTeacher, draw, take, write_store
 from numpy.typing import NDArray
 
 from cache_tools.coco import MIRROR
@@ -132,8 +132,10 @@ def test_batches_depend_on_neither_threads_nor_where_one_begins(store) -> None:
         assert all(same(a, b) for a, b in zip(plain, other, strict=True))
 
 
-def test_views_cut_by_threads_and_on_the_device_differ_by_rounding_alone(store) -> None:
-    for threads, device in zip(take(store), take(store, cut_on_device=True), strict=True):
+@pytest.mark.parametrize("size", [INPUT, (64, 48)], ids=["as dense", "half as dense"])
+def test_views_cut_by_threads_and_on_the_device_differ_by_rounding_alone(store, size) -> None:
+    settings = replace(STREAM, input_size=size, heatmap_size=(size[0] // 4, size[1] // 4))
+    for threads, device in zip(take(store, settings), take(store, settings, cut_on_device=True), strict=True):
         difference = np.abs(colours(threads) - colours(device))
         assert np.quantile(difference, 0.999) < 1.0
         assert torch.equal(threads.teacher, device.teacher)
@@ -146,6 +148,18 @@ def test_photos_give_the_batches_that_stored_crops_give(store, photos, tmp_path)
     for stored, read in zip(take(store), take(bare, photos=photos), strict=True):
         assert np.mean((colours(stored) - colours(read)) ** 2) < 255**2 / 10 ** (30 / 10)  # PSNR above 30 dB
         assert torch.equal(stored.teacher, read.teacher)
+
+
+@pytest.mark.parametrize("memory_gib", [4.0, 0.0], ids=["in memory", "on disk"])
+def test_rows_come_in_the_same_order_with_a_teacher_and_without(store, memory_gib) -> None:
+    orders = [
+        np.concatenate(
+            [batch.plan.rows for batch in take(store, replace(STREAM, memory_gib=memory_gib, **way), **more)]
+        )
+        for way, more in (({}, {}), ({"replay": None}, {}), ({"live": True}, {"teacher": SeeingTeacher()}))
+    ]
+    assert all(np.array_equal(orders[0], order) for order in orders)
+    assert np.array_equal(orders[0], Sampler(ROWS, 8, 3, None if memory_gib else 16).epoch(0))
 
 
 def test_a_store_too_large_for_memory_gives_the_same_maps(store) -> None:
@@ -162,10 +176,14 @@ def test_a_store_too_large_for_memory_gives_the_same_maps(store) -> None:
     assert sorted(order) == list(range(ROWS))
 
 
-def test_far_persons_are_decoded_small(store) -> None:
+@pytest.mark.parametrize("way", ["threads", "device", "photos"])
+def test_far_persons_are_decoded_small(store, photos, way) -> None:
     """At a quarter of the input size photos are decoded at half their size; what is seen stays in place."""
     small = replace(STREAM, input_size=(64, 32), heatmap_size=(16, 8), augment=recipe("none"))
-    with TrainLoader([store], small) as loader:
+    more = {"threads": {}, "device": {"cut_on_device": True}, "photos": {"photos": photos}}[way]
+    if way == "photos":
+        store = write_store(photos / "bare.zarr", photos, store.instances, crops=False)
+    with TrainLoader([store], small, **more) as loader:
         (batch, *_) = loader.batches(0, 1)
         xy = apply(cell_to_crop("udp", (64, 32), (16, 8)), batch.plan.xy_cells)
     pixels = colours(batch)
@@ -200,6 +218,16 @@ def test_leaving_early_and_closing_twice_is_fine_and_the_ring_is_whole_again(sto
     assert same(first, next(iter(loader.batches(0, 1000))))
     loader.close()
     loader.close()
+
+
+@pytest.mark.timeout(20)
+def test_batches_end_after_the_loader_was_closed(store) -> None:
+    """What was waiting for a thread then is cancelled, and nobody waits for it."""
+    loader = TrainLoader([store], STREAM)
+    batches = loader.batches(0, 1000)
+    next(batches)
+    loader.close()
+    batches.close()
 
 
 def test_students_of_one_stream_must_want_the_same_batches() -> None:
