@@ -34,7 +34,7 @@ def student(width: int, steps: int, rows: int) -> StudentSettings:
                 "backbone": "timm:resnet10t", "backbone_options": {"channels": channels, "stem_width": 8},
                 "head": "lateral", "head_channels": 16, "weights": "none", "input_size": (128, 96), "sigma": 1.5,
             },
-            "train": {"epochs": steps * 16 / rows, "batch_size": 16, "lr": 2e-3, "warmup_epochs": 0.2, "log_steps": 1},
+            "train": {"epochs": steps * 16 / rows, "batch_size": 16, "lr": 2e-3, "log_steps": 1},
         }
     )  # fmt: skip
 

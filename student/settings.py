@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 
 class Settings(BaseModel):
@@ -78,7 +78,7 @@ class TrainSettings(Settings):
     lr: float = Field(3e-4, gt=0)
     optimizer: str = "adamw"
     weight_decay: float = Field(0.05, ge=0)
-    warmup_epochs: float = Field(5, ge=0)
+    warmup_epochs: float | None = Field(None, ge=0)  # by default 5, and a tenth of the run at most
     clip_grad: float | None = Field(5.0, gt=0)
     ema_decay: float | None = Field(
         0.9998, gt=0, lt=1
@@ -94,6 +94,14 @@ class TrainSettings(Settings):
     evaluate_persons: int = Field(500, gt=0)
     checkpoint_minutes: float = Field(5, gt=0)
     max_rows: int | None = Field(None, gt=0)  # train on the first n rows of the store alone: for trials
+
+    @field_validator("warmup_epochs")
+    @classmethod
+    def _rises_and_falls(cls, warmup: float | None, info: ValidationInfo) -> float | None:
+        epochs = info.data.get("epochs")  # none where that is a mistake itself
+        if warmup and epochs is not None and warmup >= epochs:
+            raise ValueError(f"a run of {epochs:g} epochs would end before its warm-up; leave it out for a tenth of it")
+        return warmup
 
 
 class StudentSettings(Settings):
