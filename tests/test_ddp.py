@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from drawn_store import draw, settings, write_store
-from test_train import ROWS
+from short_run import ROWS
 
 from cache_tools.store import HeatmapStore
 from student.checkpoint import read_record

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import torch
 from drawn_store import draw, settings, write_store
+from short_run import ROWS
 
 from cache_tools.store import HeatmapStore
 from student.checkpoint import read_record
 from student.train import train
-
-ROWS = 24
 
 
 @pytest.fixture(scope="module")
