@@ -21,7 +21,7 @@ ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 def run(store: HeatmapStore, out: Path, *students: StudentSettings, **more: Any) -> list[dict[str, Any]]:
     chosen = students or (settings(),)
     runs = [out] if len(chosen) == 1 else [out / s.name for s in chosen]
-    return train([store], chosen, runs, device="cpu", say=lambda line: None, **more)
+    return train([store], chosen, runs, device="cpu", **({"say": lambda line: None} | more))
 
 
 def weights(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
