@@ -104,7 +104,7 @@ def test_half_a_last_line_of_the_log_is_forgotten(run) -> None:
     checkpoint.append_log(run, {"step": 20})
     assert checkpoint.read_log(run) == [{"step": 10}, {"step": 20}]
     (run / "log.jsonl").write_text('{"st\n{"step": 20}\n')
-    with pytest.raises(ValueError, match="Expecting|Unterminated"):
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
         checkpoint.read_log(run)
 
 
@@ -149,7 +149,7 @@ def test_a_folder_with_what_a_killed_process_left_is_new(tmp_path) -> None:
     (tmp_path / "resume.pt").write_bytes(b"whole")
     checkpoint.sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["resume.pt"]
-    with pytest.raises(ValueError, match="without run.json, yet not empty"):
+    with pytest.raises(ValueError, match=r"without run\.json, yet not empty"):
         checkpoint.state_of(tmp_path, settings, {})
 
 

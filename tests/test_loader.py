@@ -132,9 +132,11 @@ def test_batches_depend_on_neither_threads_nor_where_one_begins(store) -> None:
         assert all(same(a, b) for a, b in zip(plain, other, strict=True))
 
 
-@pytest.mark.parametrize("size", [INPUT, (64, 48)], ids=["as dense", "half as dense"])
-def test_views_cut_by_threads_and_on_the_device_differ_by_rounding_alone(store, size) -> None:
-    settings = replace(STREAM, input_size=size, heatmap_size=(size[0] // 4, size[1] // 4))
+@pytest.mark.parametrize(("size", "colour"), [(INPUT, 0.0), (INPUT, 0.4), ((64, 48), 0.0)])
+def test_views_cut_by_threads_and_on_the_device_differ_by_rounding_alone(store, size, colour) -> None:
+    """At 64x48 stored crops are twice as dense as the view."""
+    augment = recipe("vitpose").model_copy(update={"colour": colour})
+    settings = replace(STREAM, input_size=size, heatmap_size=(size[0] // 4, size[1] // 4), augment=augment)
     for threads, device in zip(take(store, settings), take(store, settings, cut_on_device=True), strict=True):
         difference = np.abs(colours(threads) - colours(device))
         assert np.quantile(difference, 0.999) < 1.0
@@ -260,3 +262,21 @@ def test_a_gpu_gets_the_batches_that_a_cpu_gets(store) -> None:
         assert (cpu.images - gpu.images.cpu()).abs().max() < 0.03
         assert torch.allclose(cpu.targets, gpu.targets.cpu(), atol=1e-5)
         assert torch.allclose(cpu.teacher, gpu.teacher.cpu(), atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_slow_copies_and_slow_steps_never_meet_in_the_ring(store) -> None:
+    """No slot is filled while it is copied, and no batch given back while a step reads it."""
+    from student.distributed import Place
+
+    found = []
+    with TrainLoader([store], STREAM, place=Place(torch.device("cuda", 0)), cut_on_device=False) as loader:
+        for batch in loader.batches(0, 60):
+            torch.cuda._sleep(3_000_000)  # cycles: the step, which reads the batch a few milliseconds later
+            found.append([t.clone() for t in (batch.images, batch.targets, batch.target_weight, batch.teacher)])
+            with torch.cuda.stream(loader._stream):
+                torch.cuda._sleep(5_000_000)  # before the next copy begins
+    for cpu, gpu in zip(take(store, stop=60), found, strict=True):
+        for one, other in zip((cpu.images, cpu.targets, cpu.target_weight, cpu.teacher), gpu, strict=True):
+            assert torch.allclose(one, other.cpu(), atol=1e-3)
