@@ -16,8 +16,7 @@ from small_build import BENCHMARKS, write_photos
 
 from cache_tools.store import HeatmapStore
 from pipeline.commands.train import command as train_command
-from student.checkpoint import read_log, read_record
-from student.train import train
+from student.checkpoint import read_log, read_record, resolved, write_record
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +114,9 @@ def test_boxes_alone_are_enough_for_a_teachers_word(tmp_path, monkeypatch) -> No
 def test_what_limits_training_is_a_command(store, tmp_path) -> None:
     from pipeline.commands.benchmark import command as benchmark
 
-    train([store], [settings(train__epochs=1)], [tmp_path / "run"], device="cpu", say=lambda line: None)
+    # an unfinished run, of a live teacher, from weights that cannot be had here
+    student = settings(distill__mode="live", model__weights="imagenet")
+    write_record(tmp_path / "run", {"name": "a", "settings": resolved(student)})
     asked = [
         str(tmp_path / "run"),
         "--loader",
@@ -125,7 +126,8 @@ def test_what_limits_training_is_a_command(store, tmp_path) -> None:
         "--out",
         str(tmp_path / "limits.json"),
     ]
-    result = CliRunner().invoke(benchmark, asked)
+    assert CliRunner().invoke(benchmark, asked).exit_code != 0  # nobody to ask
+    result = CliRunner().invoke(benchmark, [*asked, "--teacher", "test_train_command:live_teacher"])
     assert result.exit_code == 0, result.output
     assert "limits" in result.output
     assert json.loads((tmp_path / "limits.json").read_text())["batch_size"] == 8
