@@ -1,10 +1,11 @@
 """What a teacher costs in a training step: none, cached, live.
 
-    python benchmarks/step.py [--data ../shared/data/coco] [--rounds 3]
+    python benchmarks/step.py [--data ../shared/data/coco] [--rounds 9]
 
 A whole step, input path included, of Efficientnet_B0 at 256x192 on real photos: `none` sees the ground truth alone,
 `cached` replays stored heatmaps, `live` asks a network of ViTPose-S's size (no real weights, experts folded) every
-time. The arms take turns in short blocks, so that a busy machine slows all alike; CPU time of all threads counts.
+time. The arms take turns in short blocks, so that a busy machine slows all alike; CPU time of all threads counts, and
+what is printed is its median over the rounds, and the ratios' medians and quartiles, round by round.
 """
 
 import argparse
@@ -15,10 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from loader import make_store
+from loader import REAL, make_store, persons_of
 from numpy.typing import NDArray
 
-from cache_tools.instances import from_coco
 from cache_tools.store import HeatmapStore
 from pipeline.teachers.torch_network import run_network
 from pipeline.teachers.vitpose import fold, plus_network
@@ -55,11 +55,11 @@ class SmallVitPose:
 def main() -> None:
     """Run the arms in turns, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data" / "coco")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--data", type=Path, default=REAL)
+    parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    table = from_coco(options.data / "person_keypoints_train.json").take(slice(0, 128))
+    table = persons_of(options.data).take(slice(0, 128))
     seconds: dict[str, list[float]] = {arm: [] for arm in ARMS}
     with tempfile.TemporaryDirectory() as folder:
         store = make_store(Path(folder) / "store.zarr", table, options.data / "train")
@@ -69,12 +69,17 @@ def main() -> None:
                 took = arm.block()
                 if number:  # the first round warms up
                     seconds[name].append(took)
-    per_step = {arm: float(np.median(values)) for arm, values in seconds.items()}
     print(f"Efficientnet_B0, 256x192, batches of {BATCH}, CPU, {options.rounds} rounds of {STEPS} steps an arm")
-    print(f"\n{'':<8}{'CPU-s a step':>14}{'over none':>12}{'over cached':>13}")
+    print(f"\n{'':<8}{'CPU-s a step':>14}{'over none':>24}{'over cached':>24}")
     for arm in ARMS:
-        ratios = f"{per_step[arm] / per_step['none']:>12.3f}{per_step[arm] / per_step['cached']:>13.3f}"
-        print(f"{arm:<8}{per_step[arm]:>14.3f}{ratios}")
+        ratios = "".join(f"{spread(seconds[arm], seconds[base]):>24}" for base in ("none", "cached"))
+        print(f"{arm:<8}{np.median(seconds[arm]):>14.3f}{ratios}")
+
+
+def spread(seconds: list[float], base: list[float]) -> str:
+    """Median and quartiles of the ratio in each round."""
+    low, middle, high = np.percentile(np.divide(seconds, base), [25, 50, 75])
+    return f"{middle:.3f} ({low:.3f}-{high:.3f})"
 
 
 class Arm:

@@ -13,9 +13,8 @@ import time
 from pathlib import Path
 
 import torch
-from loader import make_store
+from loader import REAL, make_store, persons_of
 
-from cache_tools.instances import from_coco
 from cache_tools.store import HeatmapStore
 from student.checkpoint import read_log
 from student.settings import StudentSettings
@@ -34,7 +33,7 @@ def student(width: int, steps: int, rows: int) -> StudentSettings:
                 "backbone": "timm:resnet10t", "backbone_options": {"channels": channels, "stem_width": 8},
                 "head": "lateral", "head_channels": 16, "weights": "none", "input_size": (128, 96), "sigma": 1.5,
             },
-            "train": {"epochs": steps * 16 / rows, "batch_size": 16, "lr": 2e-3, "warmup_epochs": 0.2, "log_steps": 1},
+            "train": {"epochs": steps * 16 / rows, "batch_size": 16, "lr": 2e-3, "log_steps": 1},
         }
     )  # fmt: skip
 
@@ -42,11 +41,11 @@ def student(width: int, steps: int, rows: int) -> StudentSettings:
 def main() -> None:
     """Train apart, then together, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data" / "coco")
+    parser.add_argument("--data", type=Path, default=REAL)
     parser.add_argument("--steps", type=int, default=40)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    table = from_coco(options.data / "person_keypoints_train.json")
+    table = persons_of(options.data)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = make_store(folder / "store.zarr", table, options.data / "train")

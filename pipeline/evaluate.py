@@ -75,7 +75,7 @@ def evaluate(
         workers=workers,
         device=device,
         photo_sizes=[(int(h), int(w)) for h, w in asked.image_size],
-        progress=f"evaluate {predictor.name}",
+        progress=f"evaluate {predictor.name}" if max_persons is None else None,  # training has a bar of its own
     )
     protocol = {
         "predictor": predictor.name,

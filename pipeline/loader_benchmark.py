@@ -11,7 +11,8 @@ import torch
 from cache_tools.store import HeatmapStore
 from student.distributed import Place
 from student.learner import Learner
-from student.loader import LiveTeacher, TrainLoader
+from student.live_maps import LiveTeacher
+from student.loader import TrainLoader
 from student.predict import torch_device
 from student.settings import StudentSettings
 from student.stream import stream_of
@@ -32,7 +33,9 @@ def time_loader(
     """Wall seconds a step of the loader alone, of training steps on one batch alone, and of both; and what limits.
 
     Both near the larger of the two: threads and device work side by side. Near their sum: they share the same cores.
+    A live teacher is asked by the loader. The student's weights are random ones, which cost as much as any.
     """
+    settings = settings.model_copy(update={"model": settings.model.model_copy(update={"weights": "none"})})
     place = Place(torch_device(device))
     stream = stream_of([settings])
     with (

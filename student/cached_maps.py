@@ -31,6 +31,16 @@ def same_rows(stores: Sequence[HeatmapStore]) -> None:
             )
 
 
+def fits_memory(store: HeatmapStore, rows: int, memory_gib: float) -> bool:
+    """Whether so many rows of the store's maps, or of its views where there are any, are within `memory_gib`."""
+    return rows * _row_bytes(store) * max(store.spec.views, 1) <= memory_gib * 2**30
+
+
+def _row_bytes(store: HeatmapStore) -> int:
+    """Of one map of all joints, as integers."""
+    return int(np.prod(store.codec.code_shape)) * store.spec.joints * np.dtype(store.codec.dtype).itemsize
+
+
 class CachedMaps:
     """The maps of one store. `codes` and `matrices` prepare a batch on the CPU, `maps` ends it on the device."""
 
@@ -49,7 +59,7 @@ class CachedMaps:
         self.codec = DeviceCodec.of(store.codec, device)
         self.shape = (store.spec.joints, *store.codec.code_shape)
         self.torch_dtype = torch.from_numpy(np.empty(0, store.codec.dtype)).dtype
-        row_bytes = int(np.prod(self.shape)) * self.torch_dtype.itemsize * max(self.views, 1)
+        row_bytes = _row_bytes(store) * max(self.views, 1)
         self.in_memory = rows * row_bytes <= settings.memory_gib * 2**30
         self._resident: Tensor | None = None
         chunk = store.spec.chunk_rows
@@ -99,7 +109,7 @@ class CachedMaps:
         size, settings = self.settings.heatmap_size, self.settings
         if self.views and maps.shape[-2:] == size:
             return maps  # the view *is* the teacher's
-        if self.views or settings.replay is None:
+        if self.views:
             return replay(maps, student_to_teacher, torch.zeros_like(flipped), size, "warp")
         return replay(
             maps,

@@ -11,6 +11,7 @@ tensorboard/        the same numbers
 import io
 import json
 import os
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +32,7 @@ FREE = tuple(
     for name in ("workers", "checkpoint_minutes", "log_steps", "evaluate_epochs", "evaluate_persons", "compile")
 )
 State = Literal["new", "unfinished", "finished"]
+OUTPUTS = ("best.safetensors", "last.safetensors", "resume.pt", "log.jsonl")  # beside run.json
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -73,7 +75,7 @@ def state_of(run: Path, settings: StudentSettings, data: Mapping[str, Any], over
     overwrite: another run counts as none.
     """
     if not (run / "run.json").is_file():
-        if run.is_dir() and any(run.iterdir()):
+        if run.is_dir() and {*run.iterdir()} - {*_leftovers(run)}:
             raise ValueError(f"{run} is a folder without run.json, yet not empty: give another --out, or remove it")
         return "new"
     try:
@@ -110,15 +112,30 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def clear(run: Path) -> None:
-    """Remove what a run wrote, and nothing else."""
-    for name in ("run.json", "best.safetensors", "last.safetensors", "resume.pt", "log.jsonl"):
+def begin_again(run: Path, record: Mapping[str, Any]) -> None:
+    """Put a new run in place of what the folder holds of another, and remove nothing that no run wrote.
+
+    Killed between any two lines, the folder holds the old run without its last save, or the new one at its start.
+    """
+    (run / "resume.pt").unlink(missing_ok=True)
+    write_record(run, record)
+    for name in OUTPUTS:
         (run / name).unlink(missing_ok=True)
     board = run / "tensorboard"
     for events in board.glob("events.out.*"):
         events.unlink()
     if board.is_dir() and not any(board.iterdir()):
         board.rmdir()
+
+
+def sweep(run: Path) -> None:
+    """Remove temporaries that a killed process left."""
+    for path in _leftovers(run):
+        path.unlink(missing_ok=True)
+
+
+def _leftovers(run: Path) -> list[Path]:
+    return [path for name in ("run.json", *OUTPUTS) for path in run.glob(f".{name}.*")]  # see write_atomically
 
 
 def save_weights(path: Path, module: nn.Module) -> None:
@@ -180,7 +197,7 @@ def load_resume(run: Path, device: torch.device) -> dict[str, Any] | None:
         return None
     try:
         return torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, OSError) as error:
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
         raise ValueError(f"{path} is damaged ({error}): begin again with --overwrite") from error
 
 
@@ -192,9 +209,20 @@ def append_log(run: Path, entry: Mapping[str, Any]) -> None:
 
 
 def read_log(run: str | Path) -> list[dict[str, Any]]:
-    """Every entry of log.jsonl, in order of steps."""
+    """Every entry of log.jsonl, in order of steps; a last line that was cut off with the power is left out."""
     path = Path(run) / "log.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    if lines and not _is_json(lines[-1]):
+        lines.pop()
+    return [json.loads(line) for line in lines]
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def cut_log(run: Path, step: int) -> None:

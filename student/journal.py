@@ -12,9 +12,7 @@ from cache_tools.store import HeatmapStore
 from student import checkpoint
 from student.distributed import Place
 from student.learner import Learner
-from student.loader import LiveTeacher
-
-Board = Callable[[Mapping[str, Any]], None]
+from student.live_maps import LiveTeacher
 
 
 def data_of(stores: Sequence[HeatmapStore], teacher: LiveTeacher | None, place: Place) -> dict[str, Any]:
@@ -30,8 +28,7 @@ def begin(
     learner: Learner, stores: Sequence[HeatmapStore], data: Mapping[str, Any], rows: int, say: Callable[[str], None]
 ) -> None:
     """Write run.json and say what is about to happen."""
-    if learner.step == 0:
-        checkpoint.clear(learner.run)
+    checkpoint.sweep(learner.run)
     settings = checkpoint.resolved(learner.settings)
     parameters = sum(p.numel() for p in learner.model.parameters())
     device = device_name(learner.place.device)
@@ -48,12 +45,16 @@ def begin(
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("kdcache", "torch", "timm", "numpy")},
     }
-    checkpoint.write_record(learner.run, record)
-    checkpoint.cut_log(learner.run, learner.step)
+    if learner.step == 0:
+        checkpoint.begin_again(learner.run, record)
+    else:
+        checkpoint.write_record(learner.run, record)
+        checkpoint.cut_log(learner.run, learner.step)
     steps = f"step {learner.step} of {learner.steps}" if learner.step else f"{learner.steps} steps"
     say(yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=120).rstrip())
     say(
-        f"{learner.settings.name}: {parameters / 1e6:.3f} M parameters, {steps}, {rows} rows, {device}, "
+        f"{learner.settings.name}: {parameters / 1e6:.3f} M parameters, {steps} ({learner.warmup} of warm-up), "
+        f"{rows} rows, {device}, "
         f"{learner.place.world} process(es), into {learner.run}"
     )
 
@@ -67,21 +68,29 @@ def finish(learner: Learner) -> None:
     (learner.run / "resume.pt").unlink(missing_ok=True)
 
 
-def board(learner: Learner) -> Board:
+class Board:
     """Where numbers go: log.jsonl and TensorBoard; nowhere in processes other than the first."""
-    if not learner.place.first:
-        return lambda entry: None
-    from torch.utils.tensorboard import SummaryWriter  # a second of imports
 
-    writer = SummaryWriter(str(learner.run / "tensorboard"), purge_step=learner.step or None)
+    def __init__(self, learner: Learner) -> None:
+        self.run, self.writer = learner.run, None
+        if learner.place.first:
+            from torch.utils.tensorboard import SummaryWriter  # a second of imports
 
-    def write(entry: Mapping[str, Any]) -> None:
-        checkpoint.append_log(learner.run, entry)
+            self.writer = SummaryWriter(str(learner.run / "tensorboard"), purge_step=learner.step or None)
+
+    def write(self, entry: Mapping[str, Any]) -> None:
+        """One entry, with its step."""
+        if self.writer is None:
+            return
+        checkpoint.append_log(self.run, entry)
         for name, value in entry.items():
             if isinstance(value, float) and name != "epoch":
-                writer.add_scalar(name, value, entry["step"])
+                self.writer.add_scalar(name, value, entry["step"])
 
-    return write
+    def close(self) -> None:
+        """Write what is still held back for TensorBoard."""
+        if self.writer is not None:
+            self.writer.close()
 
 
 def device_name(device: torch.device) -> str:

@@ -14,9 +14,10 @@ from torch import Tensor
 from student import checkpoint
 from student.distributed import Place, network_of
 from student.model import PoseStudent, create_student
-from student.settings import StudentSettings, TrainSettings
+from student.settings import StudentSettings
 
 WARMUP_START = 0.01  # of the learning rate, at the first step
+WARMUP_EPOCHS = 5.0  # where none are stated
 FUSED = ("adam", "adamw")  # optimisers that PyTorch runs as one kernel, on a CPU too
 Evaluate = Callable[[PoseStudent, StudentSettings], Mapping[str, Any]]
 
@@ -45,7 +46,8 @@ class Learner:
         self.optimizer = create_optimizer_v2(
             self.model, opt=train.optimizer, lr=train.lr, weight_decay=train.weight_decay, **one_kernel
         )
-        self.set_rate = _schedule(self.optimizer, settings.train, steps, steps_per_epoch)
+        self.warmup = warmup_steps(train.warmup_epochs, steps, steps_per_epoch)
+        self.set_rate = _schedule(self.optimizer, train.lr, steps, self.warmup)
         decay = settings.train.ema_decay
         self.ema = ModelEmaV3(self.model, decay=decay, use_warmup=True) if decay else None
         compiled: Any = torch.compile(self.model) if train.compile else self.model
@@ -119,9 +121,15 @@ class Learner:
         }
         checkpoint.save_resume(self.run, state)
 
-    def resume(self) -> None:
-        """Go on where `save` was called last; from the start when it never was."""
-        state = checkpoint.load_resume(self.run, self.place.device)
+    def resume(self, overwrite: bool = False) -> None:
+        """Go on where `save` was called last; from the start when it never was, or when that is damaged and may be
+        overwritten."""
+        try:
+            state = checkpoint.load_resume(self.run, self.place.device)
+        except ValueError:
+            if not overwrite:
+                raise
+            return
         if state is None:
             return
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
@@ -142,17 +150,21 @@ class Learner:
         self.seconds, self._since = self.seconds + now - self._since, now
 
 
-def _schedule(
-    optimizer: torch.optim.Optimizer, settings: TrainSettings, steps: int, steps_per_epoch: float
-) -> Callable[[int], None]:
+def warmup_steps(epochs: float | None, steps: int, steps_per_epoch: float) -> int:
+    """Steps in which the rate rises: so many epochs, or by default WARMUP_EPOCHS and a tenth of the run at most."""
+    if epochs is None:
+        return round(min(WARMUP_EPOCHS * steps_per_epoch, steps / 10))
+    return min(round(epochs * steps_per_epoch), steps - 1)
+
+
+def _schedule(optimizer: torch.optim.Optimizer, rate: float, steps: int, warmup: int) -> Callable[[int], None]:
     """Linear warm-up, then a cosine to nothing at the last step; call with the number of the step."""
-    warmup = min(round(settings.warmup_epochs * steps_per_epoch), steps - 1)
     scheduler, _ = create_scheduler_v2(
         optimizer,
         sched="cosine",
         num_epochs=steps - warmup,
         warmup_epochs=warmup,
-        warmup_lr=settings.lr * WARMUP_START,
+        warmup_lr=rate * WARMUP_START,
         warmup_prefix=True,  # without it timm drops the rate at the end of the warm-up
         step_on_epochs=False,
         updates_per_epoch=1,

@@ -17,39 +17,26 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cache_tools.geometry import Matrix, cell_to_crop, compose, invert
+from cache_tools.geometry import Matrix, cell_to_crop
 from cache_tools.store import HeatmapStore
-from student.cached_maps import CachedMaps, same_rows
+from student.cached_maps import CachedMaps, fits_memory, same_rows
 from student.distributed import Place
 from student.heatmaps import render_targets, target_weight
+from student.live_maps import LiveMaps, LiveTeacher
 from student.photos import Photos
 from student.pixels import normalise
-from student.plan import Plan, between_cells, plan_batch
+from student.plan import Plan, plan_batch
 from student.sampler import Sampler
 from student.stream import StreamSettings
 from student.warp import warp_image
 
 AHEAD = 2  # batches ready or on their way to the device, beside the one in each thread's hands
-
-
-class LiveTeacher(Protocol):
-    """A teacher that is asked about every batch: crops uint8 (B, H, W, 3) -> maps float32 (B, 17, h, w)."""
-
-    @property
-    def input_size(self) -> tuple[int, int]: ...
-    @property
-    def heatmap_size(self) -> tuple[int, int]: ...
-    @property
-    def frame(self) -> str: ...
-    def __call__(self, crops: NDArray[np.uint8], /) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
@@ -104,15 +91,17 @@ class TrainLoader:
             raise ValueError("distill.mode is live: give the teacher that is to be asked (--teacher)")
         if settings.replay == "views" and len(stores) > 1:
             raise ValueError(f"distill.replay is views: expected one store, found {len(stores)}, whose views differ")
-        self.teacher = teacher if settings.live else None
+        self.live = LiveMaps(teacher, settings, self.device) if teacher is not None and settings.live else None
         rows = min(stores[0].rows, settings.max_rows or stores[0].rows)
         self.instances = stores[0].instances
-        self.caches = [CachedMaps(s, settings, rows, self.device) for s in stores] if settings.replay else []
+        cached = settings.replay is not None and self.live is None
+        self.caches = [CachedMaps(s, settings, rows, self.device) for s in stores] if cached else []
         with_crops = next((s for s in stores if s.spec.crops is not None), stores[0])
         self.photos = Photos(with_crops, None if with_crops.spec.crops is not None else photos)
         wanted = self.cuda if cut_on_device is None else cut_on_device
-        self.cut_on_device = wanted and self.photos.stored and self.teacher is None
-        near = all(cache.in_memory for cache in self.caches)
+        self.cut_on_device = wanted and self.photos.stored and self.live is None
+        # whether it is used or not, so that runs with and without a teacher see the same rows in the same order
+        near = all(fits_memory(store, rows, settings.memory_gib) for store in stores)
         self.sampler = Sampler(
             rows,
             settings.batch_size,
@@ -168,9 +157,8 @@ class TrainLoader:
                 send()  # before the step: threads work while it runs
                 yield batch
         finally:
-            for future, _ in waiting:
-                future.cancel()
-            wait([future for future, _ in waiting])  # the ring is whole again when the next call begins
+            # the ring is whole again when the next call begins; who was cancelled never ends
+            wait([future for future, _ in waiting if not future.cancel()])
 
     # --- in the threads
 
@@ -193,20 +181,13 @@ class TrainLoader:
             slot.put(name, getattr(plan, name))
         slot.put("xy_cells", plan.xy_cells.astype(np.float32))
         if self.cut_on_device:
-            image_to_canvas = self.photos.copy(rows, slot.view("pixels"))
-            slot.put("view_to_canvas", compose(plan.view_to_image, image_to_canvas).astype(np.float32))
+            view_to_canvas = self.photos.copy(rows, plan.view_to_image, slot.view("pixels"))
+            slot.put("view_to_canvas", view_to_canvas.astype(np.float32))
             return
         views: list[tuple[Matrix, NDArray[np.uint8]]] = [(plan.view_to_image, slot.view("pixels"))]
-        if self.teacher is not None:
-            views.append((self._teacher_view(plan), slot.view("teacher_pixels")))
+        if self.live is not None:
+            views.append((self.live.view(plan), slot.view("teacher_pixels")))
         self.photos.cut(rows, views)
-
-    def _teacher_view(self, plan: Plan) -> Matrix:
-        """Live teacher's crop pixel -> image (B, 2, 3), so that its heatmap shows the student's view."""
-        assert self.teacher is not None
-        crop_to_cell = invert(cell_to_crop(self.teacher.frame, self.teacher.input_size, self.teacher.heatmap_size))
-        cells = between_cells(self.teacher.heatmap_size, self.settings.heatmap_size)
-        return compose(crop_to_cell, cells, plan.cell_to_image)
 
     # --- in the training loop
 
@@ -215,7 +196,11 @@ class TrainLoader:
         if self._stream is None:
             return self._batch(slot.arrays, slot.arrays, slot.plan)
         with torch.cuda.stream(self._stream):
-            arrays = {name: array.to(self.device, non_blocking=True) for name, array in slot.arrays.items()}
+            arrays = {
+                name: array.to(self.device, non_blocking=True)
+                for name, array in slot.arrays.items()
+                if name != "teacher_pixels"  # a live teacher takes them from here
+            }
             slot.copied = torch.cuda.Event()
             slot.copied.record()
             batch = self._batch(arrays, slot.arrays, slot.plan)
@@ -246,12 +231,8 @@ class TrainLoader:
         )
 
     def _teacher_maps(self, arrays: dict[str, Tensor], host: dict[str, Tensor]) -> Tensor | None:
-        if self.teacher is not None:
-            answer = np.asarray(self.teacher(host["teacher_pixels"].numpy()), np.float32)
-            maps = torch.from_numpy(answer).to(self.device)
-            if maps.shape[-2:] != self.settings.heatmap_size:
-                maps = F.interpolate(maps, self.settings.heatmap_size, mode="bilinear", align_corners=True)
-            return maps
+        if self.live is not None:
+            return self.live.maps(host["teacher_pixels"].numpy())
         if not self.caches:
             return None
         words = [
@@ -273,8 +254,8 @@ class TrainLoader:
         }
         if self.cut_on_device:
             shapes["view_to_canvas"] = ((2, 3), torch.float32)
-        if self.teacher is not None:
-            shapes["teacher_pixels"] = ((*self.teacher.input_size, 3), torch.uint8)
+        if self.live is not None:
+            shapes["teacher_pixels"] = ((*self.live.input_size, 3), torch.uint8)
         for i, cache in enumerate(self.caches):
             shapes[f"student_to_teacher_{i}"] = ((2, 3), torch.float32)
             if cache.travels:

@@ -15,7 +15,29 @@ from cache_tools.geometry import Matrix, compose, invert
 from cache_tools.images import Image, read_image
 from cache_tools.store import HeatmapStore
 
-SHRINKS = (8, 4, 2)  # what a JPEG decoder does at next to no cost, each block of so many pixels averaged to one
+SHRINKS = (8, 4, 2)  # for a JPEG decoder at next to no cost: each block of so many pixels averaged to one
+
+
+def _steps(matrix: Matrix) -> NDArray[np.float64]:
+    """How long a step of one pixel (...) is where matrices (..., 2, 3) lead to."""
+    return np.sqrt(np.abs(np.linalg.det(matrix[..., :2])))
+
+
+def _shrink(density: float) -> int:
+    """By how much pixels are made smaller that are so many times as dense as a view."""
+    return next((s for s in SHRINKS if s <= density), 1)
+
+
+def _averaged(photo: Image, shrink: int) -> tuple[Image, Matrix]:
+    """The photo at a part of its size, and the matrix (2, 3) from its pixels to the photo's."""
+    height, width = photo.shape[:2]
+    small_height, small_width = -(-height // shrink), -(-width // shrink)
+    step = np.array([width / small_width, height / small_height])
+    matrix = np.concatenate([np.diag(step), (step[:, None] - 1) / 2], axis=1)
+    if shrink == 1:
+        return photo, matrix
+    small = cv2.resize(photo, (small_width, small_height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), matrix
 
 
 class Photos:
@@ -39,10 +61,9 @@ class Photos:
     def cut(self, rows: NDArray[np.int64], views: list[tuple[Matrix, NDArray[np.uint8]]]) -> None:
         """Fill each crop array (B, H, W, 3) through its matrices (B, 2, 3), crop pixel -> image pixel.
 
-        Several views of one row share one decoding. Bilinear, black outside; where the photo is at least twice as dense
-        as the view, it is decoded at half the size or less, which is quicker and does not alias.
+        Several views of one row share one decoding. Bilinear, black outside.
         """
-        steps = np.min([np.sqrt(np.abs(np.linalg.det(matrix[:, :, :2]))) for matrix, _ in views], axis=0)  # (B,)
+        steps = np.min([_steps(matrix) for matrix, _ in views], axis=0)  # (B,)
         for place, row in enumerate(rows):
             canvas, canvas_to_image = self.canvas(int(row), float(steps[place]))
             image_to_canvas = invert(canvas_to_image)
@@ -57,26 +78,36 @@ class Photos:
                     flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                 )
 
-    def copy(self, rows: NDArray[np.int64], canvases: NDArray[np.uint8]) -> Matrix:
-        """Whole stored crops into canvases (B, H, W, 3), top left, black around; matrices (B, 2, 3) image -> canvas."""
-        for canvas, data in zip(canvases, self.store.read_crops(rows), strict=True):
-            crop = simplejpeg.decode_jpeg(data, colorspace="RGB")
-            height, width = crop.shape[:2]
-            canvas[:height, :width] = crop
+    def copy(self, rows: NDArray[np.int64], view_to_image: Matrix, canvases: NDArray[np.uint8]) -> Matrix:
+        """Whole stored crops into canvases (B, H, W, 3), top left, black around; view -> canvas (B, 2, 3).
+
+        They are the pixels that `cut` looks at: cut on the device, views are the same.
+        """
+        view_to_canvas = np.empty((len(rows), 2, 3))
+        steps = _steps(view_to_image)
+        for place, row in enumerate(rows):
+            pixels, canvas_to_image = self.canvas(int(row), float(steps[place]))
+            height, width = pixels.shape[:2]
+            canvas = canvases[place]
+            canvas[:height, :width] = pixels
             canvas[height:] = 0
             canvas[:height, width:] = 0
-        return invert(self.store.crop_pixel_to_image[rows])
+            view_to_canvas[place] = compose(view_to_image[place], invert(canvas_to_image))
+        return view_to_canvas
 
     def canvas(self, row: int, step: float) -> tuple[Image, Matrix]:
-        """Pixels that show a row, and the matrix from them to the image. step: image pixels per view pixel."""
+        """Pixels that show a row, and the matrix from them to the image. step: image pixels per view pixel.
+
+        Where they are at least twice as dense as the view they are averaged to half their size or less, so that a
+        bilinear look at them does not alias.
+        """
         if self.folder is not None:
-            height, width = self.store.instances.image_size[row]
-            photo = read_image(self.folder / self.store.instances.file_name[row], (int(height), int(width)))
-            return photo, np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+            height, width = map(int, self.store.instances.image_size[row])
+            photo = read_image(self.folder / self.store.instances.file_name[row], (height, width))
+            return _averaged(photo, _shrink(step))
         data = self.store.read_crops([row])[0]
         canvas_to_image = self.store.crop_pixel_to_image[row]
-        density = step / float(np.sqrt(np.abs(np.linalg.det(canvas_to_image[:, :2]))))
-        shrink = next((s for s in SHRINKS if s <= density), 1)
+        shrink = _shrink(step / float(_steps(canvas_to_image)))
         if shrink == 1:
             return simplejpeg.decode_jpeg(data, colorspace="RGB"), canvas_to_image
         height, width = (-(-int(side) // shrink) for side in self.store.crop_size[row])

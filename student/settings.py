@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 
 class Settings(BaseModel):
@@ -54,15 +54,22 @@ class AugmentSettings(Settings):
 
     flip: Probability = 0.5
     half_body: Probability = 0.3
-    half_body_joints: int = 8  # half-body only where more joints than this are labelled
+    half_body_joints: int = Field(8, ge=1)  # half-body only where more joints than this are labelled
     scale_sd: float = Field(0.5, ge=0)  # zoom = clip(1 + sd * randn, scale_range); above 1 shows more of the image
-    scale_range: tuple[float, float] = (0.5, 1.5)
+    scale_range: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.5, 1.5)
     rotate: Probability = 0.6
     rotate_sd: float = Field(40.0, ge=0)  # degrees
     rotate_limit: float = Field(80.0, ge=0)
     shift: Probability = 0.3
     shift_sd: float = Field(0.05, ge=0)  # in sizes of the padded box
     colour: float = Field(0.0, ge=0)  # strength of brightness, contrast and tint jitter
+
+    @field_validator("scale_range")
+    @classmethod
+    def _goes_up(cls, scale_range: tuple[float, float]) -> tuple[float, float]:
+        if scale_range[0] > scale_range[1]:
+            raise ValueError(f"expected the smaller zoom first, found {scale_range}")
+        return scale_range
 
 
 class TrainSettings(Settings):
@@ -73,7 +80,7 @@ class TrainSettings(Settings):
     lr: float = Field(3e-4, gt=0)
     optimizer: str = "adamw"
     weight_decay: float = Field(0.05, ge=0)
-    warmup_epochs: float = Field(5, ge=0)
+    warmup_epochs: float | None = Field(None, ge=0)  # by default 5, and a tenth of the run at most
     clip_grad: float | None = Field(5.0, gt=0)
     ema_decay: float | None = Field(
         0.9998, gt=0, lt=1
@@ -88,7 +95,15 @@ class TrainSettings(Settings):
     evaluate_epochs: float = Field(0, ge=0)  # measure AP on the evaluation subset every n epochs; 0: only at the end
     evaluate_persons: int = Field(500, gt=0)
     checkpoint_minutes: float = Field(5, gt=0)
-    max_rows: int | None = None  # train on the first n rows of the store alone: for trials
+    max_rows: int | None = Field(None, gt=0)  # train on the first n rows of the store alone: for trials
+
+    @field_validator("warmup_epochs")
+    @classmethod
+    def _rises_and_falls(cls, warmup: float | None, info: ValidationInfo) -> float | None:
+        epochs = info.data.get("epochs")  # none where that is a mistake itself
+        if warmup and epochs is not None and warmup >= epochs:
+            raise ValueError(f"a run of {epochs:g} epochs would end before its warm-up; leave it out for a tenth of it")
+        return warmup
 
 
 class StudentSettings(Settings):

@@ -1,4 +1,7 @@
-"""SIGTERM and Ctrl-C ask a run to stop; it ends the step in hand, saves, and says how to go on."""
+"""SIGTERM and Ctrl-C ask a run to stop; it ends the step in hand, saves, and says how to go on.
+
+Queues, torchrun and shells send SIGTERM more than once: that must not cut off the save.
+"""
 
 import signal
 import threading
@@ -6,7 +9,7 @@ from types import FrameType, TracebackType
 
 
 class StopSignals:
-    """While open, the first SIGTERM or SIGINT is only noted in `asked`; a second one interrupts at once."""
+    """While open, the first SIGTERM or SIGINT is only noted in `asked`; of later ones, Ctrl-C alone interrupts."""
 
     def __init__(self) -> None:
         self.asked: int | None = None
@@ -23,6 +26,7 @@ class StopSignals:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked is not None:
+        if self.asked is None:
+            self.asked = number
+        elif number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked = number

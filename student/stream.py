@@ -18,8 +18,8 @@ class StreamSettings:
     heatmap_size: Size
     sigma: float
     augment: AugmentSettings
-    replay: Replay | None  # how cached teacher maps are shown; None: nobody wants them
-    live: bool  # the teacher is asked about every batch
+    replay: Replay | None  # how a teacher's maps become the student's; None: nobody wants them
+    live: bool  # the teacher is asked about every batch, no cache
     batch_size: int
     epochs: float
     seed: int
@@ -58,28 +58,29 @@ def stream_of(students: Sequence[StudentSettings]) -> StreamSettings:
                     f"{path} is {mine} and {theirs}; make them equal, or train apart"
                 )
     alone = [_alone(student) for student in students]
-    replays = {s.replay for s in alone} - {None}
-    live = any(s.live for s in alone)
-    if len(replays) + live > 1:
-        found = sorted([*map(str, replays), *(["live"] if live else [])])
+    wanted = {(s.live, s.replay) for s in alone if s.replay is not None}
+    if len(wanted) > 1:
+        found = sorted(f"{'live' if live else 'cached'} {replay}" for live, replay in wanted)
         raise ValueError(
-            f"these students cannot share one stream: distill.replay and distill.mode ask for {' and '.join(found)}; "
+            f"these students cannot share one stream: distill.mode and distill.replay ask for {' and '.join(found)}; "
             "make them equal, or train apart"
         )
     values = {f.name: getattr(first, f.name) for f in fields(StreamSettings)}
-    workers = max(s.workers for s in alone)
-    return StreamSettings(**(values | {"replay": next(iter(replays), None), "live": live, "workers": workers}))
+    live, replay = next(iter(wanted), (False, None))
+    return StreamSettings(**(values | {"replay": replay, "live": live, "workers": max(s.workers for s in alone)}))
 
 
 def _alone(student: StudentSettings) -> StreamSettings:
     model, distill, train = student.model, student.distill, student.train
+    live = distill.mode == "live"
+    shown: Replay = "peaks" if live and distill.replay == "views" else distill.replay  # live, there are no stored views
     return StreamSettings(
         input_size=model.input_size,
         heatmap_size=model.heatmap_size,
         sigma=model.sigma,
         augment=recipe(student.augment),
-        replay=distill.replay if distill.mode == "cached" else None,
-        live=distill.mode == "live",
+        replay=None if distill.mode == "none" else shown,
+        live=live,
         batch_size=train.batch_size,
         epochs=train.epochs,
         seed=train.seed,

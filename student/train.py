@@ -12,6 +12,7 @@ the number of the step alone, so a run that was killed goes on from its last sav
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from cache_tools.store import HeatmapStore
 from student import checkpoint, journal
 from student.distributed import any_process, join, mean_labelled_joints, wait_for_all
 from student.learner import Evaluate, Learner
-from student.loader import Batch, LiveTeacher, TrainLoader
+from student.live_maps import LiveTeacher
+from student.loader import Batch, TrainLoader
 from student.losses import distillation_loss
 from student.settings import StudentSettings
 from student.stopping import StopSignals
@@ -40,14 +42,16 @@ def train(
     evaluate: Evaluate | None = None,
     device: str = "auto",
     overwrite: bool = False,
+    resume: bool = False,
     say: Callable[[str], None] = print,
 ) -> list[dict[str, Any]]:
     """Train each student into its folder and return what stands in each run.json.
 
     Goes on where an unfinished run of the same settings stopped; does nothing to a finished one; begins again in
-    place of another run with `overwrite` alone. stores: caches of the same rows, whose maps are averaged. photos: their
-    folder, for stores without crops. teacher: for `distill.mode: live`. evaluate(model, settings) -> {"AP": ...}: asked
-    every `train.evaluate_epochs` and at the end.
+    place of another or a damaged run with `overwrite` alone. resume: FileNotFoundError where there is none to go on
+    with. stores: caches of the same rows, whose maps are averaged. photos: their folder, for stores without crops.
+    teacher: for `distill.mode: live`. evaluate(model, settings) -> {"AP": ...}: asked every `train.evaluate_epochs`
+    and at the end.
     Raises ValueError where a folder holds another run, settings clash or the loss is no number; SystemExit 143 or 130
     after SIGTERM or Ctrl-C, saved.
     """
@@ -58,6 +62,8 @@ def train(
             say = _nothing
         data = journal.data_of(opened, teacher if stream.live else None, place)
         states = [checkpoint.state_of(run, s, data, overwrite) for run, s in zip(runs, students, strict=True)]
+        if resume and (new := [str(run) for run, state in zip(runs, states, strict=True) if state == "new"]):
+            raise FileNotFoundError(f"nothing to resume in {', '.join(new)}: without --resume a new run begins there")
         wait_for_all(place)
         if all(state == "finished" for state in states):
             say(f"nothing to do: {', '.join(map(str, runs))} finished already")
@@ -69,7 +75,7 @@ def train(
                 if state != "finished":
                     learners.append(Learner(student, run, steps, per_epoch, place))
                 if state == "unfinished":
-                    learners[-1].resume()
+                    learners[-1].resume(overwrite)
             wait_for_all(place)
             if place.first:
                 for learner in learners:
@@ -90,9 +96,10 @@ def _loop(
     place, images = loader.place, loader.settings.batch_size * loader.place.world
     start = min(learner.step for learner in learners)
     saved = time.monotonic()
-    boards = [journal.board(learner) for learner in learners]
     bar = tqdm(total=steps, initial=start, unit="step", disable=None if place.first else True, dynamic_ncols=True)
-    with bar:
+    with ExitStack() as ends:
+        ends.enter_context(bar)
+        boards = [ends.enter_context(closing(journal.Board(learner))) for learner in learners]
         for step, batch in enumerate(loader.batches(start, steps), start + 1):
             joints = mean_labelled_joints(batch.target_weight, place)
             for learner, board in zip(learners, boards, strict=True):
@@ -102,14 +109,14 @@ def _loop(
                 train = learner.settings.train
                 if step % train.log_steps == 0 or step == steps:
                     entry = learner.report(images)  # the one place where the host waits for the device
-                    board(entry)
+                    board.write(entry)
                     bar.set_postfix_str(f"{learner.settings.name} loss {entry['loss']:.4f}", refresh=False)
                 if (
                     evaluate is not None
                     and place.first
                     and _due(step, steps, train.evaluate_epochs * learner.steps_per_epoch)
                 ):
-                    board(learner.evaluate(evaluate))
+                    board.write(learner.evaluate(evaluate))
                 if step == steps and place.first:
                     journal.finish(learner)
             bar.update()

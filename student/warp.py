@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CANVASES_AT_ONCE = 2  # on a CPU: their float copies stay in its cache, a whole batch's would not
+CANVASES_AT_ONCE, ON_A_GPU = 2, 16  # their float copies stay in a CPU's cache, and small in a GPU's memory
 
 
 def sampling_grid(matrix: Tensor, source_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
@@ -24,10 +24,10 @@ def warp_image(
     """Crops (B, 3, h, w) float32 in 0..255 from canvases uint8 (B, H, W, 3): bilinear, black outside the canvas.
 
     matrix (B, 2, 3): crop pixel -> canvas pixel. gain and bias (B, 3), given together, change colours within 0..255.
-    Bilinear, so a canvas much denser than the crop aliases: stored crops are about as dense as the input.
+    Bilinear, so a canvas much denser than the crop would alias: student/photos.py shrinks it before.
     """
     crops = torch.empty(len(canvas), 3, *size, device=canvas.device)
-    at_once = CANVASES_AT_ONCE if canvas.device.type == "cpu" else max(len(canvas), 1)
+    at_once = CANVASES_AT_ONCE if canvas.device.type == "cpu" else ON_A_GPU
     for start in range(0, len(canvas), at_once):
         part = slice(start, start + at_once)
         pixels = canvas[part].permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)

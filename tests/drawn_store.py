@@ -15,10 +15,25 @@ from cache_tools.instances import Instances
 from cache_tools.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
 from cache_tools.store import HeatmapStore, Views
 from student.augment import recipe, sample_views
+from student.loader import Batch, TrainLoader
 from student.settings import StudentSettings
+from student.stream import StreamSettings
 
 INPUT, CELLS = (128, 96), (32, 24)
 COLOURS = np.array([[round(255 * c) for c in colorsys.hsv_to_rgb(j / 17, 1, 1)] for j in range(17)])  # RGB
+STREAM = StreamSettings(
+    input_size=INPUT,
+    heatmap_size=CELLS,
+    sigma=1.5,
+    augment=recipe("vitpose"),
+    replay="peaks",
+    live=False,
+    batch_size=8,
+    epochs=1,
+    seed=3,
+    max_rows=None,
+)
+FRAME = FrameSpec("stride", INPUT, CELLS, sigma=1.5)
 
 
 def draw(folder: Path, rows: int, seed: int = 0) -> Instances:
@@ -55,10 +70,17 @@ def gaussians(xy_cells: NDArray[np.float64], size: tuple[int, int] = CELLS, sigm
 
 
 def write_store(
-    url: Path, photos: Path, table: Instances, *, crops: bool = True, views: int = 0, scale: float = 1.0, **fields: Any
+    url: Path,
+    photos: Path,
+    table: Instances,
+    *,
+    crops: bool = True,
+    views: int = 0,
+    scale: float = 1.0,
+    frame: FrameSpec = FRAME,
+    **fields: Any,
 ) -> HeatmapStore:
     """A finished store of the exact heatmaps, times `scale`."""
-    frame = FrameSpec("stride", INPUT, CELLS, sigma=1.5)
     policy = CropPolicy(input_size=INPUT, quality=95)
     spec = make_spec(
         table,
@@ -76,7 +98,7 @@ def write_store(
         xy = apply(invert(compose(store.cell_to_crop, store.crop_to_image[rows])), table.keypoints[rows])
         store.write_shard(
             shard,
-            scale * gaussians(xy),
+            scale * gaussians(xy, frame.heatmap_size, frame.sigma),
             [s[0] for s in stored] if crops else None,
             np.array([s[1] for s in stored]) if crops else None,
             np.array([s[2] for s in stored]) if crops else None,
@@ -102,16 +124,27 @@ def _views(store: HeatmapStore, table: Instances, rows: NDArray[np.int64], count
     return Views(np.stack(maps, 1), np.stack(matrices, 1), np.stack(flips, 1))
 
 
+def take(
+    store: HeatmapStore, settings: StreamSettings = STREAM, start: int = 0, stop: int = 5, **more: Any
+) -> list[Batch]:
+    """Batches `start` to `stop` - 1 of a loader of one store."""
+    with TrainLoader([store], settings, **more) as loader:
+        return list(loader.batches(start, stop))
+
+
 class SeeingTeacher:
     """A live teacher that finds the discs by their colour; of the plain crop it is as good as the exact maps."""
 
     name, digest, licence = "seeing", "1" * 64, "CC0-1.0"
 
     def __init__(
-        self, frame: str = "stride", input_size: tuple[int, int] = INPUT, heatmap_size: tuple[int, int] = CELLS
+        self,
+        frame: str = "stride",
+        input_size: tuple[int, int] = INPUT,
+        heatmap_size: tuple[int, int] = CELLS,
+        sigma: float = 1.5,
     ) -> None:
-        self.frame, self.input_size, self.heatmap_size = frame, input_size, heatmap_size
-        self.sigma = 1.5 * heatmap_size[0] / CELLS[0]  # in cells; the same on the person at every size
+        self.frame, self.input_size, self.heatmap_size, self.sigma = frame, input_size, heatmap_size, sigma
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Maps (B, 17, h, w): a peak at the middle of each colour. A mirrored person's left is where its right was."""

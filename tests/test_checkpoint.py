@@ -1,5 +1,6 @@
 """Run folders: written whole, read back, and clear about what does not fit."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -71,8 +72,9 @@ def test_a_folder_that_is_no_whole_run_is_told_apart(run, spoil, error, says) ->
         checkpoint.load_student(run)
 
 
-def test_a_damaged_resume_file_is_no_start(run) -> None:
-    (run / "resume.pt").write_bytes(b"PK\x03\x04 half a file")
+@pytest.mark.parametrize("content", [b"PK\x03\x04 half a file", b"", b"\x80\x02 no pickle", b"words"])
+def test_a_damaged_resume_file_is_no_start(run, content) -> None:
+    (run / "resume.pt").write_bytes(content)
     with pytest.raises(ValueError, match="--overwrite"):
         checkpoint.load_resume(run, torch.device("cpu"))
 
@@ -91,6 +93,64 @@ def test_a_log_is_cut_where_the_run_goes_on(run) -> None:
     checkpoint.cut_log(run, 20)
     checkpoint.append_log(run, {"step": 30, "loss": 0.5})
     assert [(e["step"], e["loss"]) for e in checkpoint.read_log(run)] == [(10, 0.1), (20, 0.05), (30, 0.5)]
+
+
+def test_half_a_last_line_of_the_log_is_forgotten(run) -> None:
+    checkpoint.append_log(run, {"step": 10})
+    with open(run / "log.jsonl", "a") as file:
+        file.write('{"step": 20, "lo')
+    assert checkpoint.read_log(run) == [{"step": 10}]
+    checkpoint.cut_log(run, 20)
+    checkpoint.append_log(run, {"step": 20})
+    assert checkpoint.read_log(run) == [{"step": 10}, {"step": 20}]
+    (run / "log.jsonl").write_text('{"st\n{"step": 20}\n')
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
+        checkpoint.read_log(run)
+
+
+@pytest.mark.parametrize("kept", range(8))
+def test_killed_at_any_moment_of_beginning_again_a_folder_is_still_a_run(run, monkeypatch, kept) -> None:
+    """Of the removals and renames `kept` are done, then the process is gone."""
+    settings = StudentSettings(name="small", model=SMALL)
+    old = {"name": "small", "settings": checkpoint.resolved(settings), "data": {"stores": ["abc"]}, "finished": True}
+    new = {**old, "data": {"stores": ["xyz"]}, "finished": False}
+    checkpoint.write_record(run, old)
+    (run / "last.safetensors").write_bytes(b"old")
+    (run / "resume.pt").write_bytes(b"old")
+    left = iter(range(kept))
+
+    def perhaps(act):
+        def acts(*arguments, **more):
+            if next(left, None) is None:
+                raise SystemExit
+            return act(*arguments, **more)
+
+        return acts
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", perhaps(Path.unlink))
+        patch.setattr(checkpoint.os, "replace", perhaps(checkpoint.os.replace))
+        with contextlib.suppress(SystemExit):
+            checkpoint.begin_again(run, new)
+    state = checkpoint.state_of(run, settings, new["data"], overwrite=True)
+    assert not (run / "resume.pt").exists() or kept == 0
+    if state == "new":
+        assert checkpoint.state_of(run, settings, old["data"]) == "finished"
+        assert (run / "best.safetensors").exists()
+    else:
+        assert state == "unfinished"
+
+
+def test_a_folder_with_what_a_killed_process_left_is_new(tmp_path) -> None:
+    settings = StudentSettings(name="small", model=SMALL)
+    for name in (".run.json.123", ".resume.pt.4567"):
+        (tmp_path / name).write_bytes(b"half")
+    assert checkpoint.state_of(tmp_path, settings, {}) == "new"
+    (tmp_path / "resume.pt").write_bytes(b"whole")
+    checkpoint.sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["resume.pt"]
+    with pytest.raises(ValueError, match=r"without run\.json, yet not empty"):
+        checkpoint.state_of(tmp_path, settings, {})
 
 
 def test_the_state_of_a_folder(run, tmp_path) -> None:

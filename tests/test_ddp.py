@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from drawn_store import draw, settings, write_store
-from test_train import ROWS
+from short_run import ROWS
 
 from cache_tools.store import HeatmapStore
+from pipeline.commands.train import command
 from student.checkpoint import read_record
 from student.distributed import Place, join, mean_labelled_joints, network_of
 from student.loader import TrainLoader
@@ -18,7 +20,6 @@ from student.losses import distillation_loss
 from student.model import create_student
 from student.settings import StudentSettings
 from student.stream import stream_of
-from student.train import train
 
 WORLD = 2
 
@@ -51,7 +52,10 @@ def process(rank: int, url: str, folder: Path, port: int) -> None:
     store = HeatmapStore.open(url)
     with join("cpu") as place:
         torch.save(gradients(store, settings(train__batch_size=4), place), folder / f"{rank}.pt")
-    train([url], [settings(train__batch_size=4)], [folder / "run"], device="cpu", say=lambda line: None)
+    asked = [url, "--out", str(folder / "run"), "--settings", settings(train__batch_size=4).model_dump_json()]
+    asked += ["--device", "cpu", "--receipt", str(folder / f"receipt {rank}.json")]
+    result = CliRunner().invoke(command, asked)
+    (folder / f"{rank}.txt").write_text(result.stdout if result.exit_code == 0 else result.output)
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +92,11 @@ def test_a_run_of_two_processes_ends_as_one_run(both) -> None:
     assert record["finished"]
     assert record["steps"] == 4 * ROWS // (WORLD * 4)
     assert record["data"]["processes"] == WORLD
+
+
+def test_of_two_processes_one_talks_and_writes_the_receipt(both) -> None:
+    _, folder = both
+    said = [(folder / f"{rank}.txt").read_text() for rank in range(WORLD)]
+    assert f"a: {4 * ROWS // (WORLD * 4)} steps in" in said[0]
+    assert said[1] == ""
+    assert [path.name for path in folder.glob("receipt*")] == ["receipt 0.json"]

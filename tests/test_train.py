@@ -1,29 +1,18 @@
 """Runs that learn, stop, go on, and come out the same; several students from one stream."""
 
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
 import torch
 from drawn_store import SeeingTeacher, draw, settings, write_store
+from short_run import ROWS, equal, run, weights
 
 from cache_tools.store import HeatmapStore
 from pipeline.loader_benchmark import time_loader
 from student.checkpoint import load_student, read_log, read_record
 from student.settings import StudentSettings
 from student.train import train
-
-ROWS = 24
-
-
-STEPS = 12  # four epochs of 24 rows in batches of 8
 
 
 @pytest.fixture(scope="module")
@@ -38,32 +27,6 @@ def _one_thread() -> Any:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def run(store: HeatmapStore, out: Path, *students: StudentSettings, **more: Any) -> list[dict[str, Any]]:
-    chosen = students or (settings(),)
-    runs = [out] if len(chosen) == 1 else [out / s.name for s in chosen]
-    return train([store], chosen, runs, device="cpu", say=lambda line: None, **more)
-
-
-def weights(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
-    return safetensors.torch.load_file(folder / f"{name}.safetensors")
-
-
-def equal(one: Path, other: Path) -> bool:
-    a, b = weights(one), weights(other)
-    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
-
-
-def stop_when(condition) -> Any:
-    """An `evaluate` that asks the run to stop: asked at every step, it is a place to send a signal from."""
-
-    def evaluate(model: torch.nn.Module, of: StudentSettings) -> dict[str, float]:
-        if condition():
-            signal.raise_signal(signal.SIGTERM)
-        return {}
-
-    return evaluate
 
 
 @pytest.fixture(scope="module")
@@ -98,56 +61,6 @@ def test_a_run_folder_says_what_was_trained_and_gives_the_student_back(undisturb
     assert student(torch.zeros(1, 3, 64, 64)).shape == (1, 17, 16, 16)
 
 
-def test_two_epochs_and_two_more_are_four(store, undisturbed, tmp_path) -> None:
-    times = iter([False, True, False, False])
-    half = settings(train__evaluate_epochs=1)
-    with pytest.raises(SystemExit) as stopped:
-        run(store, tmp_path, half, evaluate=stop_when(lambda: next(times)))
-    assert stopped.value.code == 143
-    assert torch.load(tmp_path / "resume.pt", weights_only=True)["step"] == STEPS // 2
-    run(store, tmp_path, half)
-    assert equal(tmp_path, undisturbed)
-
-
-def test_a_run_stopped_at_ten_random_steps_ends_as_if_nothing_had_been(store, undisturbed, tmp_path) -> None:
-    chance = random.Random(0)
-    restless = settings(train__evaluate_epochs=1 / 100)
-    stops = 0
-    for _ in range(10):
-        try:
-            run(store, tmp_path, restless, evaluate=stop_when(lambda: chance.random() < 0.8))
-        except SystemExit:
-            stops += 1
-    run(store, tmp_path, restless)
-    assert stops >= 8
-    assert equal(tmp_path, undisturbed)
-    steps = [entry["step"] for entry in read_log(tmp_path) if "loss" in entry]
-    assert steps == [4, 8, 12]
-    losses = [[e["loss"] for e in read_log(folder) if "loss" in e] for folder in (tmp_path, undisturbed)]
-    assert losses[0] == losses[1]
-
-
-def test_killed_without_warning_it_goes_on_from_its_last_save(store, undisturbed, tmp_path) -> None:
-    file = tmp_path / "settings.json"
-    file.write_text(settings(train__checkpoint_minutes=1e-9).model_dump_json())
-    command = [sys.executable, "-m", "pipeline.cli", "train", store.url, "--out", str(tmp_path / "run")]
-    command += ["--settings", str(file), "--device", "cpu"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "resume.pt").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
-    assert process.returncode == -signal.SIGKILL
-    step = torch.load(tmp_path / "run" / "resume.pt", weights_only=True)["step"]
-    assert 1 <= step < STEPS
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert f"step {step} of {STEPS}" in done.stdout or "step" in done.stdout
-    assert equal(tmp_path / "run", undisturbed)
-
-
 def test_students_of_one_stream_are_what_each_is_alone(store, undisturbed, tmp_path) -> None:
     wide = settings("wide", model__head_channels=24, train__lr=1e-3)
     control = settings("control", distill__mode="none", train__ema_decay=None)
@@ -159,23 +72,6 @@ def test_students_of_one_stream_are_what_each_is_alone(store, undisturbed, tmp_p
     assert equal(tmp_path / "together" / "control", tmp_path / "control")
     curves = [[e["loss"] for e in read_log(folder)] for folder in (tmp_path / "together" / "a", undisturbed)]
     assert curves[0] == pytest.approx(curves[1], abs=1e-6)
-
-
-def test_students_that_were_saved_at_different_steps_meet_again(store, tmp_path) -> None:
-    pair = [settings("a", train__evaluate_epochs=1), settings("b", train__lr=1e-3, train__evaluate_epochs=1)]
-    for students, stop_at in ((pair, [False, True]), (pair[1:], [True])):  # both to epoch 1, then b alone to epoch 2
-        times = iter(stop_at)
-        with pytest.raises(SystemExit):
-            train(
-                [store], students, [tmp_path / s.name for s in students], device="cpu", say=lambda line: None,
-                evaluate=stop_when(lambda times=times: next(times)),
-            )  # fmt: skip
-    steps = [torch.load(tmp_path / name / "resume.pt", weights_only=True)["step"] for name in ("a", "b")]
-    assert steps == [3, 6]
-    run(store, tmp_path, *pair)
-    run(store, tmp_path / "alone", *pair)
-    for student in pair:
-        assert equal(tmp_path / student.name, tmp_path / "alone" / student.name)
 
 
 def test_a_student_that_joins_later_trains_alone(store, tmp_path) -> None:

@@ -4,17 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from drawn_store import draw, settings, write_store
+from click.testing import CliRunner
+from drawn_store import SeeingTeacher, draw, settings, write_store
+from short_run import ROWS
+from small_build import BENCHMARKS, write_photos
 
 from cache_tools.store import HeatmapStore
-from student.checkpoint import read_record
-from student.train import train
-
-ROWS = 24
+from pipeline.commands.train import command as train_command
+from student.checkpoint import read_log, read_record, resolved, write_record
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +70,60 @@ def test_ap_while_training_needs_persons_to_measure_it_on(store, tmp_path) -> No
     assert not (tmp_path / "run").exists()
 
 
-def test_what_limits_training_is_a_command(store, tmp_path) -> None:
-    from click.testing import CliRunner
+def live_teacher(device: str) -> SeeingTeacher:
+    """For `--teacher test_train_command:live_teacher`."""
+    return SeeingTeacher("udp", (64, 64), (16, 16))
 
+
+def trained(*arguments: str) -> str:
+    """What `kdcache train` says, run in this process."""
+    result = CliRunner().invoke(train_command, [*arguments, "--device", "cpu"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_live_teacher_and_two_stores_by_command(store, tmp_path) -> None:
+    student = settings(train__epochs=1).model_dump_json()
+    live = ["--distill", "live", "--teacher", "test_train_command:live_teacher"]
+    trained(store.url, "--out", str(tmp_path / "live"), "--settings", student, *live)
+    record = read_record(tmp_path / "live")
+    assert record["finished"]
+    assert record["data"]["live_teacher"] == SeeingTeacher.digest
+    half = write_store(tmp_path / "half.zarr", Path(store.url).parent / "photos", store.instances, scale=0.5)
+    trained(store.url, half.url, "--out", str(tmp_path / "two"), "--settings", student)
+    assert [teacher["name"] for teacher in read_record(tmp_path / "two")["teachers"]] == ["exact x 1", "exact x 0.5"]
+    teacher_losses = [read_log(tmp_path / name)[-1]["teacher"] for name in ("live", "two")]
+    assert teacher_losses[0] != teacher_losses[1]
+
+
+def test_boxes_alone_are_enough_for_a_teachers_word(tmp_path, monkeypatch) -> None:
+    """Pseudo-labels: persons without keypoints, alpha 1, trained to the end."""
+    from pipeline.commands.build import command as build
+
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    boxes = json.loads(write_photos(tmp_path, 16).read_text())
+    for annotation in boxes["annotations"]:
+        del annotation["keypoints"], annotation["num_keypoints"]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    store = str(tmp_path / "store.zarr")
+    asked = [store, "--teacher", "oracle:make", "--images", str(tmp_path), "--annotations"]
+    result = CliRunner().invoke(build, [*asked, str(tmp_path / "boxes.json"), "--unlabelled"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert not HeatmapStore.open(store).instances.visibility.any()
+    student = settings(train__epochs=2, train__log_steps=1).model_dump_json()
+    trained(store, "--out", str(tmp_path / "run"), "--settings", student, "--alpha", "1")
+    log = read_log(tmp_path / "run")
+    assert len(log) == 4
+    assert all(entry["loss"] == entry["teacher"] > 0 for entry in log)
+    assert read_record(tmp_path / "run")["finished"]
+
+
+def test_what_limits_training_is_a_command(store, tmp_path) -> None:
     from pipeline.commands.benchmark import command as benchmark
 
-    train([store], [settings(train__epochs=1)], [tmp_path / "run"], device="cpu", say=lambda line: None)
+    # an unfinished run, of a live teacher, from weights that cannot be had here
+    student = settings(distill__mode="live", model__weights="imagenet")
+    write_record(tmp_path / "run", {"name": "a", "settings": resolved(student)})
     asked = [
         str(tmp_path / "run"),
         "--loader",
@@ -83,7 +133,8 @@ def test_what_limits_training_is_a_command(store, tmp_path) -> None:
         "--out",
         str(tmp_path / "limits.json"),
     ]
-    result = CliRunner().invoke(benchmark, asked)
+    assert CliRunner().invoke(benchmark, asked).exit_code != 0  # nobody to ask
+    result = CliRunner().invoke(benchmark, [*asked, "--teacher", "test_train_command:live_teacher"])
     assert result.exit_code == 0, result.output
     assert "limits" in result.output
     assert json.loads((tmp_path / "limits.json").read_text())["batch_size"] == 8

@@ -8,7 +8,7 @@ import click
 
 @click.command("benchmark")
 @click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--teacher", metavar="REF", help="A teacher instead of a RUN.")
+@click.option("--teacher", metavar="REF", help="A teacher instead of a RUN; with --loader, the one that RUN asks live.")
 @click.option("--backbone", metavar="NAME", help="A student that was never trained: a name of Table 1, or timm:NAME.")
 @click.option("--head", type=click.Choice(["subpixel", "lateral"]), default="subpixel", help="Of --backbone.")
 @click.option("--input-size", type=(int, int), default=(256, 192), metavar="HEIGHT WIDTH", help="Of --backbone.")
@@ -40,13 +40,13 @@ def command(
     onnx: bool,
 ) -> None:
     """Measure parameters, FLOPs, throughput and latency of RUN, of a teacher or of a backbone."""
+    if loader is not None:
+        if run is None or backbone is not None:
+            raise click.UsageError("--loader times the training of a RUN: give its folder, finished or not")
+        click.echo(limits(loader, run, images, teacher, device, out))
+        return
     if sum(given is not None for given in (run, teacher, backbone)) != 1:
         raise click.UsageError("give one of RUN, --teacher REF and --backbone NAME")
-    if loader is not None:
-        if run is None:
-            raise click.UsageError("--loader times the training of a RUN: give its folder")
-        click.echo(limits(loader, run, images, device, out))
-        return
     from pipeline.benchmark import Protocol, student_cost, teacher_cost
 
     protocol = Protocol(device, dtype, batch_size, seconds, channels_last, compiled)
@@ -71,14 +71,18 @@ def command(
     click.echo(summary(cost))
 
 
-def limits(store: str, run: Path, images: Path | None, device: str, out: Path | None) -> str:
+def limits(store: str, run: Path, images: Path | None, teacher: str | None, device: str, out: Path | None) -> str:
     """Seconds a step of the loader alone, of the step alone and of both, in a line; written to `out` as well."""
     from cache_tools.store import HeatmapStore
     from pipeline.evaluate import write_json
     from pipeline.loader_benchmark import time_loader
-    from student.checkpoint import load_student
+    from pipeline.teachers import load_teacher
+    from student.checkpoint import read_record
+    from student.settings import StudentSettings
 
-    timed = time_loader(HeatmapStore.open(store), load_student(run)[1], photos=images, device=device)
+    settings = StudentSettings.model_validate(read_record(run)["settings"])
+    live = None if teacher is None else load_teacher(teacher, device=device)
+    timed = time_loader(HeatmapStore.open(store), settings, photos=images, teacher=live, device=device)
     if out is not None:
         write_json(out, timed)
     return (

@@ -1,6 +1,7 @@
 """`kdcache train`: students from a store."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,10 @@ FLAGS = {
 @click.option("--val-images", type=click.Path(path_type=Path), help="Measure AP while training: the photos")
 @click.option("--val-annotations", type=click.Path(path_type=Path), help="... and their COCO person_keypoints file.")
 @click.option("--device", default="auto", show_default=True)
-@click.option("--overwrite", is_flag=True, help="Begin again where --out holds a run of other settings.")
+@click.option("--resume", is_flag=True, help="Fail where there is no run to go on with; going on needs no flag.")
+@click.option(
+    "--overwrite", is_flag=True, help="Begin again where --out holds a run of other settings, or a damaged one."
+)
 @click.option(
     "--receipt",
     type=click.Path(path_type=Path),
@@ -64,6 +68,7 @@ def command(
     val_images: Path | None,
     val_annotations: Path | None,
     device: str,
+    resume: bool,
     overwrite: bool,
     receipt: Path | None,
     **flags: Any,
@@ -72,8 +77,8 @@ def command(
 
     Several stores of the same rows are averaged.
 
-    An interrupted run goes on with the same command; a finished one is left as it is. With torchrun, every process
-    takes its share of each batch.
+    The same command resumes an interrupted run where it was saved last, and leaves a finished one as it is. With
+    torchrun, every process takes its share of each batch.
     """
     over = [(FLAGS[flag], value) for flag, value in flags.items() if value is not None]
     over += [_change(change) for change in changes]
@@ -107,8 +112,10 @@ def command(
         evaluate = ap_of(val_annotations, val_images, device)
     records = train(
         stores, chosen, runs, photos=images, teacher=live, evaluate=evaluate, device=device, overwrite=overwrite,
-        say=click.echo,
+        resume=resume, say=click.echo,
     )  # fmt: skip
+    if int(os.environ.get("RANK", "0")) > 0:
+        return  # of torchrun's processes the first one talks
     for record in records:
         best = record["best"] and record["best"].get("AP")
         measured = "" if best is None else f", AP {best:.4f} at step {record['best']['step']}"

@@ -1,0 +1,99 @@
+"""Kill -9 a training at random moments; every resumed run must end with the weights of an undisturbed one.
+
+    python benchmarks/kills_train.py [--kills 10] [--seed 0]
+
+A narrow network on 64x64 crops, saved about every tenth of a second. Prints a line a kill, and ends with exit code 1
+where the last weights, or the logged losses, of a resumed run differ in a single bit. Some three minutes on two
+free cores.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from kills import QUIET
+from kills import resume as build
+from scale import HERE, write_data
+
+from student.checkpoint import read_log
+
+ROWS, EPOCHS, BATCH = 256, 5, 8
+STEPS = ROWS * EPOCHS // BATCH
+SETTINGS = {
+    "model": {
+        "backbone": "timm:resnet10t", "backbone_options": {"channels": [4, 8, 8, 16], "stem_width": 8},
+        "head": "lateral", "head_channels": 8, "weights": "none", "input_size": [64, 64], "sigma": 1.5,
+    },
+    "augment": "light",
+    "train": {
+        "epochs": EPOCHS, "batch_size": BATCH, "lr": 2e-3, "workers": 1, "log_steps": 10, "checkpoint_minutes": 0.002,
+    },
+}  # fmt: skip
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}  # the kdcache beside this file
+
+
+def main() -> None:
+    """Kill and compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    generator, wrong = random.Random(arguments.seed), 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        store = folder / "store.zarr"
+        build(store, write_data(folder, ROWS))
+        undisturbed = folder / "undisturbed"
+        process = start(store, undisturbed)
+        began = time.perf_counter()
+        process.wait()
+        seconds = time.perf_counter() - began  # of the steps alone: they began when `start` came back
+        expected = content(undisturbed)
+        print(f"{STEPS} steps in {seconds:.1f} s when undisturbed\n")
+        print("| killed after s | saved at step | equal |\n|---|---|---|")
+        for number in range(arguments.kills):
+            run = folder / str(number)
+            process, after = start(store, run), generator.uniform(0, seconds)
+            time.sleep(after)
+            process.kill()
+            process.wait()
+            saved = run / "resume.pt"
+            step = torch.load(saved, weights_only=True)["step"] if saved.exists() else 0
+            subprocess.run(command(store, run), env=ONE_THREAD, check=True, **QUIET)
+            equal = content(run) == expected
+            wrong += not equal
+            print(f"| {after:.2f} | {step} of {STEPS} | {'yes' if equal else 'NO'} |", flush=True)
+    print(f"{arguments.kills - wrong} of {arguments.kills} resumed runs are equal bit for bit")
+    sys.exit(bool(wrong))
+
+
+def command(store: Path, run: Path) -> list[str]:
+    """A training into `run`."""
+    return [
+        sys.executable, "-m", "pipeline.cli", "train", str(store), "--out", str(run), "--name", "killed",
+        "--settings", json.dumps(SETTINGS), "--device", "cpu",
+    ]  # fmt: skip
+
+
+def start(store: Path, run: Path) -> subprocess.Popen[bytes]:
+    """The training as a process, once its steps begin."""
+    process = subprocess.Popen(command(store, run), env=ONE_THREAD, **QUIET)
+    while not (run / "tensorboard").exists() and process.poll() is None:
+        time.sleep(0.005)
+    return process
+
+
+def content(run: Path) -> tuple[bytes, list[tuple[int, float]]]:
+    """The last weights, and step and loss of each line of the log."""
+    return (run / "last.safetensors").read_bytes(), [(entry["step"], entry["loss"]) for entry in read_log(run)]
+
+
+if __name__ == "__main__":
+    main()
