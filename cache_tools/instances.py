@@ -103,7 +103,7 @@ def clip_box(box: Sequence[float], height: int, width: int) -> NDArray[np.float6
 
 
 def _row(annotation: Any, images: dict[Any, Any], labelled: bool) -> Row | None:
-    """Photo, annotation, clipped box and keypoints (17, 3); None for what is no such person; ValueError: what is wrong."""
+    """Photo, annotation, clipped box, keypoints (17, 3); None for what is no such person; ValueError: what is wrong."""
     if not isinstance(annotation, dict):
         raise ValueError(f"it is a {type(annotation).__name__}: expected an object with id, image_id, bbox, keypoints")
     if annotation.get("category_id", 1) != 1 or annotation.get("iscrowd", 0):

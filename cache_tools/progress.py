@@ -26,9 +26,10 @@ class Lines:
 
 
 def progress_bar(total: float, what: str, unit: str, *, done: float = 0, quiet: bool = False) -> Any:
-    """A tqdm on stderr: `with progress_bar(...) as bar: bar.update(rows)`. What ends sooner than a line is due is silent.
+    """A tqdm on stderr: `with progress_bar(...) as bar: bar.update(rows)`.
 
-    done: of `total`, when it begins. quiet: show nothing, as processes other than the first do.
+    In a log, what ends before a line is due is silent. done: of `total`, when it begins. quiet: show nothing, as
+    processes other than the first do.
     """
     if sys.stderr.isatty():
         return tqdm(total=total, initial=done, desc=what, unit=unit, disable=quiet, dynamic_ncols=True)

@@ -179,7 +179,7 @@ def test_parts_are_the_whole_and_share_no_photo(count: int, tmp_path: Path) -> N
 
 def test_more_parts_than_photos_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path, coco(6))
-    with pytest.raises(ValueError, match="part 1/6 of .* holds nobody, there are 3 photos: use fewer parts"):
+    with pytest.raises(ValueError, match=r"part 1/6 of .* holds nobody, there are 3 photos: use fewer parts"):
         from_coco(path, part=(1, 6))
     with pytest.raises(ValueError, match="part 3/2: expected I/N"):
         from_coco(path, part=(3, 2))
