@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.coco import JOINTS
 
@@ -95,7 +94,7 @@ def from_coco(path: str | Path, *, labelled: bool = True, part: tuple[int, int] 
     return table if part is None else _part(table, *part, path)
 
 
-def clip_box(box: Sequence[float], height: int, width: int) -> NDArray[np.float64]:
+def clip_box(box: ArrayLike, height: int, width: int) -> NDArray[np.float64]:
     """Box (x, y, width, height) cut to the image; width or height is 0 where nothing of it is inside."""
     x, y, w, h = np.asarray(box, np.float64)
     left, top, right, bottom = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)

@@ -32,7 +32,7 @@ from cache_tools.codec import PROFILES
 @click.option(
     "--workers", default=0, show_default=True, type=click.IntRange(min=0), help="Dask processes; 0: a plain loop."
 )
-@click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask cluster instead.")
+@click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask cluster, which sees these folders.")
 @click.option("--max-rmse", type=float, help="Refuse a codec error at the peaks above this.")
 @click.option("--expect-ap", type=float, help="Refuse a teacher whose AP (percent, annotated boxes) is below this.")
 @click.option("--tolerance", default=0.2, show_default=True, help="Of --expect-ap.")
