@@ -1,10 +1,11 @@
 """A store of COCO's size: 149,813 persons in 56,599 photos by an oracle, two workers.
 
-    python benchmarks/scale.py [--rows 149813] [--workers 2] [--folder DIR]
+    python benchmarks/scale.py [--rows 149813] [--workers 2] [--folder DIR] [--crops]
 
 Prints the store's size, the CPU time a row outside the teacher, the peak memory of a process, and what it costs to
 open the store and hold it in memory. Photos are 64 small files under many names, so what is measured is what grows with
-rows: crops, codec, compression, ledger. (A photo of COCO's size takes some 4 ms to read, once for its 2.6 persons.)
+rows: cutting, codec, compression, ledger, and with --crops the crops' JPEG files, which are small here as the photos
+are. (A photo of COCO's size takes some 4 ms to read, once for its 2.6 persons.)
 """
 
 import argparse
@@ -42,12 +43,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=149_813)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--crops", action="store_true", help="Store each person's crop as well.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         annotations = write_data(folder, arguments.rows)
         command = [
-            sys.executable, "-m", "pipeline.cli", "build", str(folder / "store.zarr"), "--no-crops",
+            sys.executable, "-m", "pipeline.cli", "build", str(folder / "store.zarr"),
+            "--crops" if arguments.crops else "--no-crops",
             "--teacher", "oracle:make", "--images", str(folder), "--annotations", str(annotations),
             "--workers", str(arguments.workers),
         ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Work done ahead of whoever needs its result, by threads, a bounded step in front: photos are read so."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +9,12 @@ from typing import TypeVar
 AHEAD = 4  # tasks in front of the consumer for every thread: hides the disk, holds few photos
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may run on: in a container or a job of a cluster, fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> Generator[Result, None, None]:

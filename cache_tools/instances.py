@@ -2,15 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.coco import JOINTS
+
+Row = tuple[dict[str, Any], dict[str, Any], NDArray[np.float64], NDArray[np.float64]]
+JOINTS_NOTE = f", x, y and visibility of COCO's {JOINTS} keypoints"
 
 
 @dataclass(frozen=True)
@@ -59,71 +61,112 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
     return data
 
 
-def from_coco(path: str | Path, *, labelled: bool = True) -> Instances:
+def from_coco(path: str | Path, *, labelled: bool = True, part: tuple[int, int] | None = None) -> Instances:
     """The persons of a COCO keypoint file.
 
     labelled: keep what COCO's keypoint training keeps: `iscrowd == 0`, `num_keypoints > 0`, and a box that is not empty
     once clipped to the image. False keeps every person with such a box, for training on a teacher's word alone.
-    Raises ValueError when the file holds no such person or is not a keypoint file.
+    part: (i, n) gives the i-th of n parts, counted from 1; the photos of a part are in no other.
+    Raises ValueError when the file holds no such person or is not a keypoint file; it names the annotation.
     """
     data = read_annotations(path)
-    images = {image["id"]: image for image in data["images"]}
-    kept = []
-    for annotation in data["annotations"]:
-        if labelled and "keypoints" not in annotation:
-            raise ValueError(
-                f"annotation {annotation.get('id')} in {path} has no 'keypoints': "
-                "expected person_keypoints_*.json, not instances_*.json or captions_*.json"
-            )
-        if annotation.get("category_id", 1) != 1 or annotation.get("iscrowd", 0) or "bbox" not in annotation:
-            continue
-        if labelled and not annotation.get("num_keypoints", _labelled_joints(annotation)):
-            continue
-        image = images.get(annotation["image_id"])
-        if image is None:
-            raise ValueError(
-                f"annotation {annotation['id']} in {path} names image {annotation['image_id']}, which is not listed"
-            )
-        box = clip_box(annotation["bbox"], image["height"], image["width"])
-        if box[2] > 0 and box[3] > 0:
-            kept.append((image, annotation, box))
+    images = {image.get("id"): image for image in data["images"] if isinstance(image, dict)}
+    kept, ids = [], set()
+    for place, annotation in enumerate(data["annotations"]):
+        try:
+            row = _row(annotation, images, labelled)
+            if row is not None and annotation["id"] in ids:
+                raise ValueError("another annotation has the same id")
+        except ValueError as problem:
+            name = annotation.get("id") if isinstance(annotation, dict) else None
+            who = f"annotation {name}" if name is not None else f"entry {place} of 'annotations'"
+            raise ValueError(f"{path}, {who}: {problem}") from None
+        if row is not None:
+            ids.add(annotation["id"])
+            kept.append(row)
     if not kept:
         what = "labelled keypoints" if labelled else "a box"
         raise ValueError(
             f"{path} holds no person with {what} inside its image ({len(data['annotations'])} annotations read)"
         )
     kept.sort(key=lambda row: (row[0]["id"], row[1]["id"]))
-    return _table(kept, path)
+    table = _table(kept)
+    return table if part is None else _part(table, *part, path)
 
 
-def clip_box(box: Sequence[float], height: int, width: int) -> NDArray[np.float64]:
+def clip_box(box: ArrayLike, height: int, width: int) -> NDArray[np.float64]:
     """Box (x, y, width, height) cut to the image; width or height is 0 where nothing of it is inside."""
     x, y, w, h = np.asarray(box, np.float64)
     left, top, right, bottom = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
     return np.array([left, top, max(right - left, 0), max(bottom - top, 0)])
 
 
-def _labelled_joints(annotation: dict[str, Any]) -> int:
-    return sum(v > 0 for v in annotation["keypoints"][2::3])
+def _row(annotation: Any, images: dict[Any, Any], labelled: bool) -> Row | None:
+    """Photo, annotation, clipped box, keypoints (17, 3); None for what is no such person; ValueError: what is wrong."""
+    if not isinstance(annotation, dict):
+        raise ValueError(f"it is a {type(annotation).__name__}: expected an object with id, image_id, bbox, keypoints")
+    if annotation.get("category_id", 1) != 1 or annotation.get("iscrowd", 0):
+        return None
+    count = annotation.get("num_keypoints")
+    if labelled and count == 0:
+        return None
+    if labelled and annotation.get("keypoints") is None:
+        raise ValueError(
+            "it has no 'keypoints': expected person_keypoints_*.json, not instances_*.json or captions_*.json"
+        )
+    if "bbox" not in annotation:
+        return None
+    keypoints = _numbers(annotation.get("keypoints") or [0] * (3 * JOINTS), 3 * JOINTS, "keypoints").reshape(JOINTS, 3)
+    if labelled and count is None and not keypoints[:, 2].any():
+        return None
+    for name in ("id", "image_id"):
+        if not isinstance(annotation.get(name), int):
+            raise ValueError(f"its {name} is {annotation.get(name)!r}: expected a whole number")
+    image = images.get(annotation["image_id"])
+    if image is None:
+        raise ValueError(f"it names image {annotation['image_id']}, which is not listed")
+    for name, kind in (("file_name", str), ("height", int), ("width", int)):
+        if not isinstance(image.get(name), kind) or not image[name]:
+            found = repr(image[name]) if name in image else "missing"
+            raise ValueError(f"its image {image['id']} has no {name} ({found}): expected file_name, height and width")
+    box = clip_box(_numbers(annotation["bbox"], 4, "bbox"), image["height"], image["width"])
+    return (image, annotation, box, keypoints) if box[2] > 0 and box[3] > 0 else None
 
 
-def _table(kept: list[tuple[dict[str, Any], dict[str, Any], NDArray[np.float64]]], path: str | Path) -> Instances:
-    triples = np.zeros((len(kept), JOINTS, 3))
-    for row, (_, annotation, _) in enumerate(kept):
-        values = annotation.get("keypoints") or [0] * (3 * JOINTS)
-        if len(values) != 3 * JOINTS:
-            raise ValueError(
-                f"annotation {annotation['id']} in {path} has {len(values) // 3} keypoints: expected COCO's {JOINTS}"
-            )
-        triples[row] = np.reshape(values, (JOINTS, 3))
+def _numbers(values: Any, count: int, name: str) -> NDArray[np.float64]:
+    try:
+        numbers = np.asarray(values, np.float64)
+    except (ValueError, TypeError):
+        numbers = np.empty(0)
+    if numbers.shape != (count,) or not np.isfinite(numbers).all():
+        found = f"has {len(values)}" if isinstance(values, list) else f"is {values!r}"
+        raise ValueError(f"its {name} {found}: expected {count} numbers{JOINTS_NOTE if name == 'keypoints' else ''}")
+    return numbers
+
+
+def _table(kept: list[Row]) -> Instances:
+    triples = np.stack([keypoints for *_, keypoints in kept])
     visibility = triples[..., 2].astype(np.uint8)
     return Instances(
-        annotation_id=np.array([a["id"] for _, a, _ in kept], np.int64),
-        image_id=np.array([i["id"] for i, _, _ in kept], np.int64),
-        box=np.array([b for _, _, b in kept]),
-        area=np.array([a.get("area", b[2] * b[3]) for _, a, b in kept], np.float64),
+        annotation_id=np.array([a["id"] for _, a, _, _ in kept], np.int64),
+        image_id=np.array([i["id"] for i, _, _, _ in kept], np.int64),
+        box=np.array([b for _, _, b, _ in kept]),
+        area=np.array([a.get("area", b[2] * b[3]) for _, a, b, _ in kept], np.float64),
         keypoints=triples[..., :2] * (visibility > 0)[..., None],
         visibility=visibility,
-        image_size=np.array([(i["height"], i["width"]) for i, _, _ in kept], np.int32),
-        file_name=tuple(i["file_name"] for i, _, _ in kept),
+        image_size=np.array([(i["height"], i["width"]) for i, _, _, _ in kept], np.int32),
+        file_name=tuple(i["file_name"] for i, _, _, _ in kept),
     )
+
+
+def _part(table: Instances, index: int, count: int, path: str | Path) -> Instances:
+    """Rows of about a `count`-th of the table, from an image's first to an image's last."""
+    if not 1 <= index <= count:
+        raise ValueError(f"part {index}/{count}: expected I/N with I from 1 to N")
+    # the row that divides evenly, moved to the first of its photo
+    edges = [np.searchsorted(table.image_id, table.image_id[len(table) * k // count]) for k in range(count)]
+    start, stop = [*edges, len(table)][index - 1 : index + 1]
+    if start == stop:
+        photos = len(np.unique(table.image_id))
+        raise ValueError(f"part {index}/{count} of {path} holds nobody, there are {photos} photos: use fewer parts")
+    return table.take(slice(int(start), int(stop)))

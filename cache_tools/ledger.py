@@ -6,7 +6,7 @@ from typing import Any
 
 from cache_tools import error
 from cache_tools.objects import REPAIR, Objects, fingerprint, from_bytes, seal, to_bytes, unseal
-from cache_tools.spec import StoreSpec
+from cache_tools.spec import digest_of_spec
 
 RECEIPT = "receipt.json"
 
@@ -49,25 +49,25 @@ def measured_error(entries: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     return error.summary([entry["errors"][row] for entry in entries for row in sorted(entry["errors"], key=int)])
 
 
-def make_receipt(spec: StoreSpec, static: Mapping[str, Any], entries: list[dict[str, Any]]) -> dict[str, Any]:
+def make_receipt(spec: Mapping[str, Any], static: Mapping[str, Any], entries: list[dict[str, Any]]) -> dict[str, Any]:
     """What a finished store is: digest, rows, bytes, clamped values, measured error, spec.
 
-    static: fingerprints of the objects that belong to no shard.
+    spec: its JSON, as the root has it. static: fingerprints of the objects that belong to no shard.
     """
     bytes_of = {"heatmaps": 0, "views": 0, "crops": 0, "instances": 0}
     for written in [static, *(entry["objects"] for entry in entries)]:
         for key, printed in written.items():
             if (part := key.split("/")[0]) in bytes_of:
                 bytes_of[part] += printed["bytes"]
-    content = to_bytes({"spec": spec.digest, "static": static, "ledger": entries})
+    content = to_bytes({"spec": digest_of_spec(spec), "static": static, "ledger": entries})
     return {
         "digest": sha256(content).hexdigest(),
-        "rows": spec.rows,
+        "rows": spec["rows"],
         "bytes": bytes_of,
-        "bytes_per_row": {part: round(total / spec.rows, 1) for part, total in bytes_of.items()},
+        "bytes_per_row": {part: round(total / spec["rows"], 1) for part, total in bytes_of.items()},
         "clamped": {side: sum(entry["clamped"][side] for entry in entries) for side in ("below", "above")},
         "error": measured_error(entries),
-        "spec": spec.to_json(),
+        "spec": spec,
     }
 
 

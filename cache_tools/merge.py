@@ -49,8 +49,10 @@ def joined_table(stores: Sequence[HeatmapStore]) -> tuple[Instances, NDArray[np.
 
 def joined_spec(stores: Sequence[HeatmapStore], table: Instances) -> StoreSpec:
     """The first store's spec, of all rows."""
-    source = "; ".join(sorted({store.spec.annotations.source for store in stores}))
-    return replace(stores[0].spec, rows=len(table), annotations=AnnotationsSpec(table.digest, source))
+    read = [store.spec.annotations for store in stores]
+    source = "; ".join(sorted({annotations.source for annotations in read}))
+    annotations = AnnotationsSpec(table.digest, source, all(each.labelled for each in read))
+    return replace(stores[0].spec, rows=len(table), annotations=annotations)
 
 
 def _refuse_other_spec(first: HeatmapStore, other: HeatmapStore) -> None:

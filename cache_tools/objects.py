@@ -74,7 +74,10 @@ class Objects:
         return await asyncio.gather(*(one(*each) for each in ranges))
 
     def set(self, key: str, data: bytes) -> None:
-        """Write an object whole or not at all: locally to a temporary name first, then by rename."""
+        """Write an object whole or not at all: locally to a temporary name first, then by rename.
+
+        It is on the disk when this returns, so that a loss of power cannot leave a ledger entry without its data.
+        """
         if self.folder is None:
             sync(self._remote.set(key, cpu.Buffer.from_bytes(data)))
             return
@@ -82,8 +85,12 @@ class Objects:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
         try:
-            temporary.write_bytes(data)
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(temporary, path)
+            _sync_folder(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -100,6 +107,15 @@ class Objects:
         if self.folder is not None:
             for path in self.folder.rglob(f".*{PARTIAL}"):
                 path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put on the disk that a file has its name."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def fingerprint(data: bytes) -> dict[str, Any]:

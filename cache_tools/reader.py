@@ -35,7 +35,8 @@ class StoreReader:
 
     def __init__(self, objects: Objects, static: dict[str, bytes], content: dict[str, Any], writable: bool) -> None:
         self.url, self._objects, self._static, self._writable = objects.url, objects, static, writable
-        self.spec = StoreSpec.from_json(content["spec"])
+        self.spec_json = content["spec"]  # with the fields that another version of kdcache has
+        self.spec = StoreSpec.from_json(self.spec_json)
         self.codec = Codec.from_json(content["codec"])
         self.instances, self.crop_to_image = read_instances(static)
         self._entries: dict[int, dict[str, Any]] = {}

@@ -3,23 +3,29 @@
 import hashlib
 import json
 import platform
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import metadata
 from math import prod
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cache_tools import geometry
 from cache_tools.coco import JOINTS
 from cache_tools.codec import get_codec
-from cache_tools.instances import Instances
+from cache_tools.instances import Instances, from_coco
 
 FORMAT_VERSION = 1
+Spec = TypeVar("Spec")
 # A chunk is decoded to read one row of it: larger ones save a percent or two, and scattered rows cost in proportion.
 CHUNK_ROWS, CHUNK_BYTES = 8, 2**18
 # Differing here, two stores still hold the same thing: where files lay, what ran, what was measured.
-NOT_COMPARED = ("versions", "annotations.source", "teacher.ap")
+NOT_COMPARED = (
+    "versions", "annotations.source", "annotations.labelled", "annotations.part", "teacher.ap",
+    "crops.zoom", "crops.rotation", "crops.shift",  # the region says them, too
+)  # fmt: skip
 
 
 class CacheMismatch(ValueError):
@@ -56,18 +62,30 @@ class FrameSpec:
 
 @dataclass(frozen=True)
 class AnnotationsSpec:
-    """digest: of the instance table (Instances.digest); source: the file it was read from."""
+    """digest: of the instance table (Instances.digest); source: the file it was read from, and which of its persons."""
 
     digest: str
     source: str = ""
+    labelled: bool = True  # False: every person with a box
+    part: tuple[int, int] | None = None  # (i, n): the i-th of n parts
+
+    def persons(self, path: str | Path) -> Instances:
+        """The persons of a COCO file by the rule that this store's rows were chosen by."""
+        return from_coco(path, labelled=self.labelled, part=self.part)
 
 
 @dataclass(frozen=True)
 class CropsSpec:
-    """The photos' part of a store. region: the rule that chose what is shown; quality: of the JPEG."""
+    """The photos' part of a store. region: the rule that chose what is shown; quality: of the JPEG.
+
+    zoom, rotation (degrees) and shift (sizes of the padded box) of the widest view that the region was made for.
+    """
 
     region: str
     quality: int
+    zoom: float | None = None  # None: the store does not say
+    rotation: float | None = None
+    shift: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +106,6 @@ class StoreSpec:
     versions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        get_codec(self.codec, self.frame.heatmap_size)
         if self.rows < 1:
             raise ValueError(f"a store of {self.rows} rows: expected at least one")
         if self.chunk_rows < 1 or self.shard_rows < 1 or self.shard_rows % self.chunk_rows:
@@ -111,18 +128,20 @@ class StoreSpec:
                 "install the kdcache that wrote it, or build the store again"
             )
         frame = data["frame"] | {k: tuple(data["frame"][k]) for k in ("input_size", "heatmap_size")}
+        part = data["annotations"].get("part")
+        annotations = data["annotations"] | {"part": None if part is None else tuple(part)}
         parts = {
-            "teacher": TeacherSpec(**data["teacher"]),
-            "annotations": AnnotationsSpec(**data["annotations"]),
-            "frame": FrameSpec(**frame),
-            "crops": None if data["crops"] is None else CropsSpec(**data["crops"]),
+            "teacher": _known(TeacherSpec, data["teacher"]),
+            "annotations": _known(AnnotationsSpec, annotations),
+            "frame": _known(FrameSpec, frame),
+            "crops": None if data["crops"] is None else _known(CropsSpec, data["crops"]),
         }
-        return cls(**(data | parts))
+        return _known(cls, data | parts)
 
     @property
     def digest(self) -> str:
         """sha256 of the compared fields."""
-        return hashlib.sha256(json.dumps(self._compared(), sort_keys=True).encode()).hexdigest()
+        return digest_of_spec(self.to_json())
 
     def without_rows(self) -> "StoreSpec":
         """The same spec of no particular rows and shards: what stores must share to be merged."""
@@ -146,15 +165,31 @@ class StoreSpec:
             )
 
     def _compared(self) -> dict[str, Any]:
-        flat = _flatten(self.to_json())
-        return {k: v for k, v in flat.items() if not any(k == n or k.startswith(n + ".") for n in NOT_COMPARED)}
+        return _compared(self.to_json())
 
 
-def make_spec(instances: Instances, teacher: TeacherSpec, *, source: str = "", **fields: Any) -> StoreSpec:
-    """The spec of a store of these persons; `fields` are StoreSpec's own (frame, codec, shard_rows, crops, views)."""
-    annotations = AnnotationsSpec(instances.digest, source)
-    spec = StoreSpec(len(instances), teacher, annotations, versions=installed_versions(), **{"chunk_rows": 1} | fields)
-    return spec if "chunk_rows" in fields else replace(spec, chunk_rows=_chunk_rows(spec))
+def digest_of_spec(data: Mapping[str, Any]) -> str:
+    """sha256 of the compared fields of a spec's JSON, those of other versions of kdcache included."""
+    return hashlib.sha256(json.dumps(_compared(data), sort_keys=True).encode()).hexdigest()
+
+
+def make_spec(
+    instances: Instances,
+    teacher: TeacherSpec,
+    *,
+    source: str = "",
+    labelled: bool = True,
+    part: tuple[int, int] | None = None,
+    **others: Any,
+) -> StoreSpec:
+    """The spec of a store of these persons; `others` are StoreSpec's own (frame, codec, shard_rows, crops, views).
+
+    source, labelled, part: how the persons were read, as AnnotationsSpec has it. ValueError for an unknown codec.
+    """
+    annotations = AnnotationsSpec(instances.digest, source, labelled, part)
+    spec = StoreSpec(len(instances), teacher, annotations, versions=installed_versions(), **{"chunk_rows": 1} | others)
+    get_codec(spec.codec, spec.frame.heatmap_size)
+    return spec if "chunk_rows" in others else replace(spec, chunk_rows=_chunk_rows(spec))
 
 
 def _chunk_rows(spec: StoreSpec) -> int:
@@ -172,7 +207,18 @@ def installed_versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {p: metadata.version(p) for p in ("kdcache", "numpy", "zarr")}
 
 
-def _flatten(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _known(cls: type[Spec], data: Mapping[str, Any]) -> Spec:
+    """The dataclass without what it does not know: a later version may have added fields."""
+    names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    return cls(**{name: value for name, value in data.items() if name in names})
+
+
+def _compared(data: Mapping[str, Any]) -> dict[str, Any]:
+    flat = _flatten(data)
+    return {k: v for k, v in flat.items() if not any(k == n or k.startswith(n + ".") for n in NOT_COMPARED)}
+
+
+def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in data.items():
         flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}

@@ -142,7 +142,7 @@ class HeatmapStore(StoreReader):
     def make_receipt(self) -> dict[str, Any]:
         """The receipt that the ledger as it stands leads to; ValueError where a shard is not done."""
         static = {key: fingerprint(data) for key, data in self._static.items()}
-        return ledger.make_receipt(self.spec, static, [self.entry(shard) for shard in range(self.shards)])
+        return ledger.make_receipt(self.spec_json, static, [self.entry(shard) for shard in range(self.shards)])
 
     def forget(self, shard: int) -> None:
         """Strike a shard off the ledger, receipt first, so that `build` makes it again."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools import ledger
-from cache_tools.instances import Instances, from_coco
+from cache_tools.instances import Instances
 from cache_tools.layout import ROOT, array_object, packed_object, read_root
 from cache_tools.objects import REPAIR, Objects, fingerprint
 from cache_tools.shards import ShardedRows
@@ -140,7 +140,7 @@ def _receipt(store: HeatmapStore, objects: Objects) -> Iterator[Damage]:
         return
     if receipt is None:
         yield Damage(ledger.RECEIPT, "not written yet", "run the same `kdcache build` again")
-    elif receipt != store.make_receipt():
+    elif any(receipt.get(name) != value for name, value in store.make_receipt().items()):
         yield Damage(ledger.RECEIPT, "it is of another ledger than the one here", REPAIR)
 
 
@@ -154,7 +154,7 @@ def _unreadable_entry(objects: Objects, shard: int) -> bool:
 
 def _table(store: HeatmapStore, annotations: str | Path) -> Iterator[Damage]:
     """Where the store's rows are not those of the annotation file."""
-    given = from_coco(annotations)
+    given = store.spec.annotations.persons(annotations)
     if given.digest == store.spec.annotations.digest:
         return
     remedy = "give the annotation file that the store was made from, or build another store"

@@ -1,4 +1,8 @@
-"""A teacher of one's own: `kdcache build STORE --teacher own_teacher:make ...`, run where this file is."""
+r"""A teacher of one's own. In this folder, with the photos that `make demo` has rendered:
+
+    kdcache build /tmp/mine.zarr --teacher own_teacher:make --images ../results/demo/data/train \
+        --annotations ../results/demo/data/annotations/person_keypoints_train.json
+"""
 
 import numpy as np
 
@@ -10,9 +14,7 @@ class Brightest:
 
     name, licence, frame, sigma = "brightest", "CC0-1.0", "stride", 2.0
     input_size, heatmap_size = (256, 192), (64, 48)  # height, width
-    digest = digest_of(
-        "brightest, version 1"
-    )  # of weights: digest_of(Path("weights.bin")); another digest, another store
+    digest = digest_of("brightest, version 1")  # another digest, another store; of weights: digest_of(Path("w.bin"))
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """Heatmaps float32 (B, 17, 64, 48) of crops uint8 (B, 256, 192, 3), RGB."""

@@ -7,10 +7,12 @@
 The shard is the unit of work, of writing and of recovery: whatever is killed, the next `build` makes what is missing.
 """
 
+import contextlib
 import errno
 import json
 import os
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from cache_tools.instances import Instances, from_coco
 from cache_tools.layout import ROOT
 from cache_tools.ledger import RECEIPT
 from cache_tools.objects import Objects
+from cache_tools.progress import progress_bar
 from cache_tools.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
 from cache_tools.store import HeatmapStore
 from cache_tools.verify import verify
@@ -50,6 +53,7 @@ class BuildJob:
     device: str = "auto"
     threads: int | None = None  # of the CPU, for the teacher and for reading photos; None: all there are
     labelled: bool = True  # False: every person with a box, for students that learn from the teacher alone
+    part: tuple[int, int] | None = None  # (i, n): the i-th of n parts of the persons, to be merged later
 
 
 @dataclass(frozen=True)
@@ -82,35 +86,45 @@ def build(
     store = existing_store(job.store)
     if store is not None:
         spec.check(store.spec, job.store)
+    if store is None or store.pending():
+        check_photos(job.images, persons)
+    if expectation is not None:
+        ap = accepted_ap(teacher, expectation, None if store is None else store.spec.teacher.ap)
+        spec = spec_of(job, teacher, persons, source, ap)
     if store is None or not store.finished:
-        if store is None or store.pending():
-            check_photos(job.images, persons)
-            if expectation is not None:
-                spec = spec_of(job, teacher, persons, source, measured_ap(teacher, expectation))
-        store = HeatmapStore.open_or_create(job.store, spec, persons)
-        try:
+        with full_disk_told():
+            store = HeatmapStore.open_or_create(job.store, spec, persons)
             make_pending(job, store, teacher, workers, scheduler, max_rmse)
-        except OSError as error:
-            if error.errno not in FULL_DISK:
-                raise
-            raise OSError(
-                error.errno,
-                f"{os.strerror(error.errno)}: make room and run the same command again; what is done is kept",
-            ) from error
         refuse_damage(job.store)
     refuse_error(store, max_rmse)
-    return store.finalize()
+    with full_disk_told():
+        return store.finalize()
+
+
+@contextlib.contextmanager
+def full_disk_told() -> Iterator[None]:
+    """Adds to a full disk's error what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        raise OSError(
+            error.errno, f"{os.strerror(error.errno)}: make room and run the same command again; what is done is kept"
+        ) from error
 
 
 def read_persons(job: BuildJob) -> tuple[Instances, str]:
     """The instance table and its source. A store made of the same file has the table already: COCO's takes seconds."""
     if not job.annotations.is_file():
         raise FileNotFoundError(f"there is no annotation file {job.annotations.absolute()}")
-    source = f"{job.annotations.name}, sha256 {digest_of(job.annotations)}{'' if job.labelled else ', unlabelled too'}"
+    source = f"{job.annotations.name}, sha256 {digest_of(job.annotations)}"
     store = existing_store(job.store)
-    if store is not None and store.spec.annotations.source == source:
-        return store.instances, source
-    return from_coco(job.annotations, labelled=job.labelled), source
+    if store is not None:
+        read = store.spec.annotations
+        if (read.source, read.labelled, read.part) == (source, job.labelled, job.part):
+            return store.instances, source
+    return from_coco(job.annotations, labelled=job.labelled, part=job.part), source
 
 
 def existing_store(url: str) -> HeatmapStore | None:
@@ -121,14 +135,17 @@ def existing_store(url: str) -> HeatmapStore | None:
 def spec_of(job: BuildJob, teacher: Teacher, persons: Instances, source: str, ap: float | None = None) -> StoreSpec:
     """The spec of the store that the job makes."""
     policy = CropPolicy(input_size=teacher.input_size)
+    crops = CropsSpec(policy.region, policy.quality, policy.zoom, policy.rotation, policy.shift)
     return make_spec(
         persons,
         TeacherSpec(teacher.name, teacher.digest, teacher.licence, job.flip, ap),
         source=source,
+        labelled=job.labelled,
+        part=job.part,
         frame=FrameSpec(teacher.frame, teacher.input_size, teacher.heatmap_size, sigma=teacher.sigma),
         codec=job.codec,
         shard_rows=job.shard_rows,
-        crops=CropsSpec(policy.region, policy.quality) if job.crops else None,
+        crops=crops if job.crops else None,
         views=job.views,
     )
 
@@ -144,19 +161,21 @@ def check_photos(images: Path, persons: Instances) -> None:
         )
 
 
-def measured_ap(teacher: Teacher, expectation: Expectation) -> float:
-    """The teacher's AP in percent; ValueError where it falls short of what is expected."""
-    from pipeline.evaluate import evaluate
+def accepted_ap(teacher: Teacher, expectation: Expectation, recorded: float | None) -> float:
+    """The teacher's AP in percent, measured where a store has not recorded it; ValueError where it falls short."""
+    ap, labels = recorded, "the labels that it was built with"
+    if ap is None:
+        from pipeline.evaluate import evaluate
 
-    metrics = evaluate(teacher, expectation.annotations, expectation.images).metrics
-    ap = 100 * (metrics["AP"] or 0)
+        metrics = evaluate(teacher, expectation.annotations, expectation.images).metrics
+        ap, labels = round(100 * (metrics["AP"] or 0), 2), expectation.annotations.name
     if ap < expectation.ap - expectation.tolerance:
         raise ValueError(
-            f"{teacher.name} reaches AP {ap:.1f} on {expectation.annotations.name}, expected {expectation.ap:g} "
+            f"{teacher.name} reaches AP {ap:.1f} on {labels}, expected {expectation.ap:g} "
             f"(tolerance {expectation.tolerance:g}): its heatmaps are not cached. Are its weights and its frame "
             f"({teacher.frame}) the right ones? Boxes are the annotated ones, as `kdcache evaluate --teacher` has them"
         )
-    return round(ap, 2)
+    return ap
 
 
 def make_pending(
@@ -167,32 +186,36 @@ def make_pending(
     if not pending:
         return
     rows = sum(len(store.shard_rows(shard)) for shard in pending)
-    start = time.perf_counter()
-    with tqdm(total=store.rows, initial=store.rows - rows, desc="build", unit="row", disable=None) as bar:
+    start, teacher_share = time.perf_counter(), ""
+    with progress_bar(store.rows, "build", "row", done=store.rows - rows) as bar:
         if workers or scheduler:
             from pipeline.cluster import make_on_cluster
 
             for made in make_on_cluster(job, pending, workers, scheduler):
                 bar.update(made)
                 refuse_error(store, max_rmse)
-            return
-        maker = ShardMaker(
-            store, teacher, job.images, batch_size=job.batch_size, readers=job.threads, progress=bar.update
-        )
-        with ThreadPoolExecutor(SHARDS_AT_ONCE, "shard") as pool:
-            try:
-                for shard in as_completed([pool.submit(maker.make, shard) for shard in pending]):
-                    shard.result()
-                    refuse_error(store, max_rmse)
-            except BaseException:  # Ctrl-C and SIGTERM as well: nobody waits for a shard that is not wanted
-                maker.stop()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        else:
+            maker = ShardMaker(
+                store, teacher, job.images, batch_size=job.batch_size, readers=job.threads, progress=bar.update
+            )
+            make_here(maker, pending, max_rmse)
+            share = maker.seconds_in_teacher / (time.perf_counter() - start)
+            teacher_share = f"; the teacher worked {share:.0%} of the time"
     seconds = time.perf_counter() - start
-    share = maker.seconds_in_teacher / seconds
-    tqdm.write(
-        f"{rows} rows in {seconds:.1f} s, {rows / seconds:.1f} a second; the teacher worked {share:.0%} of the time"
-    )
+    tqdm.write(f"{rows} rows in {seconds:.1f} s, {rows / seconds:.1f} a second{teacher_share}")
+
+
+def make_here(maker: ShardMaker, shards: list[int], max_rmse: float | None) -> None:
+    """Make shards in this process; whatever stops it drops the shards in flight."""
+    with ThreadPoolExecutor(SHARDS_AT_ONCE, "shard") as pool:
+        try:
+            for shard in as_completed([pool.submit(maker.make, shard) for shard in shards]):
+                shard.result()
+                refuse_error(maker.store, max_rmse)
+        except BaseException:  # Ctrl-C and SIGTERM as well: nobody waits for a shard that is not wanted
+            maker.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def refuse_damage(url: str) -> None:

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
@@ -18,50 +18,72 @@ import dask
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
 from distributed.comm import CommClosedError
 
+from cache_tools.ahead import usable_cpus
 from cache_tools.store import HeatmapStore
 from pipeline.build import SHARDS_AT_ONCE, BuildJob
 from pipeline.shard_maker import ShardMaker
-from pipeline.teachers import load_teacher
+from pipeline.teachers import absolute_reference, load_teacher
 
-PLUGIN, MAKER = "kdcache", "kdcache_shard_maker"
 RETRIES = 3  # of a shard, when its worker died or raised
 
 
 class TeacherOnWorker(WorkerPlugin):
-    """Loads the job's teacher once on each worker: on the worker's own GPU, where there are any."""
+    """Loads the job's teacher once on each worker, for one build: several may share a cluster."""
 
-    name = PLUGIN
-
-    def __init__(self, job: BuildJob) -> None:
-        self.job = job
+    def __init__(self, job: BuildJob, build: str, places: dict[str, int]) -> None:
+        """build: an id of this build alone. places: number of each worker, by address, among those of its host."""
+        self.job, self.places = job, places
+        self.name = maker_of(build)  # by which Dask tells plugins apart, and `make_shard` finds the maker
 
     def setup(self, worker: Any) -> None:
         """Open the store and find the teacher."""
         job = self.job
+        place = worker.name if isinstance(worker.name, int) else self.places.get(worker.address, 0)
+        threads = job.threads or worker.state.nthreads
         store = HeatmapStore.open(job.store, mode="r+")
-        teacher = load_teacher(job.teacher, own_device(job.device, worker.name), job.flip, job.threads)
-        maker = ShardMaker(store, teacher, job.images, batch_size=job.batch_size, readers=job.threads)
-        setattr(worker, MAKER, maker)
+        teacher = load_teacher(job.teacher, own_device(job.device, place), job.flip, threads)
+        maker = ShardMaker(store, teacher, job.images, batch_size=job.batch_size, readers=threads)
+        setattr(worker, self.name, maker)
 
     def teardown(self, worker: Any) -> None:
-        """Drop the shard in flight."""
-        if hasattr(worker, MAKER):
-            getattr(worker, MAKER).stop()
+        """Drop the shards in flight, and the teacher."""
+        maker: ShardMaker | None = getattr(worker, self.name, None)
+        if maker is not None:
+            maker.stop()
+            delattr(worker, self.name)
 
 
-def own_device(device: str, worker_name: object) -> str:
-    """`device`, or `cuda:N` where several GPUs are to be shared out among numbered workers."""
-    if device not in ("auto", "cuda") or not isinstance(worker_name, int) or not Path("/dev/nvidia0").exists():
+def maker_of(build: str) -> str:
+    """The name under which a worker keeps its ShardMaker."""
+    return f"kdcache_{build}"
+
+
+def own_device(device: str, place: int) -> str:
+    """`device`, or `cuda:N` where several GPUs are to be shared out among the workers of a host, by their place.
+
+    A worker that joins a running build has place 0: start those with a CUDA_VISIBLE_DEVICES of their own.
+    """
+    if device not in ("auto", "cuda") or not Path("/dev/nvidia0").exists():
         return device
     import torch  # 3 s and 300 MB, which only those need who have a GPU
 
     gpus = torch.cuda.device_count()
-    return f"cuda:{worker_name % gpus}" if gpus else device
+    return f"cuda:{place % gpus}" if gpus else device
 
 
-def make_shard(shard: int) -> int | ValueError:
+def places_of(addresses: Iterable[str]) -> dict[str, int]:
+    """Number of each worker, by its address, among those of its host: 0, 1, and so on."""
+    seen: dict[str, int] = {}
+    places = {}
+    for address in sorted(addresses):
+        host = address.rpartition(":")[0]
+        places[address] = seen[host] = seen.get(host, -1) + 1
+    return places
+
+
+def make_shard(shard: int, build: str) -> int | ValueError:
     """The task: make one shard; the number of its rows, or what is wrong with a photo or a heatmap every time."""
-    maker: ShardMaker = getattr(get_worker(), MAKER)
+    maker: ShardMaker = getattr(get_worker(), maker_of(build))
     try:
         return maker.make(shard)
     except ValueError as error:
@@ -73,20 +95,16 @@ def make_on_cluster(job: BuildJob, shards: list[int], workers: int = 0, schedule
 
     Raises OSError where the scheduler is lost, and what a teacher or a photo raised once its retries are used up.
     """
+    build = uuid.uuid4().hex
     with contextlib.ExitStack() as stack:
         if scheduler is None:
-            cpus = max(1, (os.cpu_count() or 1) // workers)
-            job = replace(job, threads=job.threads or cpus)
-            address: Any = stack.enter_context(local_cluster(workers))
+            job = replace(job, threads=job.threads or max(1, usable_cpus() // workers))
+            client = stack.enter_context(Client(stack.enter_context(local_cluster(workers))))
         else:
-            address = scheduler
-        try:
-            client = stack.enter_context(Client(address))
-        except OSError as error:
-            raise OSError(f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`") from error
-        client.register_plugin(TeacherOnWorker(job))
-        build = uuid.uuid4().hex  # keys of this build alone: a scheduler remembers results of former ones
-        futures = [client.submit(make_shard, s, key=f"shard-{s}-{build}", retries=RETRIES) for s in shards]
+            client = stack.enter_context(connect(scheduler))
+        places = places_of(client.run(os.getpid))
+        client.register_plugin(TeacherOnWorker(with_absolute_paths(job), build, places))
+        futures = [client.submit(make_shard, s, build, key=f"shard-{s}-{build}", retries=RETRIES) for s in shards]
         try:
             for future in as_completed(futures):
                 made = future.result()
@@ -100,6 +118,22 @@ def make_on_cluster(job: BuildJob, shards: list[int], workers: int = 0, schedule
         finally:
             with contextlib.suppress(CancelledError, OSError):  # the scheduler may be gone
                 client.cancel(futures)
+                if scheduler is not None and client.status == "running":
+                    client.unregister_worker_plugin(maker_of(build))
+
+
+def connect(scheduler: str) -> Client:
+    """A client of a cluster that is running already."""
+    try:
+        return Client(scheduler)
+    except OSError as error:
+        raise OSError(f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`") from error
+
+
+def with_absolute_paths(job: BuildJob) -> BuildJob:
+    """The same job for workers that were started in other folders."""
+    store = job.store if "://" in job.store else os.path.abspath(job.store)
+    return replace(job, store=store, images=job.images.absolute(), teacher=absolute_reference(job.teacher))
 
 
 def local_cluster(workers: int) -> LocalCluster:

@@ -105,7 +105,7 @@ def evaluate_store(
 
     Raises ValueError when the store was made of other persons.
     """
-    persons = from_coco(annotations)
+    persons = store.spec.annotations.persons(annotations)
     if persons.digest != store.instances.digest:
         raise ValueError(
             f"the store holds {len(store.instances)} persons, {annotations} has {len(persons)}, and they are not "

@@ -178,8 +178,8 @@ def teacher_flop(reference: str, folded: bool = True) -> float | None:
     folded: a mixture of experts as it is run here, dense for COCO; False: with all its experts, as it is published.
     """
     kind, _, rest = reference.partition(":")
-    size = reference.removeprefix("vitpose-plus-")
-    if size != reference:
+    size = reference.partition("?")[0].removeprefix("vitpose-plus-")
+    if reference.startswith("vitpose-plus-"):
         return _vitpose_flop(size, folded)
     if kind == "student" and rest:
         from pipeline.teachers.student_run import StudentTeacher

@@ -1,6 +1,5 @@
 """One shard of a store from its photos: read, cut, ask the teacher, write."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.ahead import in_order
+from cache_tools.ahead import in_order, usable_cpus
 from cache_tools.crops import CropPolicy, store_crop
 from cache_tools.geometry import Matrix
 from cache_tools.images import Image, cut, four_channels, read_image
@@ -57,7 +56,7 @@ class ShardMaker:
     ) -> None:
         """readers: threads that read photos, None for one a CPU. progress: is told how many rows more are through."""
         self.store, self.teacher, self.images, self.batch_size = store, teacher, images, batch_size
-        self.readers = readers or os.cpu_count() or 1
+        self.readers = readers or usable_cpus()
         self.progress = progress or (lambda rows: None)
         self.seconds_in_teacher = 0.0
         self._turn = threading.Lock()  # the teacher's: held from a shard's first crop to its last heatmap

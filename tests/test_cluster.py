@@ -2,22 +2,26 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import dask
-import distributed  # noqa: F401  dask.config.set must find its settings there
 import numpy as np
 import psutil
 import pytest
+from distributed import Client, LocalCluster
 from small_build import BENCHMARKS, content, run_build, small_job, wait_for_shard
 
 from cache_tools.store import HeatmapStore
 from pipeline.build import BuildJob, build
+from pipeline.cluster import places_of
 
 
 @pytest.fixture
@@ -84,6 +88,49 @@ def test_no_scheduler_is_told_at_once(job: BuildJob, monkeypatch: pytest.MonkeyP
         pytest.raises(OSError, match="no Dask scheduler"),
     ):
         build(job, scheduler="tcp://127.0.0.1:9")
+
+
+def test_builds_share_a_cluster_and_leave_nothing_on_it(
+    job: BuildJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two at once and one after them, by paths that the workers' own folder knows nothing of."""
+    jobs = [replace(job, store=f"{codec}.zarr", codec=codec) for codec in ("compact", "exact8", "compact6")]
+    with LocalCluster(n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address=None) as cluster:
+        monkeypatch.chdir(tmp_path)
+        near = [replace(j, images=Path("photos"), annotations=Path("photos/persons.json")) for j in jobs]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(partial(build, scheduler=cluster.scheduler_address), near[:2]))
+        build(near[2], scheduler=cluster.scheduler_address)
+        with Client(cluster) as client:
+            left = client.run(lambda dask_worker: [name for name in vars(dask_worker) if name.startswith("kdcache_")])
+    assert list(left.values()) == [[], []]
+    assert capsys.readouterr().out.count("44 rows in ") == 3
+    for one in jobs:
+        build(replace(one, store="plain.zarr"))
+        assert content(one.store) == content("plain.zarr")
+        shutil.rmtree("plain.zarr")
+
+
+def test_a_stopped_build_with_workers_says_how_to_go_on(job: BuildJob) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    process = run_build(job, "--workers", "2", ORACLE_SECONDS_A_CROP="0.05")
+    wait_for_shard(job, process)
+    workers = workers_of(process)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143, said
+    assert "of 3 shards are done and kept; run the same command again to go on" in said
+    assert "Traceback" not in said
+    assert psutil.wait_procs(workers, timeout=20)[1] == []
+    build(job)
+    assert content(job.store) == content(job.store + ".whole")
+
+
+def test_workers_of_a_host_are_numbered() -> None:
+    addresses = ["tcp://b:5", "tcp://a:70", "tcp://a:9", "tcp://b:6", "tcp://c:1"]
+    places = places_of(addresses)
+    for host, expected in (("a", [0, 1]), ("b", [0, 1]), ("c", [0])):
+        assert sorted(place for address, place in places.items() if address.startswith(f"tcp://{host}:")) == expected
 
 
 def test_a_truncated_photo_ends_the_build_with_its_name(job: BuildJob) -> None:

@@ -13,6 +13,14 @@ def test_a_spec_survives_json() -> None:
         assert StoreSpec.from_json(spec.to_json()) == spec
 
 
+def test_fields_of_a_later_version_are_ignored() -> None:
+    spec = spec_of(persons(5))
+    data = spec.to_json() | {"mood": "good"}
+    for part in ("teacher", "annotations", "frame", "crops"):
+        data[part] |= {"mood": "good"}
+    assert StoreSpec.from_json(data) == spec
+
+
 def test_a_mismatch_names_every_differing_field_with_both_values() -> None:
     spec = spec_of(persons(5))
     other = replace(
@@ -43,7 +51,7 @@ def test_surroundings_are_no_mismatch() -> None:
         spec,
         versions={"zarr": "9"},
         teacher=replace(spec.teacher, ap=70.1),
-        annotations=replace(spec.annotations, source="/elsewhere.json"),
+        annotations=replace(spec.annotations, source="/elsewhere.json", labelled=False, part=(1, 2)),
     )
     spec.check(elsewhere, "store")
     assert spec.digest == elsewhere.digest

@@ -247,18 +247,6 @@ def test_zarr_alone_reads_all_of_it(undisturbed: Path) -> None:
     assert bytes(group["crops/packed/1"][:]) == b"".join(jpegs(table)[SHARD_ROWS : 2 * SHARD_ROWS])
 
 
-def test_the_example_of_the_format_specification_runs(undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "store-format.md").read_text()
-    code = text.split("```python\n")[1].split("```")[0]
-    assert len(code.strip().splitlines()) <= 10
-    assert "cache_tools" not in code
-    monkeypatch.chdir(undisturbed.parent)
-    names: dict[str, object] = {}
-    exec(code, names)
-    expected = HeatmapStore.open(undisturbed).read([7])[0]
-    assert np.abs(np.asarray(names["heatmaps"]) - expected).max() < 1e-6
-
-
 def test_blank_maps_are_stored_as_any_others(tmp_path: Path) -> None:
     table = persons(11)
     store = HeatmapStore.create(tmp_path / "store", spec_of(table, crops=None, views=0), table)

@@ -5,7 +5,6 @@ import re
 import shutil
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -16,13 +15,10 @@ from small_store import built, files_of, persons, spec_of, write
 from cache_tools import ledger
 from cache_tools.instances import from_coco
 from cache_tools.objects import seal, to_bytes
-from cache_tools.spec import CacheMismatch
 from cache_tools.store import HeatmapStore
 from cache_tools.verify import forget_damaged, verify
-from pipeline.build import BuildJob, build
 from pipeline.commands.info import command as info_command
 from pipeline.commands.verify import command as verify_command
-from pipeline.recompute import recompute_rows
 
 ROWS = 40
 NOT_READ = re.compile(r"crops/packed/\d+/zarr.json|crops/packed/zarr.json")  # for other readers than ours
@@ -230,6 +226,9 @@ def test_the_verify_command_names_damage_and_exits_with_1(copy: Path) -> None:
     forgotten = invoke(verify_command, str(copy), "--forget-damaged", "--json")
     assert json.loads(forgotten.output)["forgotten"] == [1]
     assert invoke(verify_command, str(copy), "--recompute", "3").exit_code == 2
+    asked = invoke(verify_command, str(copy), "--recompute", "3", "--teacher", "none", "--images", ".")
+    assert asked.exit_code == 1
+    assert "not recomputed" in asked.output
 
 
 def test_the_info_command_says_it_all(copy: Path) -> None:
@@ -241,36 +240,3 @@ def test_the_info_command_says_it_all(copy: Path) -> None:
         assert expected in text
     HeatmapStore.open(copy, mode="r+").forget(2)
     assert "2 of 3 shards" in invoke(info_command, str(copy)).output
-
-
-TEACHER = """
-import numpy as np
-class Teacher:
-    name, digest, licence, frame, sigma = "stripes", "{digest}", "CC0-1.0", "stride", 2.0
-    input_size, heatmap_size = (256, 192), (64, 48)
-    def __call__(self, crops):
-        return np.repeat(crops[:, ::4, ::4, 0][:, None] / np.float32(255), 17, axis=1)
-def make(device):
-    return Teacher()
-"""
-
-
-def test_the_teacher_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "photos"
-    monkeypatch.syspath_prepend(str(tmp_path))
-    for module, digest in (("stripes", "1"), ("others", "2")):
-        (tmp_path / f"{module}.py").write_text(TEACHER.format(digest=digest))
-    folder.mkdir()
-    photo = np.repeat(cv2.GaussianBlur(np.random.default_rng(0).random((100, 90, 1)), (0, 0), 4)[..., None], 3, axis=2)
-    photo = ((photo - photo.min()) / np.ptp(photo) * 255).astype(np.uint8)
-    cv2.imwrite(str(folder / "a.jpg"), photo)
-    job = BuildJob(str(tmp_path / "store"), "stripes:make", folder, coco_file(tmp_path), crops=False)
-    build(job)
-    agreed = recompute_rows(job.store, "stripes:make", folder, 2)
-    assert agreed["rows"] == 2
-    assert agreed["rmse_at_peaks"] < 2 * agreed["recorded_rmse_at_peaks"] + 0.001
-    with pytest.raises(CacheMismatch, match="found 1, given 2"):
-        recompute_rows(job.store, "others:make", folder, 2)
-    cv2.imwrite(str(folder / "a.jpg"), 255 - photo)
-    with pytest.raises(ValueError, match="the teacher disagrees"):
-        recompute_rows(job.store, "stripes:make", folder, 2)

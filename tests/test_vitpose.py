@@ -35,7 +35,7 @@ def tiny_vitpose(experts: int = 6, keypoints: int = 17) -> VitPoseForPoseEstimat
 
 @pytest.fixture
 def vitpose_folder(tmp_path: Path) -> Path:
-    """A ViTPose+ folder as `huggingface-cli download` leaves it."""
+    """A ViTPose+ folder as `hf download` leaves it."""
     tiny_vitpose().save_pretrained(tmp_path / "vitpose")
     return tmp_path / "vitpose"
 
@@ -125,18 +125,42 @@ def test_weights_that_do_not_fill_the_network_are_refused(vitpose_folder: Path, 
         load_teacher(f"vitpose:{vitpose_folder}", "cpu")(crops)
 
 
+def test_compiled_by_its_reference_it_says_the_same_and_is_compiled_once(
+    vitpose_folder: Path, crops: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = torch.nn.Module.compile
+    # without a code generator, which takes a minute and a C++ compiler: graphs are captured and guarded all the same
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled(module, backend="eager"))
+    teacher = load_teacher(f"vitpose:{vitpose_folder}?compile=1&licence=MIT", "cpu")
+    plain = load_teacher(f"vitpose:{vitpose_folder}", "cpu")
+    assert (teacher.licence, plain.licence, teacher.name) == ("MIT", "unstated", plain.name)
+    assert teacher.digest == plain.digest
+    expected, whole = plain(crops), teacher(crops)
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        ragged = teacher(crops[:3])
+    np.testing.assert_allclose(whole, expected, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_array_equal(ragged, whole[:3])
+
+
+def test_unknown_options_are_refused(vitpose_folder: Path) -> None:
+    with pytest.raises(ValueError, match="unknown compiled: expected compile, licence"):
+        load_teacher(f"vitpose:{vitpose_folder}?compiled=1")
+    with pytest.raises(ValueError, match="unknown licence: expected compile"):
+        load_teacher("vitpose-plus-huge?licence=MIT")
+
+
 def test_another_models_folder_is_refused(tmp_path: Path) -> None:
     tiny_vitpose(keypoints=14).save_pretrained(tmp_path / "crowdpose")
     with pytest.raises(ValueError, match="14 outputs: expected a 'vitpose' with COCO's 17"):
         load_teacher(f"vitpose:{tmp_path / 'crowdpose'}")
-    with pytest.raises(FileNotFoundError, match=r"no config\.json.*huggingface-cli download"):
+    with pytest.raises(FileNotFoundError, match=r"no config\.json.*hf download"):
         load_teacher(f"vitpose:{tmp_path}")
 
 
 def test_weights_that_cannot_be_downloaded_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(OSError, match="huggingface-cli download usyd-community/vitpose-plus-huge"):
+    with pytest.raises(OSError, match="hf download usyd-community/vitpose-plus-huge"):
         load_teacher("vitpose-plus-huge")
 
 

@@ -16,6 +16,8 @@ from cache_tools.codec import PROFILES
 @click.option("--images", required=True, type=click.Path(path_type=Path), help="Folder of the photos.")
 @click.option("--annotations", required=True, type=click.Path(path_type=Path), help="COCO person_keypoints file.")
 @click.option("--unlabelled", is_flag=True, help="Every person with a box, not only those with labelled keypoints.")
+@click.option("--part", metavar="I/N", callback=lambda *given: part_of(given[2]),
+              help="Only the I-th of N parts of the persons; `kdcache merge` joins the N stores.")  # fmt: skip
 @click.option("--codec", default="compact", show_default=True, metavar="|".join(PROFILES))
 @click.option("--flip/--no-flip", default=False, show_default=True, help="Cache the average with the mirrored crop.")
 @click.option(
@@ -30,7 +32,7 @@ from cache_tools.codec import PROFILES
 @click.option(
     "--workers", default=0, show_default=True, type=click.IntRange(min=0), help="Dask processes; 0: a plain loop."
 )
-@click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask cluster instead.")
+@click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask cluster, which sees these folders.")
 @click.option("--max-rmse", type=float, help="Refuse a codec error at the peaks above this.")
 @click.option("--expect-ap", type=float, help="Refuse a teacher whose AP (percent, annotated boxes) is below this.")
 @click.option("--tolerance", default=0.2, show_default=True, help="Of --expect-ap.")
@@ -43,6 +45,7 @@ def command(
     images: Path,
     annotations: Path,
     unlabelled: bool,
+    part: tuple[int, int] | None,
     codec: str,
     flip: bool,
     crops: bool,
@@ -69,7 +72,7 @@ def command(
         raise click.UsageError("--expect-images and --expect-annotations belong together")
     job = BuildJob(
         store, teacher, images, annotations, codec, flip, crops, views, shard_rows, batch_size, device,
-        labelled=not unlabelled,
+        labelled=not unlabelled, part=part,
     )  # fmt: skip
     expectation = None
     if expect_ap is not None:
@@ -85,6 +88,16 @@ def command(
     if receipt is not None:
         write_receipt(made, receipt)
     click.echo(summary(store, made))
+
+
+def part_of(text: str | None) -> tuple[int, int] | None:
+    """(I, N) of "I/N"."""
+    if text is None:
+        return None
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        raise click.BadParameter(f"{text!r}: expected I/N with I from 1 to N, as in 1/4")
+    return int(index), int(count)
 
 
 def terminate(number: int, frame: FrameType | None) -> None:

@@ -35,7 +35,6 @@ def command(
 
     `warp` zooms a cached peak with the image, `peaks` keeps its width: distill.replay chooses between them.
     """
-    from cache_tools.instances import from_coco
     from cache_tools.spec import CacheMismatch
     from cache_tools.store import HeatmapStore
     from pipeline.evaluate import write_json
@@ -43,10 +42,11 @@ def command(
     from pipeline.teachers import load_teacher
 
     opened = HeatmapStore.open(store)
-    if annotations is not None and (found := from_coco(annotations).digest) != opened.spec.annotations.digest:
+    read = opened.spec.annotations
+    if annotations is not None and (found := read.persons(annotations).digest) != read.digest:
         raise CacheMismatch(
             f"{store} is of other persons than {annotations}:\n"
-            f"  annotations.digest: found {opened.spec.annotations.digest[:16]}, expected {found[:16]}"
+            f"  annotations.digest: found {read.digest[:16]}, expected {found[:16]}"
         )
     asked = load_teacher(teacher, device, flip=opened.spec.teacher.flip)
     report, examples = measure(

@@ -26,6 +26,16 @@ def facts_of(store: Any) -> dict[str, Any]:
     return facts | receipt
 
 
+def persons_of(annotations: dict[str, Any]) -> str:
+    """The file that the rows were read from, and which of its persons they are."""
+    text = annotations["source"] or "source not recorded"
+    if not annotations.get("labelled", True):
+        text += ", persons without labels too"
+    if part := annotations.get("part"):
+        text += f", part {part[0]} of {part[1]}"
+    return text
+
+
 def table_of(facts: dict[str, Any]) -> str:
     """The facts as aligned lines."""
     spec = facts["spec"]
@@ -40,7 +50,7 @@ def table_of(facts: dict[str, Any]) -> str:
         "teacher": f"{teacher['name']}{', flip averaged' if teacher['flip'] else ''}; licence: {teacher['licence']}",
         "teacher AP": "not measured" if teacher["ap"] is None else f"{teacher['ap']:g}",
         "teacher digest": teacher["digest"],
-        "annotations": f"{spec['annotations']['source'] or 'source not recorded'}",
+        "annotations": persons_of(spec["annotations"]),
         "frame": f"{frame['name']}, crops {sizes[0]}, heatmaps {sizes[1]}, sigma {frame['sigma']:g} cells, "
         f"box padding {frame['padding']:g}",
         "codec": spec["codec"],

@@ -42,7 +42,9 @@ def command(
     report: dict[str, object] = {"store": store, "damage": [str(damage) for damage in found]}
     if forget_damaged and found:
         report["forgotten"] = verify.forget_damaged(store, found)
-    if recompute and teacher and images and not found:
+    if recompute and found:
+        report["recomputed"] = None  # nothing is to be learnt from damaged rows
+    elif recompute and teacher and images:
         from pipeline.recompute import recompute_rows
 
         report["recomputed"] = recompute_rows(store, teacher, images, recompute, seed, device)
@@ -59,10 +61,14 @@ def lines_of(report: dict[str, object]) -> list[str]:
         lines.append(
             f"shards struck off the ledger: {report['forgotten'] or 'none'}; run the same `kdcache build` again"
         )
+    if "recomputed" in report and again is None:
+        lines.append("not recomputed: the teacher is asked again once nothing is damaged")
     if isinstance(again, dict):
-        lines.append(
-            f"teacher again on {again['rows']} rows: RMSE at peaks {again['rmse_at_peaks']:.4f} "
-            f"(recorded {again['recorded_rmse_at_peaks']:.4f}), max {again['max_error']:.3f}, "
-            f"peaks shifted by {again['shift_median']:.3f} cells (99 %: {again['shift_p99']:.3f})"
-        )
+        lines.append(f"teacher again on {again['rows']} rows (recorded {again['recorded_rmse_at_peaks']:.4f}):")
+        for what, error in (("crops", again), ("views", again["views"])):
+            if error is not None:
+                lines.append(
+                    f"  {what}: RMSE at peaks {error['rmse_at_peaks']:.4f}, max {error['max_error']:.3f}, "
+                    f"peaks shifted by {error['shift_median']:.3f} cells (99 %: {error['shift_p99']:.3f})"
+                )
     return lines

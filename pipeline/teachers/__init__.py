@@ -1,7 +1,8 @@
 """Teachers: anything that turns crops into heatmaps, behind one small protocol, found by a reference.
 
 vitpose-plus-{small,base,large,huge}, vitpose-base, ...   ViTPose weights of the Hugging Face hub
-vitpose:FOLDER                                            the same from a local folder
+vitpose:FOLDER[?licence=...]                              the same from a local folder
+  vitpose-...?compile=1, vitpose:FOLDER?compile=1         either, by torch.compile
 onnx:FILE?frame=udp|stride                                any ONNX file
 student:RUN, student:demo                                 a student trained here; the small one that comes with kdcache
 module:factory                                            Python: `factory(device)` gives an object that is a Teacher
@@ -10,9 +11,11 @@ none                                                      blank maps: a store of
 
 import difflib
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import parse_qsl
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +96,7 @@ def _find(reference: str, device: str, threads: int | None) -> Teacher:
         return NoTeacher()
     if reference in VITPOSE_NOT_ON_HUB:
         raise ValueError(VITPOSE_NOT_ON_HUB[reference])
-    if reference in VITPOSE_HUB or (kind == "vitpose" and rest):
+    if reference.partition("?")[0] in VITPOSE_HUB or (kind == "vitpose" and rest):
         from pipeline.teachers.vitpose import VitPoseTeacher
 
         return VitPoseTeacher(rest or reference, device, threads)
@@ -110,6 +113,24 @@ def _find(reference: str, device: str, threads: int | None) -> Teacher:
 
         return call_factory(kind, rest, device)
     raise ValueError(unknown_teacher(reference, [*VITPOSE_HUB, "student:demo"]))
+
+
+def absolute_reference(reference: str) -> str:
+    """The same teacher for a process that runs in another folder."""
+    kind, _, rest = reference.partition(":")
+    path, mark, query = rest.partition("?")
+    if kind not in ("onnx", "student", "vitpose") or path in ("", "demo"):
+        return reference
+    return f"{kind}:{os.path.abspath(path)}{mark}{query}"
+
+
+def options_of(reference: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """What a reference names and the options after its `?`; ValueError for an option that is none of `known`."""
+    name, _, query = reference.partition("?")
+    options = dict(parse_qsl(query))
+    if unknown := set(options) - set(known):
+        raise ValueError(f"teacher {reference}: unknown {', '.join(sorted(unknown))}: expected {', '.join(known)}")
+    return name, options
 
 
 def unknown_teacher(reference: str, names: Iterable[str]) -> str:

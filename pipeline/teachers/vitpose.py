@@ -4,13 +4,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.teachers import VITPOSE_HUB, Crops, Maps, digest_of
+from pipeline.teachers import VITPOSE_HUB, Crops, Maps, digest_of, options_of
 from pipeline.teachers.torch_network import dtype_on, pick_device, run_network
 
 FILES = ("config.json", "model*.safetensors", "model.safetensors.index.json")
+HUB_LICENCE = "Apache-2.0"
+OPTIONS = ("compile", "licence")
 COCO_EXPERT = 0  # ViTPose+ was trained on six data sets; its dataset_index 0 is COCO
 # hidden size, layers, heads, features of an expert: the paper's teachers, all with six experts and the classic head
 PLUS = {
@@ -24,12 +27,15 @@ PLUS = {
 class VitPoseTeacher:
     """ViTPose with its mixture of experts folded into a dense network, which gives the same numbers for COCO."""
 
-    licence = "Apache-2.0"
     frame = "udp"
     sigma = 2.0
 
-    def __init__(self, name: str, device: str = "auto", threads: int | None = None, compiled: bool = False) -> None:
-        """name: of VITPOSE_HUB, or a folder with config.json and safetensors. compiled: by torch.compile."""
+    def __init__(self, reference: str, device: str = "auto", threads: int | None = None) -> None:
+        """A name of VITPOSE_HUB or a folder with config.json and safetensors; ?compile=1 for torch.compile, and for
+        a folder &licence=..."""
+        name, options = options_of(reference, ("compile",) if reference.partition("?")[0] in VITPOSE_HUB else OPTIONS)
+        self.compiled = options.get("compile", "0") == "1"
+        self.licence = HUB_LICENCE if name in VITPOSE_HUB else options.get("licence", "unstated")
         self.name = name if name in VITPOSE_HUB else Path(name).name
         self.folder = fetch(name)
         config = read_config(self.folder)
@@ -37,7 +43,8 @@ class VitPoseTeacher:
         self.input_size = (height, width)
         self.heatmap_size = (height // 4, width // 4)  # both heads raise the patches of 16 by four
         self.folded = config.backbone_config.num_experts > 1
-        self.device, self.threads, self.compiled = pick_device(device), threads, compiled
+        self.device, self.threads = pick_device(device), threads
+        self.largest = 0  # batch that was asked for so far
         self.dtype = dtype_on(self.device)
 
     @cached_property
@@ -59,7 +66,11 @@ class VitPoseTeacher:
 
     def __call__(self, crops: Crops) -> Maps:
         """Heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
-        return run_network(self.network, crops, self.device)
+        rows = len(crops)
+        self.largest = max(self.largest, rows)
+        if self.compiled and rows < self.largest:  # another batch size would be compiled anew
+            crops = np.concatenate([crops, np.repeat(crops[:1], self.largest - rows, axis=0)])
+        return run_network(self.network, crops, self.device)[:rows]
 
 
 class Heatmaps(nn.Module):
@@ -117,7 +128,7 @@ def fetch(name: str) -> Path:
         if missing:
             raise FileNotFoundError(
                 f"{folder} is no ViTPose folder: it has no {' and no '.join(missing)}; get one with "
-                f"`huggingface-cli download {VITPOSE_HUB['vitpose-plus-base']} --local-dir FOLDER`"
+                f"`hf download {VITPOSE_HUB['vitpose-plus-base']} --local-dir FOLDER`"
             )
         return folder
     from huggingface_hub import snapshot_download
@@ -132,7 +143,7 @@ def fetch(name: str) -> Path:
     except Exception as error:  # the hub client's own kinds, httpx's and OSError
         raise OSError(
             f"the weights of {name} could not be downloaded ({type(error).__name__}: {error}). "
-            f"Where there is a network: `huggingface-cli download {VITPOSE_HUB[name]} --local-dir {name}`, "
+            f"Where there is a network: `hf download {VITPOSE_HUB[name]} --local-dir {name}`, "
             f"then --teacher vitpose:{name}"
         ) from error
 
