@@ -25,15 +25,20 @@ class Lines:
         self.stream.flush()
 
 
-def progress_bar(total: float, what: str, unit: str, *, done: float = 0, quiet: bool = False) -> Any:
+def progress_bar(
+    total: float, what: str, unit: str, *, done: float = 0, quiet: bool = False, scale: bool = False
+) -> Any:
     """A tqdm on stderr: `with progress_bar(...) as bar: bar.update(rows)`.
 
     In a log, what ends before a line is due is silent. done: of `total`, when it begins. quiet: show nothing, as
-    processes other than the first do.
+    processes other than the first do. scale: with k, M and G, for bytes.
     """
+    told: dict[str, Any] = {
+        "total": total, "initial": done, "desc": what, "unit": unit, "disable": quiet, "unit_scale": scale
+    }  # fmt: skip
     if sys.stderr.isatty():
-        return tqdm(total=total, initial=done, desc=what, unit=unit, disable=quiet, dynamic_ncols=True)
+        return tqdm(**told, dynamic_ncols=True)
     return tqdm(
-        total=total, initial=done, desc=what, unit=unit, disable=quiet, ascii=True, bar_format=LINE,
-        file=Lines(sys.stderr), mininterval=SECONDS, maxinterval=SECONDS, miniters=0, delay=SECONDS,
+        **told, ascii=True, bar_format=LINE, file=Lines(sys.stderr),
+        mininterval=SECONDS, maxinterval=SECONDS, miniters=0, delay=SECONDS,
     )  # fmt: skip

@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
-from tqdm import tqdm
+from cache_tools.progress import progress_bar
 
 BLOCK = 1 << 20
 TIMEOUT = 30.0  # seconds without a byte
@@ -115,7 +115,7 @@ def fetch(remote: RemoteFile, target: Path, *, wait: float = 1.0) -> Path:
     if part.exists() and part.stat().st_size > remote.size:
         part.unlink()
     have = part.stat().st_size if part.exists() else 0
-    with tqdm(total=remote.size, initial=have, desc=remote.name, unit="B", unit_scale=True, disable=None) as bar:
+    with progress_bar(remote.size, remote.name, "byte", done=have, scale=True) as bar:
         urls, reasons, fruitless = list(remote.urls), {}, 0
         while have < remote.size:
             url = urls[fruitless % len(urls)]
@@ -171,15 +171,17 @@ def unpack(zip_path: Path, archive: Archive, folder: Path) -> None:
                 raise ValueError(
                     f"{zip_path} holds {len(wanted)} of the files wanted of {archive.folder}/: expected {archive.count}"
                 )
-            for member in tqdm(wanted, desc=f"unpack {archive.name}", unit="file", disable=None):
-                with content.open(member) as source, (growing / Path(member.filename).name).open("wb") as sink:
-                    shutil.copyfileobj(source, sink, BLOCK)
+            with progress_bar(len(wanted), f"unpack {archive.name}", "file") as bar:
+                for member in wanted:
+                    with content.open(member) as source, (growing / Path(member.filename).name).open("wb") as sink:
+                        shutil.copyfileobj(source, sink, BLOCK)
+                    bar.update()
     except zipfile.BadZipFile as error:
         raise ValueError(f"{zip_path} is not a sound zip file ({error}): delete it and download it again") from error
     _take_place(growing, folder)
 
 
-def _append(url: str, part: Path, remote: RemoteFile, bar: "tqdm[NoReturn]") -> None:
+def _append(url: str, part: Path, remote: RemoteFile, bar: Any) -> None:
     """Ask for what is missing of `part` and write it there; a server that sends all from the start begins it anew."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "kdcache", "Accept-Encoding": "identity"})

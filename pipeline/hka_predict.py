@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut
+from cache_tools.progress import progress_bar
 from pipeline.hka_spread import covariance_image
 from student.predict import heatmaps, keypoints, read_crops
 
@@ -64,7 +64,7 @@ def _joints(
     persons = len(to_image)
     found, spread = np.zeros((persons, JOINTS, 3)), np.zeros((persons, JOINTS, 2, 2))
     cells = cell_to_crop(teacher.frame, teacher.input_size, teacher.heatmap_size)
-    with tqdm(total=persons, desc=f"hka {teacher.name}", unit="person", disable=None) as bar:
+    with progress_bar(persons, f"hka {teacher.name}", "person") as bar:
         for start in range(0, persons, batch_size):
             rows = slice(start, min(start + batch_size, persons))
             maps = heatmaps(teacher, np.stack([next(crops) for _ in range(start, rows.stop)]), flip=flip)

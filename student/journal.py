@@ -15,11 +15,14 @@ from student.learner import Learner
 from student.live_maps import LiveTeacher
 
 
-def data_of(stores: Sequence[HeatmapStore], teacher: LiveTeacher | None, place: Place) -> dict[str, Any]:
+def data_of(
+    stores: Sequence[HeatmapStore], teacher: LiveTeacher | None, photos: bool, place: Place
+) -> dict[str, Any]:
     """What a run depends on beside its settings: another value of it makes another run."""
     return {
         "stores": [store.spec.digest for store in stores],
         "live_teacher": None if teacher is None else getattr(teacher, "digest", type(teacher).__name__),
+        "pixels": "photos" if photos else "crops",
         "processes": place.world,
     }
 

@@ -70,7 +70,7 @@ class Slot:
 class TrainLoader:
     """The stream of batches of one process. close() it, or use it in a `with` block.
 
-    photos: folder of the photos, for stores without crops. teacher: asked about every batch when `settings.live`.
+    photos: folder of the photos, in place of stored crops. teacher: asked about every batch when `settings.live`.
     cut_on_device: where views are cut, when it shall not be chosen.
     """
 
@@ -97,7 +97,7 @@ class TrainLoader:
         cached = settings.replay is not None and self.live is None
         self.caches = [CachedMaps(s, settings, rows, self.device) for s in stores] if cached else []
         with_crops = next((s for s in stores if s.spec.crops is not None), stores[0])
-        self.photos = Photos(with_crops, None if with_crops.spec.crops is not None else photos)
+        self.photos = Photos(with_crops, photos)
         wanted = self.cuda if cut_on_device is None else cut_on_device
         self.cut_on_device = wanted and self.photos.stored and self.live is None
         # whether it is used or not, so that runs with and without a teacher see the same rows in the same order

@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from cache_tools.ahead import in_order
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut, read_image
+from cache_tools.progress import progress_bar
 from student.heatmaps import dark_decode, mirror_maps
 
 
@@ -53,7 +53,7 @@ def predict(
     found = np.zeros((len(boxes), JOINTS, 3))
     size = predictor.input_size
     crops = read_crops(photos, to_image, size, workers=workers, photo_sizes=photo_sizes, upright=upright)
-    with tqdm(total=len(boxes), desc=progress, unit="person", disable=None if progress else True) as bar:
+    with progress_bar(len(boxes), progress or "", "person", quiet=progress is None) as bar:
         for start in range(0, len(boxes), batch_size):
             rows = slice(start, min(start + batch_size, len(boxes)))
             maps = heatmaps(predictor, np.stack([next(crops) for _ in range(start, rows.stop)]), flip=flip)

@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 from torch.nn.utils import clip_grad_norm_
-from tqdm import tqdm
 
+from cache_tools.progress import progress_bar
 from cache_tools.store import HeatmapStore
 from student import checkpoint, journal
 from student.distributed import any_process, join, mean_labelled_joints, wait_for_all
@@ -27,6 +27,7 @@ from student.learner import Evaluate, Learner
 from student.live_maps import LiveTeacher
 from student.loader import Batch, TrainLoader
 from student.losses import distillation_loss
+from student.reach import beyond_crops
 from student.settings import StudentSettings
 from student.stopping import StopSignals
 from student.stream import stream_of
@@ -49,9 +50,10 @@ def train(
 
     Goes on where an unfinished run of the same settings stopped; does nothing to a finished one; begins again in
     place of another or a damaged run with `overwrite` alone. resume: FileNotFoundError where there is none to go on
-    with. stores: caches of the same rows, whose maps are averaged. photos: their folder, for stores without crops.
+    with. stores: caches of the same rows, whose maps are averaged. photos: their folder, in place of stored crops.
     teacher: for `distill.mode: live`. evaluate(model, settings) -> {"AP": ...}: asked every `train.evaluate_epochs`
     and at the end.
+
     Raises ValueError where a folder holds another run, settings clash or the loss is no number; SystemExit 143 or 130
     after SIGTERM or Ctrl-C, saved.
     """
@@ -60,7 +62,7 @@ def train(
     with join(device) as place, StopSignals() as stop:
         if not place.first:
             say = _nothing
-        data = journal.data_of(opened, teacher if stream.live else None, place)
+        data = journal.data_of(opened, teacher if stream.live else None, photos is not None, place)
         states = [checkpoint.state_of(run, s, data, overwrite) for run, s in zip(runs, students, strict=True)]
         if resume and (new := [str(run) for run, state in zip(runs, states, strict=True) if state == "new"]):
             raise FileNotFoundError(f"nothing to resume in {', '.join(new)}: without --resume a new run begins there")
@@ -77,6 +79,9 @@ def train(
                 if state == "unfinished":
                     learners[-1].resume(overwrite)
             wait_for_all(place)
+            spec = loader.photos.store.spec
+            if loader.photos.stored and (warning := beyond_crops(spec, stream.augment, stream.input_size)):
+                say(f"warning: {warning}")
             if place.first:
                 for learner in learners:
                     journal.begin(learner, opened, data, loader.sampler.rows, say)
@@ -96,7 +101,8 @@ def _loop(
     place, images = loader.place, loader.settings.batch_size * loader.place.world
     start = min(learner.step for learner in learners)
     saved = time.monotonic()
-    bar = tqdm(total=steps, initial=start, unit="step", disable=None if place.first else True, dynamic_ncols=True)
+    names = ", ".join(learner.settings.name for learner in learners)
+    bar = progress_bar(steps, f"train {names}", "step", done=start, quiet=not place.first)
     with ExitStack() as ends:
         ends.enter_context(bar)
         boards = [ends.enter_context(closing(journal.Board(learner))) for learner in learners]

@@ -43,7 +43,7 @@ FLAGS = {
 @click.option("--batch-size", type=int, help="Of one process.")
 @click.option("--lr", type=float)
 @click.option("--seed", type=int)
-@click.option("--images", type=click.Path(path_type=Path), help="Folder of the photos, for a store without crops.")
+@click.option("--images", type=click.Path(path_type=Path), help="Folder of the photos, in place of stored crops.")
 @click.option("--teacher", metavar="REF", help="The teacher to ask when --distill is live.")
 @click.option("--val-images", type=click.Path(path_type=Path), help="Measure AP while training: the photos")
 @click.option("--val-annotations", type=click.Path(path_type=Path), help="... and their COCO person_keypoints file.")

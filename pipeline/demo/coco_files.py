@@ -14,9 +14,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from cache_tools.coco import KEYPOINTS, SKELETON
+from cache_tools.progress import progress_bar
 from pipeline.demo.annotator import annotate
 from pipeline.demo.labels import Label, label, polygons, run_lengths
 from pipeline.demo.scene import LEVELS, sample_scene
@@ -56,7 +56,7 @@ def write_split(
     annotations: list[dict[str, Any]] = []
     labelled = 0
     (folder / split).mkdir(parents=True, exist_ok=True)
-    with _mapper(workers) as run, tqdm(total=persons, desc=split, unit="person", disable=None) as bar:
+    with _mapper(workers) as run, progress_bar(persons, split, "person") as bar:
         while labelled < persons:
             expected = math.ceil((persons - labelled) / PERSONS_PER_PHOTO)
             numbers = range(len(images) + 1, len(images) + 1 + expected)
