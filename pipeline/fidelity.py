@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from cache_tools.geometry import Matrix, apply, compose, invert
+from cache_tools.progress import progress_bar
 from cache_tools.spec import CacheMismatch
 from cache_tools.store import HeatmapStore
 from pipeline.oks import similarity
@@ -89,7 +89,7 @@ def measure(
     shown = _spread(views.zoom, joints.sum(1), examples)
     parts, kept = [], []
     crops = read_crops(photos, views.crop_to_image, size, workers=workers, photo_sizes=photo_sizes)
-    with tqdm(total=len(chosen), desc="fidelity", unit="person", disable=None) as bar:
+    with progress_bar(len(chosen), "fidelity", "person") as bar:
         for start in range(0, len(chosen), batch_size):
             part = np.arange(start, min(start + batch_size, len(chosen)))
             batch = np.stack([next(crops) for _ in part])
