@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from cache_tools.geometry import Matrix, apply, compose, invert
+from cache_tools.progress import progress_bar
 from cache_tools.spec import CacheMismatch
 from cache_tools.store import HeatmapStore
 from pipeline.oks import similarity
