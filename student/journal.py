@@ -15,9 +15,7 @@ from student.learner import Learner
 from student.live_maps import LiveTeacher
 
 
-def data_of(
-    stores: Sequence[HeatmapStore], teacher: LiveTeacher | None, photos: bool, place: Place
-) -> dict[str, Any]:
+def data_of(stores: Sequence[HeatmapStore], teacher: LiveTeacher | None, photos: bool, place: Place) -> dict[str, Any]:
     """What a run depends on beside its settings: another value of it makes another run."""
     return {
         "stores": [store.spec.digest for store in stores],
