@@ -55,7 +55,8 @@ WATCHED = [
     job for job, runs in JOBS.items() if any(r.train.evaluate_epochs for r in runs)
 ]
 PROTOCOL = [
-    *("--boxes", BOXES, "--score-threshold", cfg.evaluate.score_threshold),
+    *("--boxes", BOXES),
+    *(() if BOXES == "gt" else ("--score-threshold", cfg.evaluate.score_threshold)),
     "--flip" if cfg.evaluate.flip else "--no-flip",
     *("--batch-size", cfg.evaluate.batch_size),
 ]
@@ -425,7 +426,7 @@ rule hka:
         VAL_READY,
     output:
         table=report(
-            OUT / "report/hka.txt",
+            OUT / "report/hka.md",
             caption="report/hka.rst",
             category="Hip-knee-ankle angle",
         ),
@@ -455,7 +456,7 @@ rule hka:
     shell:
         "kdcache hka --evaluate --teacher {params.teacher:q} {params.students:q} --images {params.photos:q} "
         "--annotations {params.persons:q} --rendered {params.rendered} --device {params.device} "
-        "--out {output.numbers:q} 2> >(tee -i {log:q} >&2) | tee -i {output.table:q}"
+        "--out {output.numbers:q} 2>&1 | tee -i {log:q}"
 
 
 rule all:
