@@ -113,7 +113,7 @@ def test_settings_become_options(tmp_path: Path) -> None:
 
 def test_a_panel_waits_for_the_runs_that_it_shows_alone(tmp_path: Path) -> None:
     config = write(tmp_path / "c.yaml", small_config(report={"students": ["one"], "predictions_student": "one"}))
-    panels = [f"results of it/report/{name}" for name in ("heatmaps.png", "predictions.png", "hka.txt")]
+    panels = [f"results of it/report/{name}" for name in ("heatmaps.png", "predictions.png", "hka.md")]
     jobs = named(snakemake(config, "--dry-run", *panels))
     assert {job for job in jobs if job.startswith("train")} == {"train one"}
 
@@ -152,12 +152,12 @@ def test_the_workflow_from_photos_to_report(tmp_path: Path) -> None:
     snakemake(config)
     out = tmp_path / "results of it"
     for name in ("table.md", "table.csv", "table.tex", "bubble.svg", "bubble.png", "bubble.html", "heatmaps.png",
-                 "predictions.png", "hka.json", "hka.png", "hka.txt"):  # fmt: skip
+                 "predictions.png", "hka.json", "hka.png", "hka.md"):  # fmt: skip
         assert (out / "report" / name).stat().st_size > 100, name
     teacher = json.loads((out / "metrics/teachers/teacher.json").read_text())
     assert teacher["AP"] > 0.5
     assert "one" in (out / "report/table.md").read_text()
-    assert all(name in (out / "report/hka.txt").read_text() for name in ("demo", "one", "two"))
+    assert all(name in (out / "report/hka.md").read_text() for name in ("demo", "one", "two"))
     assert "Nothing to be done" in snakemake(config)
 
     snakemake(config, "--report", str(tmp_path / "report.html"))
