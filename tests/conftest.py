@@ -1,9 +1,12 @@
-"""Where the real photos and the real teacher are, and a small rendered data set."""
+"""Where the real photos and the real teacher are; what tests of training share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from cache_tools.store import HeatmapStore
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +17,34 @@ def shared_data() -> Path:
     if not (folder / "coco").is_dir():
         pytest.skip(f"no test data at {folder}: set KDCACHE_TEST_DATA to the folder that holds coco/ and teachers/")
     return folder
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
+    """Drawn persons for runs of a few steps."""
+    from drawn_store import draw, write_store
+    from short_run import ROWS
+
+    folder = tmp_path_factory.mktemp("data")
+    return write_store(folder / "a.zarr", folder / "photos", draw(folder / "photos", ROWS))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(store: HeatmapStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run of `store` that nobody stopped."""
+    from short_run import run
+
+    out = tmp_path_factory.mktemp("undisturbed")
+    run(store, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch computes with one thread, so that equal runs are equal to the bit."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

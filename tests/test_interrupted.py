@@ -4,40 +4,19 @@ import random
 import signal
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from drawn_store import draw, settings, write_store
-from short_run import ONE_THREAD, ROWS, STEPS, equal, run, train_command
+from drawn_store import settings
+from short_run import ONE_THREAD, STEPS, equal, run, train_command
 
-from cache_tools.store import HeatmapStore
 from student.checkpoint import read_log
 from student.settings import StudentSettings
 from student.stopping import StopSignals
 from student.train import train
 
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
-    folder = tmp_path_factory.mktemp("data")
-    return write_store(folder / "a.zarr", folder / "photos", draw(folder / "photos", ROWS))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(store, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("undisturbed")
-    run(store, out)
-    return out
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def stop_when(condition) -> Any:

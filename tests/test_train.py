@@ -1,39 +1,16 @@
 """Runs that learn, stop, go on, and come out the same; several students from one stream."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 import torch
-from drawn_store import SeeingTeacher, draw, settings, write_store
-from short_run import ROWS, equal, run, weights
+from drawn_store import SeeingTeacher, settings
+from short_run import equal, run, weights
 
-from cache_tools.store import HeatmapStore
 from pipeline.loader_benchmark import time_loader
 from student.checkpoint import load_student, read_log, read_record
 from student.settings import StudentSettings
 from student.train import train
 
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
-    folder = tmp_path_factory.mktemp("data")
-    return write_store(folder / "a.zarr", folder / "photos", draw(folder / "photos", ROWS))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(store, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("undisturbed")
-    run(store, out)
-    return out
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_student_learns_what_it_is_shown(store, tmp_path) -> None:

@@ -5,32 +5,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 from click.testing import CliRunner
-from drawn_store import SeeingTeacher, draw, settings, write_store
-from short_run import ROWS
+from drawn_store import SeeingTeacher, settings, write_store
 from small_build import BENCHMARKS, write_photos
 
 from cache_tools.store import HeatmapStore
 from pipeline.commands.train import command as train_command
 from student.checkpoint import read_log, read_record, resolved, write_record
 
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
-    folder = tmp_path_factory.mktemp("data")
-    return write_store(folder / "a.zarr", folder / "photos", draw(folder / "photos", ROWS))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
