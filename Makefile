@@ -26,7 +26,7 @@ demo: $(READY)
 	@echo "table   results/demo/report/table.md (.csv, .tex)"
 	@echo "chart   results/demo/report/bubble.html (.svg, .png)"
 	@echo "panels  results/demo/report/heatmaps.png, predictions.png"
-	@echo "angles  results/demo/report/hka.png, hka.json"
+	@echo "angles  results/demo/report/hka.png, hka.md"
 
 test: $(READY)
 	OMP_NUM_THREADS=1 pytest -n auto   # a process a core; threads would only fight for them

@@ -6,8 +6,11 @@ from typing import Any
 from pipeline.rows import Cost, Row
 
 
-def caption(rows: Sequence[Row]) -> list[str]:
-    """Under what protocol the numbers were measured, one sentence a line; what differs is named with its rows."""
+def caption(rows: Sequence[Row], *, details: bool = False) -> list[str]:
+    """Under what protocol the numbers were measured, one sentence a line; what differs is named with its rows.
+
+    details: latency and ONNX are columns, too, as in the page and the CSV.
+    """
     lines = ["; ".join(["AP and AR: COCO keypoints, percent", *shared(_protocols(rows))]) + "."]
     if any(row.control for row in rows):
         lines.append(
@@ -17,10 +20,10 @@ def caption(rows: Sequence[Row]) -> list[str]:
     lines.append(
         "GMACs: multiply-accumulates. GFLOPs: the paper's counter, 2 a multiply-accumulate, 1 an element-wise step. "
         + "; ".join(["images/s: the network alone", *shared(_speeds(rows))])
-        + ". ms/image: the same for a single image."
+        + (". ms/image: the same for a single image." if details else ".")
     )
     exports = {row.cost.onnxruntime.device for row in rows if row.cost and row.cost.onnxruntime}
-    if exports:
+    if exports and details:
         lines.append(
             f"ONNX: the student's exported file, float32, by ONNX Runtime on {', '.join(sorted(exports))}, same batch."
         )

@@ -101,7 +101,8 @@ def _frame(axes: Axes, drawn: Sequence[Bubble]) -> None:
     axes.set_xlim(speeds.min() / 1.8, speeds.max() * (speeds.max() / speeds.min()) ** 0.15 * 1.4)  # names stand there
     room = max(0.12 * np.ptp(aps), 1.0)
     axes.set_ylim(aps.min() - room, aps.max() + 1.4 * room)
-    steps = (1.0, 2.0, 5.0)
+    wide = speeds.max() > 8 * speeds.min()  # too narrow a range would show one tick or none
+    steps = (1.0, 2.0, 5.0) if wide else (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
     axes.xaxis.set_major_locator(LogLocator(10, steps))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -216,7 +217,7 @@ def interactive_page(rows: Sequence[Row], svg: str) -> str:
         filled = "".join(f"<td>{cell}</td>" for cell in cells(row, shown))
         target = f' data-bubble="row-{drawn.index(row)}"' if row in drawn else ""
         lines.append(f"<tr{target}><th>{html.escape(row.name)}</th>{filled}</tr>")
-    below = "".join(f"<p>{html.escape(line)}</p>" for line in [*caption(rows), *notes(rows)])
+    below = "".join(f"<p>{html.escape(line)}</p>" for line in [*caption(rows, details=True), *notes(rows)])
     return PAGE.format(svg=svg[svg.index("<svg") :], heads=heads, lines="\n".join(lines), notes=below)
 
 

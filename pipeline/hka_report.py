@@ -22,7 +22,7 @@ CAPTION = (
 
 def agreements(result: Result) -> list[tuple[str, str, Agreement]]:
     """(where, truth, agreement) of everything that a network was measured on."""
-    rows = [(f"COCO, {choice} legs", "annotated keypoints", agreement(c)) for choice, c in result.coco.items()]
+    rows = [(f"photos, {choice} legs", "annotated keypoints", agreement(c)) for choice, c in result.coco.items()]
     for height, truths in result.rendered.items():
         rows += [
             (f"rendered, {height} px", "exact keypoints" if truth == "keypoints" else "mechanical axis", agreement(c))
