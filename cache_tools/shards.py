@@ -59,7 +59,7 @@ class ShardedRows:
         """Hold every row in memory, decoded: from now on `read` touches no disk."""
         if self._loaded is not None:
             return
-        whole = np.empty(self.shape, self.dtype)  # every row is decoded into it; zeros would be paged in 4 kB at a time
+        whole = np.zeros(self.shape, self.dtype)
         shards = -(-self.shape[0] // self.shard_rows)
         with ThreadPoolExecutor(LOAD_THREADS) as pool:
             list(pool.map(lambda shard: self._load_shard(shard, whole), range(shards)))

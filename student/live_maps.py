@@ -9,22 +9,16 @@ from torch import Tensor
 
 from cache_tools.geometry import Matrix, cell_to_crop, compose, invert
 from student.plan import Plan, between_cells
+from student.predict import Predictor
 from student.replay import replay
 from student.stream import StreamSettings
 
 
-class LiveTeacher(Protocol):
-    """A teacher that is asked about every batch: crops uint8 (B, H, W, 3) -> maps float32 (B, 17, h, w)."""
+class LiveTeacher(Predictor, Protocol):
+    """A teacher that is asked about every batch."""
 
     @property
-    def input_size(self) -> tuple[int, int]: ...
-    @property
-    def heatmap_size(self) -> tuple[int, int]: ...
-    @property
-    def frame(self) -> str: ...
-    @property
     def sigma(self) -> float: ...  # of its peaks, in its cells
-    def __call__(self, crops: NDArray[np.uint8], /) -> NDArray[np.float32]: ...
 
 
 class LiveMaps:
