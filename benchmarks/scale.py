@@ -10,6 +10,7 @@ are. (A photo of COCO's size takes some 4 ms to read, once for its 2.6 persons.)
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -19,21 +20,30 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from oracle import GaussianOracle
+from oracle import CPU_LOG
 
 HERE = Path(__file__).parent
 PERSONS_A_PHOTO = 149_813 / 56_599
 PHOTO_FILES, PHOTO_SIZE = 64, (120, 160)
 OPEN = """
-import resource, sys, time
+import math, resource, sys, time
+import numpy as np
 from cache_tools.store import HeatmapStore
 def cpu(): return time.process_time()
 start = cpu()
 store = HeatmapStore.open(sys.argv[1])
-opened = cpu()
+opened = cpu() - start
+start = cpu()
+fresh = np.zeros(math.prod(store.heatmaps.shape), store.heatmaps.dtype)
+fresh[::4096] = 1
+paged = cpu() - start
+del fresh
+start = cpu()
 store.load()
+loaded = cpu() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(f"open {opened - start:.2f} CPU-s, hold in memory {cpu() - opened:.2f} CPU-s, {peak:,.0f} MB of memory")
+print(f"open {opened:.2f} CPU-s, hold in memory {loaded:.2f} CPU-s, {peak:,.0f} MB of memory")
+print(f"(this machine took {paged:.2f} CPU-s to hand a process as much empty memory for the first time)")
 """
 
 
@@ -54,11 +64,13 @@ def main() -> None:
             "--teacher", "oracle:make", "--images", str(folder), "--annotations", str(annotations),
             "--workers", str(arguments.workers),
         ]  # fmt: skip
+        log = folder / "teacher_cpu.txt"
+        log.unlink(missing_ok=True)
         start, before = time.perf_counter(), children_cpu()
-        subprocess.run(command, cwd=HERE, check=True)
+        subprocess.run(command, cwd=HERE, check=True, env=os.environ | {CPU_LOG: str(log)})
         seconds, cpu = time.perf_counter() - start, children_cpu() - before
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        teacher = oracle_cpu(arguments.rows)
+        teacher = sum(map(float, log.read_text().split()))
         outside = (cpu - teacher) / arguments.rows * 1e3
         print(f"{arguments.rows:,} rows in {seconds:.0f} s, {arguments.workers} workers; {cpu:.0f} CPU-s in all")
         print(f"outside the teacher (itself {teacher:.0f} CPU-s): {outside:.3f} CPU-ms a row")
@@ -101,15 +113,6 @@ def children_cpu() -> float:
     """CPU seconds of every process that was started and has ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
-
-
-def oracle_cpu(rows: int, sample: int = 2048) -> float:
-    """CPU seconds that the oracle alone takes for `rows` crops."""
-    oracle, crops = GaussianOracle(), np.zeros((32, 256, 192, 3), np.uint8)
-    start = time.process_time()
-    for _ in range(sample // len(crops)):
-        oracle(crops)
-    return (time.process_time() - start) / sample * rows
 
 
 if __name__ == "__main__":

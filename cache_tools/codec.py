@@ -60,10 +60,11 @@ class Codec:
         values = np.clip(np.asarray(maps, np.float32), 0, 1)
         if profile.half:
             analysis_y, analysis_x = _spline(self.heatmap_size[0])[1], _spline(self.heatmap_size[1])[1]
-            values = np.clip(analysis_y @ values @ analysis_x.T, 0, 1)
+            values = analysis_y @ values @ analysis_x.T
+            np.clip(values, 0, 1, out=values)
         if profile.levels is None:
             return values.astype(np.float16)
-        values[values < profile.dead_zone] = 0
+        values *= values >= profile.dead_zone  # half the time of indexing by a mask
         if profile.root:
             np.sqrt(values, out=values)
         values *= profile.levels - 1

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cache_tools.codec import Codec, Codes, Maps
 from cache_tools.error import error_of_row
 
-BLOCK = 64  # rows encoded at once: the float32 maps of a whole shard would be half a gigabyte
+BLOCK = 8  # rows encoded at once: their float32 maps, 1.7 MB, stay in the CPU's cache from one step to the next
 
 Batches = Maps | Iterable[Maps]
 
@@ -36,9 +36,13 @@ def encode_rows(
                 raise ValueError(f"heatmaps of shape {maps.shape[1:]} a row: expected {(*shape, *codec.heatmap_size)}")
             if done + len(maps) > len(rows):
                 raise ValueError(f"more than {len(rows)} rows of heatmaps: expected rows {rows.start}-{rows.stop - 1}")
-            _refuse_not_finite(maps, annotation_id[done : done + len(maps)])
-            clamped["below"] += int(np.count_nonzero(maps < 0))
-            clamped["above"] += int(np.count_nonzero(maps > 1))
+            least, most = maps.min(initial=0), maps.max(initial=1)  # a NaN anywhere is both
+            if not np.isfinite([least, most]).all():
+                raise _not_finite(piece[start:], annotation_id[done:])
+            if least < 0:
+                clamped["below"] += int(np.count_nonzero(maps < 0))
+            if most > 1:
+                clamped["above"] += int(np.count_nonzero(maps > 1))
             codes[done : done + len(maps)] = codec.encode(maps)
             for i, row in enumerate(range(rows.start + done, rows.start + done + len(maps))):
                 if row in measured:
@@ -49,12 +53,10 @@ def encode_rows(
     return codes, clamped, errors
 
 
-def _refuse_not_finite(maps: Maps, annotation_id: NDArray[np.int64]) -> None:
-    finite = np.isfinite(maps).all(axis=tuple(range(1, maps.ndim)))
-    if not finite.all():
-        bad = annotation_id[~finite]
-        named = ", ".join(map(str, bad[:10])) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
-        raise ValueError(
-            f"the teacher's heatmaps hold NaN or infinity for annotation {named}: "
-            "nothing was stored of this shard; check the teacher's weights and precision"
-        )
+def _not_finite(maps: Maps, annotation_id: NDArray[np.int64]) -> ValueError:
+    bad = annotation_id[: len(maps)][~np.isfinite(maps).all(axis=tuple(range(1, maps.ndim)))]
+    named = ", ".join(map(str, bad[:10])) + (f" and {len(bad) - 10} more" if len(bad) > 10 else "")
+    return ValueError(
+        f"the teacher's heatmaps hold NaN or infinity for annotation {named}: "
+        "nothing was stored of this shard; check the teacher's weights and precision"
+    )

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.geometry import Matrix, invert
+from cache_tools.geometry import Matrix
 
 Image = NDArray[np.uint8]  # (height, width, 3) RGB
 
@@ -37,10 +37,16 @@ def four_channels(image: Image) -> Image:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), np.uint8)
 
 
-def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int]) -> Image:
+def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int], out: Image | None = None) -> Image:
     """The crop (height, width, 3) whose pixel p shows image pixel `crop_to_image @ p`: bilinear, black outside.
 
     image: three channels, or `four_channels` where several crops of one photo are wanted; the crops are the same.
+    out: contiguous, where the crop is to be put.
     """
-    crop = cv2.warpAffine(image, invert(crop_to_image), size[::-1], flags=cv2.INTER_LINEAR)
-    return np.asarray(crop if image.shape[2] == 3 else cv2.cvtColor(crop, cv2.COLOR_RGBA2RGB), np.uint8)
+    out = np.empty((*size, 3), np.uint8) if out is None else out
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP  # the matrix is as OpenCV uses it, not to be inverted first
+    if image.shape[2] == 3:
+        cv2.warpAffine(image, crop_to_image, size[::-1], dst=out, flags=flags)
+    else:
+        cv2.cvtColor(cv2.warpAffine(image, crop_to_image, size[::-1], flags=flags), cv2.COLOR_RGBA2RGB, dst=out)
+    return out

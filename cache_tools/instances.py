@@ -1,5 +1,6 @@
 """COCO keypoint annotations -> instance table: one person, one row, one row of the cache, always in the same order."""
 
+import gc
 import hashlib
 import json
 from dataclasses import dataclass, fields
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.coco import JOINTS
 
-Row = tuple[dict[str, Any], dict[str, Any], NDArray[np.float64], NDArray[np.float64]]
+Person = tuple[dict[str, Any], dict[str, Any]]  # its photo and its annotation, as the file has them
 JOINTS_NOTE = f", x, y and visibility of COCO's {JOINTS} keypoints"
 
 
@@ -49,10 +50,15 @@ class Instances:
 
 def read_annotations(path: str | Path) -> dict[str, Any]:
     """A COCO keypoint annotation file as a dict; ValueError says what is missing where it is not one."""
+    collecting = gc.isenabled()
+    gc.disable()  # millions of small objects, none of them garbage: looking for some takes a third of the time
     try:
         data = json.loads(Path(path).read_bytes())
     except ValueError as error:
         raise ValueError(f"{path} is not JSON ({error}): expected a COCO person_keypoints file") from error
+    finally:
+        if collecting:
+            gc.enable()
     missing = [k for k in ("images", "annotations") if not isinstance(data, dict) or not isinstance(data.get(k), list)]
     if missing:
         raise ValueError(
@@ -71,44 +77,43 @@ def from_coco(path: str | Path, *, labelled: bool = True, part: tuple[int, int] 
     """
     data = read_annotations(path)
     images = {image.get("id"): image for image in data["images"] if isinstance(image, dict)}
-    kept, ids = [], set()
+    persons: list[Person] = []
     for place, annotation in enumerate(data["annotations"]):
         try:
-            row = _row(annotation, images, labelled)
-            if row is not None and annotation["id"] in ids:
-                raise ValueError("another annotation has the same id")
+            image = _image_of(annotation, images, labelled)
         except ValueError as problem:
             name = annotation.get("id") if isinstance(annotation, dict) else None
             who = f"annotation {name}" if name is not None else f"entry {place} of 'annotations'"
             raise ValueError(f"{path}, {who}: {problem}") from None
-        if row is not None:
-            ids.add(annotation["id"])
-            kept.append(row)
-    if not kept:
+        if image is not None:
+            persons.append((image, annotation))
+    persons.sort(key=lambda person: (person[0]["id"], person[1]["id"]))
+    try:
+        table = _table(persons, labelled) if persons else None
+    except ValueError as problem:
+        raise ValueError(f"{path}, {problem}") from None
+    if table is None or not len(table):
         what = "labelled keypoints" if labelled else "a box"
         raise ValueError(
             f"{path} holds no person with {what} inside its image ({len(data['annotations'])} annotations read)"
         )
-    kept.sort(key=lambda row: (row[0]["id"], row[1]["id"]))
-    table = _table(kept)
     return table if part is None else _part(table, *part, path)
 
 
-def clip_box(box: ArrayLike, height: int, width: int) -> NDArray[np.float64]:
-    """Box (x, y, width, height) cut to the image; width or height is 0 where nothing of it is inside."""
-    x, y, w, h = np.asarray(box, np.float64)
-    left, top, right, bottom = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
-    return np.array([left, top, max(right - left, 0), max(bottom - top, 0)])
+def clip_box(box: ArrayLike, height: ArrayLike, width: ArrayLike) -> NDArray[np.float64]:
+    """Boxes (..., 4) x, y, width, height cut to their images; width or height is 0 where nothing of it is inside."""
+    x, y, w, h = np.moveaxis(np.asarray(box, np.float64), -1, 0)
+    left, top, right, bottom = np.maximum(x, 0), np.maximum(y, 0), np.minimum(x + w, width), np.minimum(y + h, height)
+    return np.stack([left, top, np.maximum(right - left, 0), np.maximum(bottom - top, 0)], axis=-1)
 
 
-def _row(annotation: Any, images: dict[Any, Any], labelled: bool) -> Row | None:
-    """Photo, annotation, clipped box, keypoints (17, 3); None for what is no such person; ValueError: what is wrong."""
+def _image_of(annotation: Any, images: dict[Any, Any], labelled: bool) -> dict[str, Any] | None:
+    """The entry of the annotation's photo; None where it is no person to be kept; ValueError: what is wrong with it."""
     if not isinstance(annotation, dict):
         raise ValueError(f"it is a {type(annotation).__name__}: expected an object with id, image_id, bbox, keypoints")
     if annotation.get("category_id", 1) != 1 or annotation.get("iscrowd", 0):
         return None
-    count = annotation.get("num_keypoints")
-    if labelled and count == 0:
+    if labelled and annotation.get("num_keypoints") == 0:
         return None
     if labelled and annotation.get("keypoints") is None:
         raise ValueError(
@@ -116,47 +121,68 @@ def _row(annotation: Any, images: dict[Any, Any], labelled: bool) -> Row | None:
         )
     if "bbox" not in annotation:
         return None
-    keypoints = _numbers(annotation.get("keypoints") or [0] * (3 * JOINTS), 3 * JOINTS, "keypoints").reshape(JOINTS, 3)
-    if labelled and count is None and not keypoints[:, 2].any():
-        return None
     for name in ("id", "image_id"):
         if not isinstance(annotation.get(name), int):
             raise ValueError(f"its {name} is {annotation.get(name)!r}: expected a whole number")
-    image = images.get(annotation["image_id"])
+    image: dict[str, Any] | None = images.get(annotation["image_id"])
     if image is None:
         raise ValueError(f"it names image {annotation['image_id']}, which is not listed")
     for name, kind in (("file_name", str), ("height", int), ("width", int)):
         if not isinstance(image.get(name), kind) or not image[name]:
             found = repr(image[name]) if name in image else "missing"
             raise ValueError(f"its image {image['id']} has no {name} ({found}): expected file_name, height and width")
-    box = clip_box(_numbers(annotation["bbox"], 4, "bbox"), image["height"], image["width"])
-    return (image, annotation, box, keypoints) if box[2] > 0 and box[3] > 0 else None
+    return image
 
 
-def _numbers(values: Any, count: int, name: str) -> NDArray[np.float64]:
-    try:
-        numbers = np.asarray(values, np.float64)
-    except (ValueError, TypeError):
-        numbers = np.empty(0)
-    if numbers.shape != (count,) or not np.isfinite(numbers).all():
-        found = f"has {len(values)}" if isinstance(values, list) else f"is {values!r}"
-        raise ValueError(f"its {name} {found}: expected {count} numbers{JOINTS_NOTE if name == 'keypoints' else ''}")
-    return numbers
-
-
-def _table(kept: list[Row]) -> Instances:
-    triples = np.stack([keypoints for *_, keypoints in kept])
+def _table(persons: list[Person], labelled: bool) -> Instances:
+    """The table of those with a box and, `labelled`, with keypoints that somebody set; ValueError names annotations."""
+    blank = [0] * (3 * JOINTS)
+    keypoints = [annotation.get("keypoints") or blank for _, annotation in persons]
+    triples = _numbers(persons, keypoints, 3 * JOINTS, "keypoints").reshape(-1, JOINTS, 3)
     visibility = triples[..., 2].astype(np.uint8)
-    return Instances(
-        annotation_id=np.array([a["id"] for _, a, _, _ in kept], np.int64),
-        image_id=np.array([i["id"] for i, _, _, _ in kept], np.int64),
-        box=np.array([b for _, _, b, _ in kept]),
-        area=np.array([a.get("area", b[2] * b[3]) for _, a, b, _ in kept], np.float64),
+    size = np.array([(image["height"], image["width"]) for image, _ in persons], np.int32)
+    box = clip_box(_numbers(persons, [annotation["bbox"] for _, annotation in persons], 4, "bbox"), *size.T)
+    area = box[:, 2] * box[:, 3]
+    table = Instances(
+        annotation_id=np.array([annotation["id"] for _, annotation in persons], np.int64),
+        image_id=np.array([image["id"] for image, _ in persons], np.int64),
+        box=box,
+        area=np.array([a.get("area", of_box) for (_, a), of_box in zip(persons, area, strict=True)], np.float64),
         keypoints=triples[..., :2] * (visibility > 0)[..., None],
         visibility=visibility,
-        image_size=np.array([(i["height"], i["width"]) for i, _, _, _ in kept], np.int32),
-        file_name=tuple(i["file_name"] for i, _, _, _ in kept),
+        image_size=size,
+        file_name=tuple(image["file_name"] for image, _ in persons),
     )
+    kept = area > 0
+    if labelled:  # by num_keypoints, or where the file doesn't count them, by what it has
+        kept &= visibility.any(axis=1) | [a.get("num_keypoints") is not None for _, a in persons]
+    table = table if kept.all() else table.take(np.flatnonzero(kept))
+    ids, times = np.unique(table.annotation_id, return_counts=True)
+    if (times > 1).any():
+        raise ValueError(f"annotation {ids[times > 1][0]}: another annotation has the same id")
+    return table
+
+
+def _numbers(persons: list[Person], values: list[Any], count: int, name: str) -> NDArray[np.float64]:
+    """The field `name` of all persons (N, count); ValueError names the first annotation where it is something else."""
+    numbers = _array(values)
+    if numbers.shape == (len(values), count) and np.isfinite(numbers).all():
+        return numbers
+    each = [_array(given) for given in values]
+    for (_, annotation), given, numbers in zip(persons, values, each, strict=True):
+        if numbers.shape != (count,) or not np.isfinite(numbers).all():
+            found = f"has {len(given)}" if isinstance(given, list) else f"is {given!r}"
+            note = JOINTS_NOTE if name == "keypoints" else ""
+            raise ValueError(f"annotation {annotation['id']}: its {name} {found}: expected {count} numbers{note}")
+    return np.stack(each)
+
+
+def _array(values: Any) -> NDArray[np.float64]:
+    """The numbers as an array; an empty one where they are none."""
+    try:
+        return np.asarray(values, np.float64)
+    except (ValueError, TypeError, OverflowError):
+        return np.empty(0)
 
 
 def _part(table: Instances, index: int, count: int, path: str | Path) -> Instances:

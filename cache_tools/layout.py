@@ -19,11 +19,13 @@ from cache_tools import geometry
 from cache_tools.codec import get_codec
 from cache_tools.instances import Instances
 from cache_tools.objects import fingerprint, from_bytes, seal, to_bytes, unseal
+from cache_tools.sharding import ZSTD_LEVEL, encode_shard
 from cache_tools.spec import StoreSpec
 
 ROOT = "zarr.json"
 _BARE_GROUP = b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'
-COMPRESSED = (ZstdCodec(level=9), Crc32cCodec())  # no bitshuffle: it makes sparse heatmaps larger
+SHARDED = ("heatmaps", "views/heatmaps")
+COMPRESSED = (ZstdCodec(level=ZSTD_LEVEL), Crc32cCodec())  # no bitshuffle: it makes sparse heatmaps larger
 CROP_COLUMNS = ("offset", "length", "crc32", "height", "width")  # of crops/index
 VIEW_GEOMETRY = ("views/crop_to_image", "views/flipped")
 
@@ -74,12 +76,21 @@ def read_root(data: bytes, where: str) -> dict[str, Any]:
 
 
 def shard_objects(
-    static: dict[str, bytes], rows: range, shard: int, arrays: Mapping[str, NDArray[Any]], jpeg: bytes | None
+    static: dict[str, bytes],
+    spec: StoreSpec,
+    rows: range,
+    shard: int,
+    arrays: Mapping[str, NDArray[Any]],
+    jpeg: bytes | None,
 ) -> dict[str, bytes]:
     """The objects of one shard: `arrays` by name for these rows, and its crops' JPEG bytes end to end."""
     store = _memory(static | {ROOT: _BARE_GROUP})
     group = zarr.open_group(store, mode="r+")
+    made = {}
     for name, values in arrays.items():
+        if name in SHARDED:
+            made[array_object(name, shard)] = encode_shard(values, spec.shard_rows, spec.chunk_rows)
+            continue
         array = group[name].with_config({"write_empty_chunks": True})  # type: ignore[union-attr]
         array[rows.start : rows.stop] = values
     if jpeg is not None:
@@ -87,7 +98,7 @@ def shard_objects(
         _create_rows(group, f"crops/packed/{shard}", packed.shape, "uint8", len(packed), compressors=(Crc32cCodec(),))[
             :
         ] = packed
-    return {key: data for key, data in _taken(store).items() if key not in static and key != ROOT}
+    return made | {key: data for key, data in _taken(store).items() if key not in static and key != ROOT}
 
 
 def array_object(name: str, shard: int) -> str:

@@ -1,21 +1,16 @@
-"""Rows out of sharded arrays by zarr v3's sharding format: quicker than zarr's own path for scattered rows, as strict.
-
-A shard object is its compressed chunks end to end, then an index of (offset, length) a chunk, then the index's crc32c.
-"""
+"""Rows out of sharded arrays: quicker than zarr's own path for scattered rows, as strict."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import google_crc32c
 import numpy as np
-from numcodecs import zstd
 from numpy.typing import NDArray
 
 from cache_tools.layout import array_object
 from cache_tools.objects import REPAIR, Objects
+from cache_tools.sharding import decode_chunk, decode_index, index_bytes
 
-CRC = 4  # bytes of a crc32c
 LOAD_THREADS = 4
 
 
@@ -34,6 +29,7 @@ class ShardedRows:
     ) -> None:
         self.objects, self.name, self.shape, self.dtype = objects, name, shape, np.dtype(dtype)
         self.shard_rows, self.chunk_rows, self._shard_bytes = shard_rows, chunk_rows, shard_bytes
+        self._index_bytes = index_bytes(shard_rows, chunk_rows)
         self._indexes: dict[int, NDArray[np.uint64]] = {}
         self._loaded: NDArray[Any] | None = None
 
@@ -84,10 +80,6 @@ class ShardedRows:
         ranges = [(offset, size) for offset, size in index[chunks % len(index)].tolist()]
         return zip(chunks.tolist(), self._bytes(shard, ranges), strict=True)
 
-    @property
-    def _index_bytes(self) -> int:
-        return self.shard_rows // self.chunk_rows * 16 + CRC
-
     def _key(self, shard: int) -> str:
         return array_object(self.name, shard)
 
@@ -99,24 +91,18 @@ class ShardedRows:
         return parts
 
     def _parse_index(self, shard: int, tail: bytes) -> NDArray[np.uint64]:
-        if not _crc_holds(tail):
+        if (index := decode_index(tail)) is None:
             raise ValueError(f"{self.objects.url}/{self._key(shard)}: the chunk index is damaged; {REPAIR}")
-        return np.frombuffer(tail[:-CRC], "<u8").reshape(-1, 2)
+        return index
 
     def _decode(self, data: bytes, rows: NDArray[Any], start: int) -> None:
         """Decode a chunk into `rows`, the array's from `start` on: chunk_rows of them, or fewer at the array's end."""
-        if not _crc_holds(data):
+        whole = rows if len(rows) == self.chunk_rows else np.empty((self.chunk_rows, *self.shape[1:]), self.dtype)
+        if not decode_chunk(data, whole):
             last = min(start + self.chunk_rows, self.shape[0]) - 1
             shard = start // self.shard_rows
             raise ValueError(
                 f"{self.objects.url}: {self.name}, shard {shard}, rows {start}-{last}: wrong checksum; {REPAIR}"
             )
-        if len(rows) == self.chunk_rows:
-            zstd.decompress(data[:-CRC], rows)
-        else:
-            chunk = np.frombuffer(zstd.decompress(data[:-CRC]), self.dtype).reshape(self.chunk_rows, *self.shape[1:])
-            rows[:] = chunk[: len(rows)]
-
-
-def _crc_holds(data: bytes) -> bool:
-    return google_crc32c.value(data[:-CRC]) == int.from_bytes(data[-CRC:], "little")
+        if whole is not rows:
+            rows[:] = whole[: len(rows)]

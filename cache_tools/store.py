@@ -116,7 +116,7 @@ class HeatmapStore(StoreReader):
         if not self._writable:
             raise ValueError(f'{self.url} is open to read: open it with mode="r+" to write')
         rows = self.shard_rows(shard)
-        written = shard_objects(self._static, rows, shard, arrays, jpeg)
+        written = shard_objects(self._static, self.spec, rows, shard, arrays, jpeg)
         for key, data in written.items():
             self._objects.set(key, data)
         entry = ledger.make_entry(rows, written, clamped, errors)

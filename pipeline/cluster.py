@@ -25,6 +25,12 @@ from pipeline.shard_maker import ShardMaker
 from pipeline.teachers import absolute_reference, load_teacher
 
 RETRIES = 3  # of a shard, when its worker died or raised
+QUIET = {  # what Dask does for graphs of many small tasks costs more than it tells here
+    "distributed.worker.profile.enabled": False,  # would look at every thread a hundred times a second
+    "distributed.admin.tick.interval": "500ms",  # fifty times a second by default
+    # glibc would hand memory back at once, so every batch were paged in anew: that alone tripled the CPU time
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+}
 
 
 class TeacherOnWorker(WorkerPlugin):
@@ -138,10 +144,8 @@ def with_absolute_paths(job: BuildJob) -> BuildJob:
 
 def local_cluster(workers: int) -> LocalCluster:
     """Worker processes on this host, spawned; bound to the loopback, because Dask runs code for whoever connects."""
-    # Dask has glibc hand memory back at once, so every batch is paged in anew: that alone tripled the CPU time
-    keep_memory = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
     try:
-        with dask.config.set(keep_memory):
+        with dask.config.set(QUIET):
             return LocalCluster(
                 n_workers=workers,
                 threads_per_worker=SHARDS_AT_ONCE,

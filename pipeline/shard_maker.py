@@ -2,11 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
-from itertools import chain, groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +17,7 @@ from cache_tools.geometry import Matrix
 from cache_tools.images import Image, cut, four_channels, read_image
 from cache_tools.instances import Instances
 from cache_tools.store import HeatmapStore, Views
-from pipeline.teachers import Maps, Teacher
+from pipeline.teachers import Crops, Maps, Teacher
 from student.augment import RECIPES, sample_views
 
 VIEWS_RECIPE, VIEWS_SEED = "vitpose", 0  # their geometry is stored, so nothing is ever drawn from these again
@@ -40,6 +41,32 @@ class StoredCrops:
         self.jpeg[row], self.to_image[row], self.size[row] = store_crop(image, box_xywh, self.policy)
 
 
+class Batches:
+    """The teacher's batches of a shard, filled by the threads that read photos: every crop is cut to its place."""
+
+    def __init__(self, rows: int, batch_size: int, views: int, crop_size: tuple[int, int]) -> None:
+        self.rows, self.step, self.crop_shape = rows, max(1, batch_size // views), (views, *crop_size, 3)
+        self._filling: dict[int, Crops] = {}  # (B, V, H, W, 3) by its number
+        self._ready = 0  # rows from the first on that are cut
+
+    def __len__(self) -> int:
+        return -(-self.rows // self.step)
+
+    def of(self, row: int) -> Crops:
+        """Where the crops (V, H, W, 3) of a row are to be put."""
+        number, place = divmod(row, self.step)
+        if (batch := self._filling.get(number)) is None:
+            new = np.empty((min(self.step, self.rows - number * self.step), *self.crop_shape), np.uint8)
+            batch = self._filling.setdefault(number, new)  # the first of two threads wins
+        return batch[place]
+
+    def take(self, number: int, ready: Iterator[int]) -> Crops:
+        """A batch (B, V, H, W, 3), once `ready` says that so many rows from the first on are cut."""
+        while self._ready < min((number + 1) * self.step, self.rows):
+            self._ready = next(ready)
+        return self._filling.pop(number)
+
+
 class ShardMaker:
     """A teacher and the store that it fills. `make` may run in two threads: the teacher then begins the next shard
     while the last one is compressed and written; more threads would only hold more."""
@@ -59,6 +86,8 @@ class ShardMaker:
         self.readers = readers or usable_cpus()
         self.progress = progress or (lambda rows: None)
         self.seconds_in_teacher = 0.0
+        # OpenCV would start threads of its own in each of ours
+        cv2.setNumThreads(1)
         self._turn = threading.Lock()  # the teacher's: held from a shard's first crop to its last heatmap
         self._stop = threading.Event()
 
@@ -99,33 +128,35 @@ class ShardMaker:
         stored: is filled on the way, while a photo is at hand.
         """
         photos = [list(rows) for _, rows in groupby(range(len(persons)), key=persons.file_name.__getitem__)]
+        batches = Batches(len(persons), self.batch_size, to_image.shape[1], self.teacher.input_size)
 
-        def cut_persons(rows: list[int]) -> list[list[Image]]:
+        def cut_persons(rows: list[int]) -> int:
             height, width = persons.image_size[rows[0]].tolist()
             image = read_image(self.images / persons.file_name[rows[0]], (height, width))
             if stored:
                 for row in rows:
                     stored.add(row, image, persons.box[row])
             image = four_channels(image)
-            return [[cut(image, matrix, self.teacher.input_size) for matrix in to_image[row]] for row in rows]
+            for row in rows:
+                for matrix, crop in zip(to_image[row], batches.of(row), strict=True):
+                    cut(image, matrix, self.teacher.input_size, out=crop)
+            return len(rows)
 
-        step = max(1, self.batch_size // to_image.shape[1])
-        batches = [range(start, min(start + step, len(persons))) for start in range(0, len(persons), step)]
         with self._turn, closing(in_order(cut_persons, photos, self.readers)) as cut_photos:
-            crops = chain.from_iterable(cut_photos)
+            ready = accumulate(cut_photos)  # rows cut so far
             # one thread, so batches come in order; it is ahead, so maps are encoded while the teacher works
-            with closing(in_order(lambda batch: self._teach([next(crops) for _ in batch]), batches, 1)) as maps:
+            with closing(in_order(lambda n: self._teach(batches.take(n, ready)), range(len(batches)), 1)) as maps:
                 yield from maps
 
-    def _teach(self, crops: list[list[Image]]) -> Maps:
+    def _teach(self, crops: Crops) -> Maps:
+        """Heatmaps (B, V, 17, h, w) of crops (B, V, H, W, 3)."""
         if self._stop.is_set():
             raise Stopped
-        batch = np.stack([view for person in crops for view in person])
         start = time.perf_counter()
-        maps = np.asarray(self.teacher(batch), np.float32)
+        maps = np.asarray(self.teacher(crops.reshape(-1, *crops.shape[2:])), np.float32)
         self.seconds_in_teacher += time.perf_counter() - start
-        self.progress(len(batch) / (1 + self.store.spec.views))
-        return maps.reshape(len(crops), -1, *maps.shape[1:])
+        self.progress(len(crops) * crops.shape[1] / (1 + self.store.spec.views))
+        return maps.reshape(*crops.shape[:2], *maps.shape[1:])
 
 
 def sample_geometry(
