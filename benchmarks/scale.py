@@ -2,27 +2,35 @@
 
     python benchmarks/scale.py [--rows 149813] [--workers 2] [--folder DIR] [--crops]
 
-Prints the store's size, the CPU time a row outside the teacher, the peak memory of a process, and what it costs to
-open the store and hold it in memory. Photos are 64 small files under many names, so what is measured is what grows with
-rows: cutting, codec, compression, ledger, and with --crops the crops' JPEG files, which are small here as the photos
-are. (A photo of COCO's size takes some 4 ms to read, once for its 2.6 persons.)
+Prints the store's size, the CPU time a row outside the teacher and how much of that is photos and crops, the peak
+memory of a process, and what it costs to open the store and hold it in memory. Photos are 64 small files under many
+names, so what is measured is what grows with rows: cutting, codec, compression, ledger, and with --crops the crops'
+JPEG files, which are small here as the photos are. (A photo of COCO's size takes some 4 ms to read, once for its 2.6
+persons.)
 """
 
 import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import groupby
 from pathlib import Path
 
 import cv2
 import numpy as np
-from oracle import CPU_LOG
+from oracle import CPU_LOG, GaussianOracle
+
+from cache_tools.geometry import crop_to_image
+from cache_tools.images import cut, four_channels, read_image
+from cache_tools.instances import from_coco
 
 HERE = Path(__file__).parent
+INPUT = GaussianOracle.input_size
 PERSONS_A_PHOTO = 149_813 / 56_599
 PHOTO_FILES, PHOTO_SIZE = 64, (120, 160)
 OPEN = """
@@ -64,6 +72,7 @@ def main() -> None:
             "--teacher", "oracle:make", "--images", str(folder), "--annotations", str(annotations),
             "--workers", str(arguments.workers),
         ]  # fmt: skip
+        shutil.rmtree(folder / "store.zarr", ignore_errors=True)
         log = folder / "teacher_cpu.txt"
         log.unlink(missing_ok=True)
         start, before = time.perf_counter(), children_cpu()
@@ -72,8 +81,12 @@ def main() -> None:
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         teacher = sum(map(float, log.read_text().split()))
         outside = (cpu - teacher) / arguments.rows * 1e3
+        photos = photos_cpu(folder, annotations)
         print(f"{arguments.rows:,} rows in {seconds:.0f} s, {arguments.workers} workers; {cpu:.0f} CPU-s in all")
-        print(f"outside the teacher (itself {teacher:.0f} CPU-s): {outside:.3f} CPU-ms a row")
+        print(
+            f"outside the teacher (itself {teacher:.0f} CPU-s): {outside:.2f} CPU-ms a row, of which photos and crops, "
+            f"measured apart, are {photos:.2f}, and the store with all else {outside - photos:.2f}"
+        )
         print(f"largest process: {peak:,.0f} MB")
         start = time.perf_counter()
         subprocess.run(command, cwd=HERE, check=True, stdout=subprocess.DEVNULL)
@@ -107,6 +120,19 @@ def write_data(folder: Path, rows: int) -> Path:
     path = folder / "person_keypoints_scale.json"
     path.write_text(json.dumps({"images": images, "annotations": annotations}))
     return path
+
+
+def photos_cpu(folder: Path, annotations: Path, sample: int = 8192) -> float:
+    """CPU milliseconds a row of what any teacher needs, a photo read and a crop cut, by the functions of a build."""
+    cv2.setNumThreads(1)
+    persons = from_coco(annotations).take(slice(0, sample))
+    to_image, crop = crop_to_image(persons.box, "udp", INPUT), np.empty((*INPUT, 3), np.uint8)
+    start = time.process_time()
+    for name, rows in groupby(range(len(persons)), key=persons.file_name.__getitem__):
+        photo = four_channels(read_image(folder / name))
+        for row in rows:
+            cut(photo, to_image[row], INPUT, out=crop)
+    return (time.process_time() - start) / len(persons) * 1e3
 
 
 def children_cpu() -> float:

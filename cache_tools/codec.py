@@ -61,7 +61,7 @@ class Codec:
         if profile.half:
             analysis_y, analysis_x = _spline(self.heatmap_size[0])[1], _spline(self.heatmap_size[1])[1]
             values = analysis_y @ values @ analysis_x.T
-            np.clip(values, 0, 1, out=values)
+            np.minimum(values, 1, out=values)  # what is below 0 is below the dead zone
         if profile.levels is None:
             return values.astype(np.float16)
         values *= values >= profile.dead_zone  # half the time of indexing by a mask

@@ -18,7 +18,8 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None, *, upright
     upright: turn the photo as its EXIF orientation says, which is how people and phones show it.
     Raises FileNotFoundError when there is no such file, ValueError when it cannot be decoded whole.
     """
-    data = Path(path).read_bytes()
+    with open(path, "rb") as file:
+        data = file.read()
     if (
         data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:]
     ):  # OpenCV fills the missing part with grey and says nothing
@@ -41,9 +42,11 @@ def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int], out: Image |
     """The crop (height, width, 3) whose pixel p shows image pixel `crop_to_image @ p`: bilinear, black outside.
 
     image: three channels, or `four_channels` where several crops of one photo are wanted; the crops are the same.
-    out: contiguous, where the crop is to be put.
+    out: uint8 and contiguous, where the crop is to be put.
     """
     out = np.empty((*size, 3), np.uint8) if out is None else out
+    if out.shape != (*size, 3) or out.dtype != np.uint8:  # OpenCV would leave it as it is and say nothing
+        raise ValueError(f"out is {out.shape} {out.dtype}: expected {(*size, 3)} uint8")
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP  # the matrix is as OpenCV uses it, not to be inverted first
     if image.shape[2] == 3:
         cv2.warpAffine(image, crop_to_image, size[::-1], dst=out, flags=flags)

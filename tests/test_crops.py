@@ -1,5 +1,6 @@
 """Stored crops: they show every view that augmentation can ask for, at the place that their matrix says."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from cache_tools.crops import CropPolicy, read_crop, regions, store_crop
 from cache_tools.geometry import apply, compose, crop_to_image, invert, padded_box
-from cache_tools.images import cut, four_channels, read_image
+from cache_tools.images import Image, cut, four_channels, read_image
 from cache_tools.instances import from_coco
 from student.augment import RECIPES, sample_views, view_matrix
 
@@ -111,3 +112,16 @@ def test_four_channels_are_cut_as_three() -> None:
     for degrees in (0.0, 33.0):
         matrix = view_matrix(np.array([[90.0, 50]]), np.array([[120.0, 160]]), np.array([degrees]), np.array([True]))[0]
         np.testing.assert_array_equal(cut(four_channels(image), matrix, (64, 48)), cut(image, matrix, (64, 48)))
+
+
+@pytest.mark.parametrize("prepare", [four_channels, np.copy])
+def test_a_crop_is_cut_to_its_place(prepare: Callable[[Image], Image]) -> None:
+    image = prepare(np.random.default_rng(4).integers(0, 256, (120, 200, 3)).astype(np.uint8))
+    batch = np.zeros((2, 64, 48, 3), np.uint8)
+    matrix = np.array([[1.0, 0, 20], [0, 1, 30]])
+    cut(image, matrix, (64, 48), out=batch[1])
+    np.testing.assert_array_equal(batch[1], image[30:94, 20:68, :3])
+    assert not batch[0].any()
+    for wrong in (np.empty((65, 48, 3), np.uint8), np.empty((64, 48, 3), np.float32)):
+        with pytest.raises(ValueError, match=r"expected \(64, 48, 3\) uint8"):
+            cut(image, matrix, (64, 48), out=wrong)
