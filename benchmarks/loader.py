@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from cache_tools.coco import MIRROR
 from cache_tools.crops import CropPolicy, store_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
-from cache_tools.images import read_image
+from cache_tools.images import cut, read_image
 from cache_tools.instances import Instances, from_coco
 from cache_tools.spec import CropsSpec, TeacherSpec, make_spec
 from cache_tools.store import HeatmapStore
@@ -199,7 +199,7 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
             rows, epochs = loader.sampler.batch(number)
             plan = timed("sample views, compose matrices", plan_batch, STREAM, store.instances, rows, epochs)
             canvases = timed("read and decode JPEG", decode, loader.photos, plan)
-            timed("cut the view", cut, canvases, plan.view_to_image, pixels)
+            timed("cut the view", cut_views, canvases, plan.view_to_image, pixels)
             timed("normalise", normalise, torch.from_numpy(pixels))
             timed("targets", render_targets, torch.from_numpy(plan.xy_cells), CELLS, SIGMA)
             codes = timed("take the teacher's codes", lambda all_rows: torch.from_numpy(cache.codes(all_rows)), rows)
@@ -212,15 +212,13 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
 def decode(photos: Photos, plan: Plan) -> list[Any]:
     """The decoding half of Photos.cut."""
     steps = np.sqrt(np.abs(np.linalg.det(plan.view_to_image[:, :, :2])))
-    return [photos.canvas(int(row), float(step)) for row, step in zip(plan.rows, steps, strict=True)]
+    return [photos.canvas(int(row), float(step), "RGBA") for row, step in zip(plan.rows, steps, strict=True)]
 
 
-def cut(canvases: list[Any], view_to_image: NDArray[np.float64], pixels: NDArray[np.uint8]) -> None:
+def cut_views(canvases: list[Any], view_to_image: NDArray[np.float64], pixels: NDArray[np.uint8]) -> None:
     """The cutting half of Photos.cut."""
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     for i, (canvas, canvas_to_image) in enumerate(canvases):
-        view_to_canvas = compose(view_to_image[i], invert(canvas_to_image))
-        cv2.warpAffine(canvas, view_to_canvas, INPUT[::-1], dst=pixels[i], flags=flags)
+        cut(canvas, compose(view_to_image[i], invert(canvas_to_image)), INPUT, out=pixels[i])
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ class Codec:
         values = np.clip(np.asarray(maps, np.float32), 0, 1)
         if profile.half:
             analysis_y, analysis_x = _spline(self.heatmap_size[0])[1], _spline(self.heatmap_size[1])[1]
-            values = analysis_y @ values @ analysis_x.T
+            values = np.matmul(np.matmul(analysis_y, values), analysis_x.T)
             np.minimum(values, 1, out=values)  # what is below 0 is below the dead zone
         if profile.levels is None:
             return values.astype(np.float16)

@@ -155,7 +155,7 @@ def _table(persons: list[Person], labelled: bool) -> Instances:
     )
     kept = area > 0
     if labelled:  # by num_keypoints, or where the file doesn't count them, by what it has
-        kept &= visibility.any(axis=1) | [a.get("num_keypoints") is not None for _, a in persons]
+        kept &= np.logical_or(visibility.any(axis=1), [a.get("num_keypoints") is not None for _, a in persons])
     table = table if kept.all() else table.take(np.flatnonzero(kept))
     ids, times = np.unique(table.annotation_id, return_counts=True)
     if (times > 1).any():

@@ -1,5 +1,6 @@
 """Rows out of sharded arrays: quicker than zarr's own path for scattered rows, as strict."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -38,17 +39,18 @@ class ShardedRows:
         if self._loaded is not None:
             return self._loaded[rows]
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        decoded = np.empty(
-            (self.chunk_rows, *self.shape[1:]), self.dtype
-        )  # one for all: fresh pages cost as much as zstd
-        chunk_of = rows // self.chunk_rows
-        chunks = np.unique(chunk_of)
+        # one for all chunks: fresh pages cost as much as zstd
+        decoded = np.empty((self.chunk_rows, *self.shape[1:]), self.dtype)
+        wanted: dict[int, list[tuple[int, int]]] = defaultdict(list)  # of a chunk: place in `out`, row in the chunk
+        for place, row in enumerate(rows.tolist()):
+            wanted[row // self.chunk_rows].append((place, row % self.chunk_rows))
+        chunks = np.array(sorted(wanted), np.int64)
         shard_of = chunks // (self.shard_rows // self.chunk_rows)
         for shard in np.unique(shard_of):
             for chunk, data in self._chunks(int(shard), chunks[shard_of == shard]):
                 self._decode(data, decoded, chunk * self.chunk_rows)
-                places = np.flatnonzero(chunk_of == chunk)
-                out[places] = decoded[rows[places] - chunk * self.chunk_rows]
+                for place, inner in wanted[chunk]:
+                    out[place] = decoded[inner]
         return out
 
     def load(self) -> None:

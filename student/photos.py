@@ -5,6 +5,7 @@ between processes.
 """
 
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,9 +13,10 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from cache_tools.geometry import Matrix, compose, invert
-from cache_tools.images import Image, read_image
+from cache_tools.images import Image, cut, four_channels, read_image
 from cache_tools.store import HeatmapStore
 
+Colours = Literal["RGB", "RGBA"]
 SHRINKS = (8, 4, 2)  # for a JPEG decoder at next to no cost: each block of so many pixels averaged to one
 
 
@@ -65,18 +67,11 @@ class Photos:
         """
         steps = np.min([_steps(matrix) for matrix, _ in views], axis=0)  # (B,)
         for place, row in enumerate(rows):
-            canvas, canvas_to_image = self.canvas(int(row), float(steps[place]))
+            canvas, canvas_to_image = self.canvas(int(row), float(steps[place]), "RGBA")
             image_to_canvas = invert(canvas_to_image)
             for matrix, crops in views:
-                view_to_canvas = compose(matrix[place], image_to_canvas)
                 height, width = crops.shape[1:3]
-                cv2.warpAffine(
-                    canvas,
-                    view_to_canvas,
-                    (width, height),
-                    dst=crops[place],
-                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                )
+                cut(canvas, compose(matrix[place], image_to_canvas), (height, width), out=crops[place])
 
     def copy(self, rows: NDArray[np.int64], view_to_image: Matrix, canvases: NDArray[np.uint8]) -> Matrix:
         """Whole stored crops into canvases (B, H, W, 3), top left, black around; view -> canvas (B, 2, 3).
@@ -95,23 +90,25 @@ class Photos:
             view_to_canvas[place] = compose(view_to_image[place], invert(canvas_to_image))
         return view_to_canvas
 
-    def canvas(self, row: int, step: float) -> tuple[Image, Matrix]:
+    def canvas(self, row: int, step: float, colours: Colours = "RGB") -> tuple[Image, Matrix]:
         """Pixels that show a row, and the matrix from them to the image. step: image pixels per view pixel.
 
+        colours: RGBA where views are to be cut from it, see `four_channels`.
         Where they are at least twice as dense as the view they are averaged to half their size or less, so that a
         bilinear look at them does not alias.
         """
         if self.folder is not None:
             height, width = map(int, self.store.instances.image_size[row])
             photo = read_image(self.folder / self.store.instances.file_name[row], (height, width))
-            return _averaged(photo, _shrink(step))
+            small, matrix = _averaged(photo, _shrink(step))
+            return (small if colours == "RGB" else four_channels(small)), matrix
         data = self.store.read_crops([row])[0]
         canvas_to_image = self.store.crop_pixel_to_image[row]
         shrink = _shrink(step / float(_steps(canvas_to_image)))
         if shrink == 1:
-            return simplejpeg.decode_jpeg(data, colorspace="RGB"), canvas_to_image
+            return simplejpeg.decode_jpeg(data, colorspace=colours), canvas_to_image
         height, width = (-(-int(side) // shrink) for side in self.store.crop_size[row])
-        canvas = simplejpeg.decode_jpeg(data, colorspace="RGB", min_height=height, min_width=width)
+        canvas = simplejpeg.decode_jpeg(data, colorspace=colours, min_height=height, min_width=width)
         # pixel x of the small canvas is the mean of pixels shrink * x to shrink * x + shrink - 1
         grow = np.array([[shrink, 0, (shrink - 1) / 2], [0, shrink, (shrink - 1) / 2]])
         return canvas, compose(grow, canvas_to_image)
