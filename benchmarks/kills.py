@@ -21,7 +21,7 @@ from scale import HERE, write_data
 
 ROWS, SHARD_ROWS = 384, 32
 PATHS = os.pathsep.join([str(HERE), str(HERE.parent)])  # for Dask's workers: the oracle, and the kdcache beside it
-SLOW = os.environ | {SECONDS_A_CROP: "0.01", "PYTHONPATH": PATHS}  # some four seconds of work, to be killed in
+SLOW = os.environ | {SECONDS_A_CROP: "0.02", "PYTHONPATH": PATHS}  # four seconds for two workers, to be killed in
 PARTS = ("build", "worker", "scheduler", "build on Dask")
 DASK = [sys.executable, "-m", "dask"]
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
