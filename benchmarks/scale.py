@@ -51,7 +51,7 @@ store.load()
 loaded = cpu() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(f"open {opened:.2f} CPU-s, hold in memory {loaded:.2f} CPU-s, {peak:,.0f} MB of memory")
-print(f"(this machine took {paged:.2f} CPU-s to hand a process as much empty memory for the first time)")
+print(f"(this machine took {paged:.2f} CPU-s to hand a process as much empty memory just before)")
 """
 
 
@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=149_813)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, help="Keep the data here; a store.zarr in it is made anew.")
     parser.add_argument("--crops", action="store_true", help="Store each person's crop as well.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

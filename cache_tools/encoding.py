@@ -30,15 +30,15 @@ def encode_rows(
     codes = np.zeros((len(rows), *shape, *codec.code_shape), codec.dtype)
     clamped, errors, done = {"below": 0, "above": 0}, {}, 0
     for piece in [batches] if isinstance(batches, np.ndarray) else batches:
+        if piece.shape[1:] != (*shape, *codec.heatmap_size):
+            raise ValueError(f"heatmaps of shape {piece.shape[1:]} a row: expected {(*shape, *codec.heatmap_size)}")
+        if done + len(piece) > len(rows):
+            raise ValueError(f"more than {len(rows)} rows of heatmaps: expected rows {rows.start}-{rows.stop - 1}")
         for start in range(0, len(piece), BLOCK):
             maps = np.asarray(piece[start : start + BLOCK], np.float32)
-            if maps.shape[1:] != (*shape, *codec.heatmap_size):
-                raise ValueError(f"heatmaps of shape {maps.shape[1:]} a row: expected {(*shape, *codec.heatmap_size)}")
-            if done + len(maps) > len(rows):
-                raise ValueError(f"more than {len(rows)} rows of heatmaps: expected rows {rows.start}-{rows.stop - 1}")
             least, most = maps.min(initial=0), maps.max(initial=1)  # a NaN anywhere is both
             if not np.isfinite([least, most]).all():
-                raise _not_finite(piece[start:], annotation_id[done:])
+                raise _not_finite(np.asarray(piece[start:], np.float32), annotation_id[done:])
             if least < 0:
                 clamped["below"] += int(np.count_nonzero(maps < 0))
             if most > 1:

@@ -18,8 +18,7 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None, *, upright
     upright: turn the photo as its EXIF orientation says, which is how people and phones show it.
     Raises FileNotFoundError when there is no such file, ValueError when it cannot be decoded whole.
     """
-    with open(path, "rb") as file:
-        data = file.read()
+    data = Path(path).read_bytes()
     if (
         data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:]
     ):  # OpenCV fills the missing part with grey and says nothing
@@ -34,7 +33,8 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None, *, upright
 
 
 def four_channels(image: Image) -> Image:
-    """The photo with an opaque fourth channel, for `cut`: OpenCV 5 warps four in a third of the time of three."""
+    """The photo with an opaque fourth channel, for `cut`: OpenCV 5 warps four quicker than three. Of a large photo the
+    copy costs as much as several crops gain."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), np.uint8)
 
 

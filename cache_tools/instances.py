@@ -51,7 +51,7 @@ class Instances:
 def read_annotations(path: str | Path) -> dict[str, Any]:
     """A COCO keypoint annotation file as a dict; ValueError says what is missing where it is not one."""
     collecting = gc.isenabled()
-    gc.disable()  # millions of small objects, none of them garbage: looking for some takes a third of the time
+    gc.disable()  # it would look for garbage among millions of small objects, again and again, and there is none
     try:
         data = json.loads(Path(path).read_bytes())
     except ValueError as error:

@@ -4,7 +4,7 @@ Everything is encoded by zarr in memory and handed on as bytes by key: so a chec
 a store appears whole, its root last, on any kind of storage.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -98,7 +98,7 @@ def shard_objects(
         _create_rows(group, f"crops/packed/{shard}", packed.shape, "uint8", len(packed), compressors=(Crc32cCodec(),))[
             :
         ] = packed
-    return made | {key: data for key, data in _taken(store).items() if key not in static and key != ROOT}
+    return made | _taken(store, besides={ROOT, *static})
 
 
 def array_object(name: str, shard: int) -> str:
@@ -161,5 +161,5 @@ def _memory(objects: Mapping[str, bytes]) -> MemoryStore:
     return MemoryStore({key: cpu.Buffer.from_bytes(data) for key, data in objects.items()})
 
 
-def _taken(store: MemoryStore) -> dict[str, bytes]:
-    return {key: buffer.to_bytes() for key, buffer in store._store_dict.items()}
+def _taken(store: MemoryStore, besides: Collection[str] = ()) -> dict[str, bytes]:
+    return {key: buffer.to_bytes() for key, buffer in store._store_dict.items() if key not in besides}

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 SECONDS = 30.0  # between lines
-LINE = "{desc}: {n} of {total_fmt} {unit}s, {rate_fmt}, {remaining} to go{postfix}"
+AFTER_COUNT = " of {total_fmt} {unit}s, {rate_fmt}, {remaining} to go{postfix}"
 
 
 class Lines:
@@ -38,8 +38,8 @@ def progress_bar(
     }  # fmt: skip
     if sys.stderr.isatty():
         return tqdm(**told, dynamic_ncols=True)
-    whole = LINE.replace("{n}", "{n_fmt}" if scale else "{n:.0f}")  # a build counts parts of a row
+    line = "{desc}: " + ("{n_fmt}" if scale else "{n:.0f}") + AFTER_COUNT  # a build counts parts of a row
     return tqdm(
-        **told, ascii=True, bar_format=whole, file=Lines(sys.stderr),
+        **told, ascii=True, bar_format=line, file=Lines(sys.stderr),
         mininterval=SECONDS, maxinterval=SECONDS, miniters=0, delay=SECONDS,
     )  # fmt: skip

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
-from itertools import accumulate, groupby
+from itertools import groupby
 from pathlib import Path
 
 import cv2
@@ -60,10 +60,10 @@ class Batches:
             batch = self._filling.setdefault(number, new)  # the first of two threads wins
         return batch[place]
 
-    def take(self, number: int, ready: Iterator[int]) -> Crops:
-        """A batch (B, V, H, W, 3), once `ready` says that so many rows from the first on are cut."""
+    def take(self, number: int, cut_rows: Iterator[int]) -> Crops:
+        """A batch (B, V, H, W, 3), once all of it is cut. cut_rows: tells how many rows more are, in their order."""
         while self._ready < min((number + 1) * self.step, self.rows):
-            self._ready = next(ready)
+            self._ready += next(cut_rows)
         return self._filling.pop(number)
 
 
@@ -142,11 +142,13 @@ class ShardMaker:
                     cut(image, matrix, self.teacher.input_size, out=crop)
             return len(rows)
 
-        with self._turn, closing(in_order(cut_persons, photos, self.readers)) as cut_photos:
-            ready = accumulate(cut_photos)  # rows cut so far
+        with (
+            self._turn,
+            closing(in_order(cut_persons, photos, self.readers)) as cut_rows,
             # one thread, so batches come in order; it is ahead, so maps are encoded while the teacher works
-            with closing(in_order(lambda n: self._teach(batches.take(n, ready)), range(len(batches)), 1)) as maps:
-                yield from maps
+            closing(in_order(lambda n: self._teach(batches.take(n, cut_rows)), range(len(batches)), 1)) as maps,
+        ):
+            yield from maps
 
     def _teach(self, crops: Crops) -> Maps:
         """Heatmaps (B, V, 17, h, w) of crops (B, V, H, W, 3)."""

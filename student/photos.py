@@ -13,7 +13,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from cache_tools.geometry import Matrix, compose, invert
-from cache_tools.images import Image, cut, four_channels, read_image
+from cache_tools.images import Image, cut, read_image
 from cache_tools.store import HeatmapStore
 
 Colours = Literal["RGB", "RGBA"]
@@ -93,15 +93,13 @@ class Photos:
     def canvas(self, row: int, step: float, colours: Colours = "RGB") -> tuple[Image, Matrix]:
         """Pixels that show a row, and the matrix from them to the image. step: image pixels per view pixel.
 
-        colours: RGBA where views are to be cut from it, see `four_channels`.
         Where they are at least twice as dense as the view they are averaged to half their size or less, so that a
-        bilinear look at them does not alias.
+        bilinear look at them does not alias. colours: of stored crops, RGBA to `cut` from.
         """
         if self.folder is not None:
             height, width = map(int, self.store.instances.image_size[row])
             photo = read_image(self.folder / self.store.instances.file_name[row], (height, width))
-            small, matrix = _averaged(photo, _shrink(step))
-            return (small if colours == "RGB" else four_channels(small)), matrix
+            return _averaged(photo, _shrink(step))
         data = self.store.read_crops([row])[0]
         canvas_to_image = self.store.crop_pixel_to_image[row]
         shrink = _shrink(step / float(_steps(canvas_to_image)))

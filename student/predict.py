@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cache_tools.ahead import in_order
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image
-from cache_tools.images import Image, cut, four_channels, read_image
+from cache_tools.images import Image, cut, read_image
 from cache_tools.progress import progress_bar
 from student.heatmaps import dark_decode, mirror_maps
 
@@ -109,7 +109,6 @@ def read_crops(
     def crops_of(rows: list[int]) -> list[Image]:
         first = rows[0]
         image = read_image(photos[first], None if photo_sizes is None else photo_sizes[first], upright=upright)
-        image = four_channels(image)
         return [cut(image, to_image[row], size) for row in rows]
 
     groups = [list(rows) for _, rows in groupby(range(len(photos)), key=photos.__getitem__)]
