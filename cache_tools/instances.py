@@ -171,7 +171,9 @@ def _numbers(persons: list[Person], values: list[Any], count: int, name: str) ->
     each = [_array(given) for given in values]
     for (_, annotation), given, numbers in zip(persons, values, each, strict=True):
         if numbers.shape != (count,) or not np.isfinite(numbers).all():
-            found = f"has {len(given)}" if isinstance(given, list) else f"is {given!r}"
+            found = f"is {given!r}"
+            if isinstance(given, list):
+                found = f"has {len(given)}" if len(given) != count else "holds what is no number"
             note = JOINTS_NOTE if name == "keypoints" else ""
             raise ValueError(f"annotation {annotation['id']}: its {name} {found}: expected {count} numbers{note}")
     return np.stack(each)

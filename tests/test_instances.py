@@ -65,10 +65,16 @@ MISTAKES: dict[str, tuple[Spoil, str]] = {
     "not keypoints": (everywhere(keypoints=None), "has no 'keypoints': expected person_keypoints"),
     "instances file": (first(keypoints=...), "has no 'keypoints': expected person_keypoints"),
     "14 keypoints": (first(keypoints=[20, 20, 2] * 14), "its keypoints has 42: expected 51 numbers.*COCO's 17"),
-    "words for keypoints": (first(keypoints=["x"] * 51), "annotation 50: its keypoints has 51: expected 51 numbers"),
+    "words for keypoints": (
+        first(keypoints=["x"] * 51),
+        "annotation 50: its keypoints holds what is no number",
+    ),
     "short box": (first(bbox=[1, 2, 3]), "annotation 50: its bbox has 3: expected 4 numbers"),
     "null box": (first(bbox=None), "annotation 50: its bbox is None: expected 4 numbers"),
-    "infinite box": (first(bbox=[1, 2, float("inf"), 3]), "annotation 50: its bbox"),
+    "infinite box": (
+        first(bbox=[1, 2, float("inf"), 3]),
+        "annotation 50: its bbox holds what is no number",
+    ),
     "same id twice": (first(id=49), "annotation 49: another annotation has the same id"),
     "boxes outside": (everywhere(bbox=[200, 200, 30, 40]), r"no person with labelled keypoints.*6 annotations read"),
     "nobody labelled": (everywhere(num_keypoints=0), "no person with labelled keypoints"),
