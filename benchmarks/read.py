@@ -23,8 +23,8 @@ import zarr
 from numpy.typing import NDArray
 
 from cache_tools.instances import Instances
-from cache_tools.spec import FrameSpec, TeacherSpec, make_spec
-from cache_tools.store import HeatmapStore
+from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
+from cache_tools.store.writer import HeatmapStore
 
 BATCH = 128
 Maps = NDArray[np.float32]

@@ -36,7 +36,7 @@ PHOTO_FILES, PHOTO_SIZE = 64, (120, 160)
 OPEN = """
 import math, resource, sys, time
 import numpy as np
-from cache_tools.store import HeatmapStore
+from cache_tools.store.writer import HeatmapStore
 def cpu(): return time.process_time()
 start = cpu()
 store = HeatmapStore.open(sys.argv[1])

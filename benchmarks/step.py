@@ -19,15 +19,15 @@ import torch
 from loader import REAL, make_store, persons_of
 from numpy.typing import NDArray
 
-from cache_tools.store import HeatmapStore
+from cache_tools.store.writer import HeatmapStore
 from pipeline.teachers.torch_network import run_network
 from pipeline.teachers.vitpose import fold, plus_network
-from student.distributed import Place
-from student.learner import Learner
-from student.loader import TrainLoader
+from student.training.distributed import Place
+from student.training.learner import Learner
+from student.batches.loader import TrainLoader
 from student.settings import StudentSettings
-from student.stream import stream_of
-from student.train import learn
+from student.batches.stream import stream_of
+from student.training.train import learn
 
 ARMS = ("none", "cached", "live")
 BATCH, STEPS = 8, 2  # a block: so many steps after one that is not timed

@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 from loader import REAL, make_store, persons_of
 
-from cache_tools.store import HeatmapStore
+from cache_tools.store.writer import HeatmapStore
 from student.checkpoint import read_log
 from student.settings import StudentSettings
-from student.train import train
+from student.training.train import train
 
 WIDTHS = (4, 6, 8)
 

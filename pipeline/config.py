@@ -8,9 +8,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from student.augment import recipe
+from student.batches.augment import recipe
 from student.settings import Name, Settings, StudentSettings
-from student.stream import stream_of
+from student.batches.stream import stream_of
 
 
 class SplitConfig(Settings):

@@ -21,8 +21,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from student.augment import recipe
-from student.model import PoseStudent, create_student
+from student.batches.augment import recipe
+from student.models.student import PoseStudent, create_student
 from student.settings import StudentSettings
 
 FORMAT = 1

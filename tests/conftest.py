@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cache_tools.store import HeatmapStore
+from cache_tools.store.writer import HeatmapStore
 
 
 @pytest.fixture(scope="session")

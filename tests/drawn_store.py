@@ -12,12 +12,12 @@ from cache_tools.coco import MIRROR
 from cache_tools.crops import CropPolicy, store_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, invert
 from cache_tools.instances import Instances
-from cache_tools.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
-from cache_tools.store import HeatmapStore, Views
-from student.augment import recipe, sample_views
-from student.loader import Batch, TrainLoader
+from cache_tools.store.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
+from cache_tools.store.writer import HeatmapStore, Views
+from student.batches.augment import recipe, sample_views
+from student.batches.loader import Batch, TrainLoader
 from student.settings import StudentSettings
-from student.stream import StreamSettings
+from student.batches.stream import StreamSettings
 
 INPUT, CELLS = (128, 96), (32, 24)
 COLOURS = np.array([[round(255 * c) for c in colorsys.hsv_to_rgb(j / 17, 1, 1)] for j in range(17)])  # RGB

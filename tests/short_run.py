@@ -9,9 +9,9 @@ import safetensors.torch
 import torch
 from drawn_store import settings
 
-from cache_tools.store import HeatmapStore
+from cache_tools.store.writer import HeatmapStore
 from student.settings import StudentSettings
-from student.train import train
+from student.training.train import train
 
 ROWS = 24
 STEPS = 12  # four epochs of 24 rows in batches of 8

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from student.checkpoint import save_weights, write_record
-from student.model import PoseStudent, create_student
+from student.models.student import PoseStudent, create_student
 from student.settings import ModelSettings, StudentSettings
 
 SMALL = ModelSettings(

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.instances import Instances
-from cache_tools.spec import CropsSpec, StoreSpec, TeacherSpec, make_spec
-from cache_tools.store import HeatmapStore, Views
+from cache_tools.store.spec import CropsSpec, StoreSpec, TeacherSpec, make_spec
+from cache_tools.store.writer import HeatmapStore, Views
 
 SHARD_ROWS = 16
 

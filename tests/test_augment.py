@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache_tools.geometry import apply, crop_to_image, padded_box
-from student.augment import RECIPES, half_body_boxes, recipe, sample_views, uniforms, view_matrix
+from student.batches.augment import RECIPES, half_body_boxes, recipe, sample_views, uniforms, view_matrix
 from student.settings import AugmentSettings
 
 ROWS = 4000

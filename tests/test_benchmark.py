@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from small_run import SMALL, write_run
 from torch import nn
 
-from pipeline.benchmark import Protocol, measure, network_speed, random_crops, student_cost, teacher_cost
+from pipeline.costs.network import Protocol, measure, network_speed, random_crops, student_cost, teacher_cost
 from pipeline.commands.benchmark import command, summary
 from pipeline.commands.zoo import command as zoo
-from pipeline.rows import Cost
+from pipeline.report.rows import Cost
 from pipeline.teachers import load_teacher
-from student.flops import count_costs
+from student.models.flops import count_costs
 
 QUICK = Protocol(device="cpu", batch_size=2, seconds=0.05)
 

@@ -17,9 +17,9 @@ from cache_tools.crops import read_crop
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
 from cache_tools.instances import from_coco
-from cache_tools.spec import CacheMismatch
-from cache_tools.store import HeatmapStore
-from pipeline.build import BuildJob, build, write_receipt
+from cache_tools.store.spec import CacheMismatch
+from cache_tools.store.writer import HeatmapStore
+from pipeline.building.build import BuildJob, build, write_receipt
 from pipeline.teachers import load_teacher
 
 

@@ -9,14 +9,14 @@ import pytest
 from click.testing import CliRunner
 from small_build import BENCHMARKS, ROWS, arguments, small_job
 
-from cache_tools.merge import merge
-from cache_tools.spec import CacheMismatch
-from cache_tools.store import HeatmapStore
-from cache_tools.verify import verify
-from pipeline.build import BuildJob, Expectation, build
+from cache_tools.store.merge import merge
+from cache_tools.store.spec import CacheMismatch
+from cache_tools.store.writer import HeatmapStore
+from cache_tools.store.verify import verify
+from pipeline.building.build import BuildJob, Expectation, build
 from pipeline.cli import kdcache
 from pipeline.commands.info import command as info_command
-from pipeline.evaluate import evaluate_store
+from pipeline.evaluation.evaluate import evaluate_store
 
 
 @pytest.fixture

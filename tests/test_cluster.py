@@ -19,9 +19,9 @@ import pytest
 from distributed import Client, LocalCluster
 from small_build import BENCHMARKS, content, run_build, small_job, wait_for_shard
 
-from cache_tools.store import HeatmapStore
-from pipeline.build import BuildJob, build
-from pipeline.cluster import places_of
+from cache_tools.store.writer import HeatmapStore
+from pipeline.building.build import BuildJob, build
+from pipeline.building.cluster import places_of
 
 
 @pytest.fixture

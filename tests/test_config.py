@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from pipeline.config import Config, load_config, parse_config
-from student.augment import RECIPES
+from student.batches.augment import RECIPES
 
 ROOT = Path(__file__).parents[1]
 SMALL = {

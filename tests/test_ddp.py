@@ -11,15 +11,15 @@ from click.testing import CliRunner
 from drawn_store import draw, settings, write_store
 from short_run import ROWS
 
-from cache_tools.store import HeatmapStore
+from cache_tools.store.writer import HeatmapStore
 from pipeline.commands.train import command
 from student.checkpoint import read_record
-from student.distributed import Place, join, mean_labelled_joints, network_of
-from student.loader import TrainLoader
-from student.losses import distillation_loss
-from student.model import create_student
+from student.training.distributed import Place, join, mean_labelled_joints, network_of
+from student.batches.loader import TrainLoader
+from student.training.losses import distillation_loss
+from student.models.student import create_student
 from student.settings import StudentSettings
-from student.stream import stream_of
+from student.batches.stream import stream_of
 
 WORLD = 2
 

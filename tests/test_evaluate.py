@@ -16,11 +16,11 @@ from faster_coco_eval import COCOeval_faster
 from cache_tools.coco import KEYPOINTS
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
 from cache_tools.instances import Instances, from_coco
-from cache_tools.spec import FrameSpec, TeacherSpec, make_spec
-from cache_tools.store import HeatmapStore
-from pipeline.boxes import annotated, detected
-from pipeline.evaluate import METRICS, Verdict, coco_numbers, evaluate, evaluate_store, ground_truth, judge
-from pipeline.oks import similarity
+from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
+from cache_tools.store.writer import HeatmapStore
+from pipeline.persons.boxes import annotated, detected
+from pipeline.evaluation.evaluate import METRICS, Verdict, coco_numbers, evaluate, evaluate_store, ground_truth, judge
+from pipeline.evaluation.oks import similarity
 from pipeline.teachers import Teacher, load_teacher
 from student.predict import read_crops
 

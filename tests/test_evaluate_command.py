@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from small_build import arguments, small_job
 
 from pipeline.cli import kdcache
-from pipeline.evaluate import ground_truth
+from pipeline.evaluation.evaluate import ground_truth
 
 
 def run(*words: object) -> Result:

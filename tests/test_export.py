@@ -12,20 +12,20 @@ from small_run import SMALL, lively_student, write_run
 
 from cache_tools.geometry import crop_to_image
 from cache_tools.instances import from_coco
-from pipeline.build import BuildJob, build
+from pipeline.building.build import BuildJob, build
 from pipeline.commands.export import command, person_crops, rendered_crops, training_store
 from pipeline.demo.dataset import write_dataset
-from pipeline.evaluate import evaluate
+from pipeline.evaluation.evaluate import evaluate
 from pipeline.teachers import load_teacher
 from pipeline.teachers.student_run import DEMO
 from student.checkpoint import load_student, read_record, write_record
-from student.export import export_onnx, run_onnx
-from student.model import PoseStudent
-from student.pixels import normalise
+from student.export.onnx import export_onnx, run_onnx
+from student.models.student import PoseStudent
+from student.normalise import normalise
 from student.predict import read_crops
-from student.quantise import quantise_onnx
+from student.export.int8 import quantise_onnx
 from student.settings import ModelSettings
-from student.zoo import Backbone
+from student.models.backbones import Backbone
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_the_command_with_int8_and_ap(run: Path, tmp_path: Path) -> None:
 
 
 def test_stored_persons_are_cut_as_the_build_cut_them(run: Path, tmp_path: Path) -> None:
-    from cache_tools.store import HeatmapStore
+    from cache_tools.store.writer import HeatmapStore
 
     write_dataset(tmp_path / "demo", 8, seed=2, val_persons=2)
     persons = tmp_path / "demo/annotations/person_keypoints_train.json"

@@ -10,13 +10,13 @@ from click.testing import CliRunner
 
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import crop_to_image
-from cache_tools.spec import CacheMismatch
-from cache_tools.store import HeatmapStore
-from pipeline.build import BuildJob, build
+from cache_tools.store.spec import CacheMismatch
+from cache_tools.store.writer import HeatmapStore
+from pipeline.building.build import BuildJob, build
 from pipeline.commands.fidelity import command, summary
-from pipeline.fidelity import MODES, measure
+from pipeline.fidelity.measure import MODES, measure
 from pipeline.teachers import load_teacher
-from student.heatmaps import render_targets
+from student.heatmaps.decode import render_targets
 
 COLOURS = np.array([(40 + 12 * k, 255 - 12 * k, 128) for k in range(JOINTS)])  # of the dots: one a joint
 

@@ -18,16 +18,16 @@ from test_tables import COST, metrics
 
 from cache_tools.images import read_image
 from cache_tools.instances import Instances, from_coco
-from cache_tools.spec import FrameSpec, TeacherSpec, make_spec
-from cache_tools.store import HeatmapStore
+from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
+from cache_tools.store.writer import HeatmapStore
 from pipeline.cli import kdcache
-from pipeline.figures import SMALLEST, bubble_chart, scale_steps, svg_text, write_chart
-from pipeline.labels import overlapping, place
-from pipeline.panels import heatmap_panel, mosaic, network_column, store_column, tinted
-from pipeline.rows import Cost, Row
-from pipeline.subjects import choose, from_annotations
+from pipeline.report.bubble_chart import SMALLEST, bubble_chart, scale_steps, svg_text, write_chart
+from pipeline.report.label_placement import overlapping, place
+from pipeline.report.panels import heatmap_panel, mosaic, network_column, store_column, tinted
+from pipeline.report.rows import Cost, Row
+from pipeline.persons.subjects import choose, from_annotations
 from pipeline.teachers import load_teacher
-from student.paper import paper_rows
+from student.models.paper import paper_rows
 
 
 def paper_chart_rows() -> list[Row]:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from cache_tools.coco import MIRROR
 from cache_tools.geometry import Matrix, apply, compose, invert
-from cache_tools.spec import FrameSpec
-from cache_tools.store import HeatmapStore
-from student.heatmaps import dark_decode
+from cache_tools.store.spec import FrameSpec
+from cache_tools.store.writer import HeatmapStore
+from student.heatmaps.decode import dark_decode
 
 INPUT, CELLS = (256, 192), (64, 48)
 ROWS = 40

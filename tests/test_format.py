@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from small_store import built, persons, spec_of, write
 
-from cache_tools import layout
-from cache_tools.codec import PROFILES, Codec
-from cache_tools.spec import StoreSpec
-from cache_tools.store import HeatmapStore
-from cache_tools.verify import verify
+from cache_tools.store import layout
+from cache_tools.codec.profiles import PROFILES, Codec
+from cache_tools.store.spec import StoreSpec
+from cache_tools.store.writer import HeatmapStore
+from cache_tools.store.verify import verify
 
 ROWS = 20
 

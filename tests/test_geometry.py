@@ -13,9 +13,9 @@ from small_store import persons, spec_of
 from cache_tools.coco import MIRROR, UPPER_BODY
 from cache_tools.crops import CropPolicy, regions
 from cache_tools.geometry import FRAMES, apply, cell_to_crop, compose, crop_to_image, invert, mirror, padded_box
-from cache_tools.spec import CropsSpec
-from student.augment import RECIPES, sample_views
-from student.reach import beyond_crops
+from cache_tools.store.spec import CropsSpec
+from student.batches.augment import RECIPES, sample_views
+from student.batches.crop_coverage import beyond_crops
 from student.settings import AugmentSettings
 
 SIZES = st.sampled_from([((256, 192), (64, 48)), ((128, 96), (32, 24)), ((384, 288), (96, 72)), ((64, 64), (16, 16))])

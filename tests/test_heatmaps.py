@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 
 from cache_tools.coco import MIRROR
-from cache_tools.codec import PROFILES, get_codec
+from cache_tools.codec.profiles import PROFILES, get_codec
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
 from cache_tools.instances import from_coco
-from student.heatmaps import (
+from student.heatmaps.decode import (
     DeviceCodec,
     dark_decode,
     decode_codes,

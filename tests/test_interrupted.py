@@ -13,8 +13,8 @@ from short_run import ONE_THREAD, STEPS, equal, run, train_command
 
 from student.checkpoint import read_log
 from student.settings import StudentSettings
-from student.stopping import StopSignals
-from student.train import train
+from student.training.stop_signals import StopSignals
+from student.training.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,10 +9,10 @@ from drawn_store import CELLS, STREAM, SeeingTeacher, draw, take, write_store
 from numpy.typing import NDArray
 
 from cache_tools.coco import MIRROR
-from cache_tools.spec import FrameSpec
-from cache_tools.store import HeatmapStore
-from student.augment import recipe
-from student.heatmaps import render_targets
+from cache_tools.store.spec import FrameSpec
+from cache_tools.store.writer import HeatmapStore
+from student.batches.augment import recipe
+from student.heatmaps.decode import render_targets
 
 LARGER = FrameSpec("udp", (256, 192), (64, 48), sigma=2.0)  # than the student's 32x24 cells and sigma 1.5
 

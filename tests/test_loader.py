@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from cache_tools.coco import MIRROR
 from cache_tools.geometry import apply, cell_to_crop
-from cache_tools.spec import CacheMismatch
-from cache_tools.store import HeatmapStore
-from student.augment import recipe
-from student.loader import Batch, TrainLoader
-from student.pixels import IMAGENET_MEAN, IMAGENET_STD
-from student.sampler import Sampler
+from cache_tools.store.spec import CacheMismatch
+from cache_tools.store.writer import HeatmapStore
+from student.batches.augment import recipe
+from student.batches.loader import Batch, TrainLoader
+from student.normalise import IMAGENET_MEAN, IMAGENET_STD
+from student.batches.sampler import Sampler
 from student.settings import StudentSettings
-from student.stream import stream_of
+from student.batches.stream import stream_of
 
 ROWS = 40
 
@@ -256,7 +256,7 @@ def test_what_cannot_be_is_said_before_training(store, tmp_path) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gets_the_batches_that_a_cpu_gets(store) -> None:
-    from student.distributed import Place
+    from student.training.distributed import Place
 
     for cpu, gpu in zip(take(store), take(store, place=Place(torch.device("cuda", 0))), strict=True):
         assert (cpu.images - gpu.images.cpu()).abs().max() < 0.03
@@ -268,7 +268,7 @@ def test_a_gpu_gets_the_batches_that_a_cpu_gets(store) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_slow_copies_and_slow_steps_never_meet_in_the_ring(store) -> None:
     """No slot is filled while it is copied, and no batch given back while a step reads it."""
-    from student.distributed import Place
+    from student.training.distributed import Place
 
     found = []
     with TrainLoader([store], STREAM, place=Place(torch.device("cuda", 0)), cut_on_device=False) as loader:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import grey_dilation
 from scipy.special import log_softmax
 
-from student.losses import (
+from student.training.losses import (
     adaptive_wing,
     distillation_loss,
     foreground,

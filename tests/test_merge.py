@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_store import built, files_of, persons, write
 
-from cache_tools.merge import merge
-from cache_tools.spec import CacheMismatch, FrameSpec
-from cache_tools.store import HeatmapStore
-from cache_tools.verify import verify
+from cache_tools.store.merge import merge
+from cache_tools.store.spec import CacheMismatch, FrameSpec
+from cache_tools.store.writer import HeatmapStore
+from cache_tools.store.verify import verify
 from pipeline.commands.merge import command
 
 ROWS = 22

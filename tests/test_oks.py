@@ -11,7 +11,7 @@ from pycocotools.cocoeval import COCOeval
 
 from cache_tools.coco import OKS_SIGMAS
 from cache_tools.instances import from_coco
-from pipeline.oks import joint_similarity, pose_scores, similarity, suppress, suppress_by_image
+from pipeline.evaluation.oks import joint_similarity, pose_scores, similarity, suppress, suppress_by_image
 
 
 def test_similarity_is_what_pycocotools_computes(shared_data: Path) -> None:

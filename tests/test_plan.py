@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from pipeline.commands.plan import command
 from pipeline.config import load_config, parse_config
-from pipeline.plan import CROP_BYTES, as_text, plan, scaled, student_flop, teacher_flop
+from pipeline.costs.estimate import CROP_BYTES, as_text, plan, scaled, student_flop, teacher_flop
 
 ROOT = Path(__file__).parents[1]
 NARROW = {"backbone": "timm:resnet10t", "backbone_options": {"channels": [16, 32, 64, 128], "stem_width": 16}}

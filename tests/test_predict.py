@@ -13,11 +13,11 @@ from cache_tools.geometry import apply, cell_to_crop, crop_to_image, invert
 from cache_tools.images import read_image
 from cache_tools.instances import from_coco
 from pipeline.cli import kdcache
-from pipeline.overlay import draw_pose, unique_names
+from pipeline.report.overlay import draw_pose, unique_names
 from student import predict as module
 from student.checkpoint import save_weights, write_record
-from student.heatmaps import render_targets
-from student.model import create_student
+from student.heatmaps.decode import render_targets
+from student.models.student import create_student
 from student.predict import heatmaps, predict, read_crops
 from student.settings import StudentSettings
 

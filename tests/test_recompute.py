@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from small_build import BENCHMARKS, small_job
 
 from cache_tools.geometry import compose
-from cache_tools.spec import CacheMismatch
-from cache_tools.store import Views
-from pipeline import shard_maker
-from pipeline.build import BuildJob, build
+from cache_tools.store.spec import CacheMismatch
+from cache_tools.store.writer import Views
+from pipeline.building import shard_maker
+from pipeline.building.build import BuildJob, build
 from pipeline.commands.verify import command
-from pipeline.recompute import recompute_rows
+from pipeline.fidelity.recompute import recompute_rows
 
 RIGHT = [[1, 0, 9.0], [0, 1, 0]]  # by nine pixels
 

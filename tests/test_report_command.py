@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from cache_tools.images import read_image
-from pipeline import panels
+from pipeline.report import panels
 from pipeline.cli import kdcache
 from pipeline.commands.export import rendered_crops
-from pipeline.overlay import write_picture
-from pipeline.photo_boxes import find_photos, whole_photos
-from pipeline.subjects import from_photos
+from pipeline.report.overlay import write_picture
+from pipeline.persons.photo_boxes import find_photos, whole_photos
+from pipeline.persons.subjects import from_photos
 from pipeline.teachers import load_teacher
 
 
@@ -30,7 +30,7 @@ def test_a_folder_without_boxes_or_annotations(
     name: str, options: list[str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     devices: set[str] = set()
-    module = "pipeline.panels" if name == "heatmaps" else "student.predict"
+    module = "pipeline.report.panels" if name == "heatmaps" else "student.predict"
     original = panels.keypoints
 
     def noted(*arguments: object, device: str = "auto") -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from small_store import built, files_of, persons, spec_of, write
 
-from cache_tools.store import HeatmapStore
+from cache_tools.store.writer import HeatmapStore
 
 ROWS = 40  # two full shards and half a one
 

@@ -6,15 +6,15 @@ from drawn_store import draw, settings, write_store
 from pydantic import ValidationError
 from short_run import ROWS, run
 
-from cache_tools.store import HeatmapStore
+from cache_tools.store.writer import HeatmapStore
 from student.checkpoint import load_student, read_log
-from student.distributed import Place
-from student.heatmaps import dark_decode
-from student.learner import Learner, warmup_steps
-from student.loader import TrainLoader
+from student.training.distributed import Place
+from student.heatmaps.decode import dark_decode
+from student.training.learner import Learner, warmup_steps
+from student.batches.loader import TrainLoader
 from student.settings import StudentSettings
-from student.stream import stream_of
-from student.train import learn
+from student.batches.stream import stream_of
+from student.training.train import learn
 
 CPU = Place(torch.device("cpu"))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
-from cache_tools.sharding import ZSTD_LEVEL, decode_chunk, decode_index, encode_shard, index_bytes
+from cache_tools.store.shard_bytes import ZSTD_LEVEL, decode_chunk, decode_index, encode_shard, index_bytes
 
 ROW = (3, 5)
 

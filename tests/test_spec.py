@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from small_store import persons, spec_of
 
-from cache_tools.spec import CacheMismatch, CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
+from cache_tools.store.spec import CacheMismatch, CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
 
 
 def test_a_spec_survives_json() -> None:

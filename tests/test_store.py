@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from small_store import SHARD_ROWS, built, files_of, jpegs, peaks, persons, spec_of, write
 
 from cache_tools import geometry
-from cache_tools.codec import PROFILES
-from cache_tools.spec import CacheMismatch, FrameSpec
-from cache_tools.store import HeatmapStore, Views
+from cache_tools.codec.profiles import PROFILES
+from cache_tools.store.spec import CacheMismatch, FrameSpec
+from cache_tools.store.writer import HeatmapStore, Views
 
 ROWS = 40  # two full shards and half a one
 

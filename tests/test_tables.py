@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from pipeline.caption import caption
+from pipeline.report.caption import caption
 from pipeline.cli import kdcache
-from pipeline.rows import Cost, Row, load_rows
-from pipeline.tables import IMPOSSIBLE, NOT_RUN, comma_separated, latex, markdown, marks, numbers
-from student.paper import paper_rows
+from pipeline.report.rows import Cost, Row, load_rows
+from pipeline.report.table import IMPOSSIBLE, NOT_RUN, comma_separated, latex, markdown, marks, numbers
+from student.models.paper import paper_rows
 
 
 def metrics(ap: float | None, ar: float | None, **protocol: Any) -> dict[str, Any]:

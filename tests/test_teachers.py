@@ -14,8 +14,8 @@ from cache_tools.geometry import apply as apply_matrix
 from cache_tools.geometry import cell_to_crop
 from pipeline.teachers import Flipped, load_teacher
 from student.checkpoint import save_weights
-from student.model import create_student
-from student.pixels import normalise
+from student.models.student import create_student
+from student.normalise import normalise
 
 TINYPOSE = "teachers/tinypose_256x192.onnx"
 
@@ -178,7 +178,7 @@ def test_flip_brings_mirrored_maps_back(frame: str, off: float) -> None:
 
 
 def test_tinypose_finds_real_persons(shared_data: Path) -> None:
-    from pipeline.evaluate import evaluate
+    from pipeline.evaluation.evaluate import evaluate
 
     teacher = load_teacher(f"onnx:{shared_data / TINYPOSE}?frame=stride", "cpu")
     coco = shared_data / "coco"

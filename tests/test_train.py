@@ -5,10 +5,10 @@ import torch
 from drawn_store import SeeingTeacher, settings
 from short_run import equal, run, weights
 
-from pipeline.loader_benchmark import time_loader
+from pipeline.costs.loader import time_loader
 from student.checkpoint import load_student, read_log, read_record
 from student.settings import StudentSettings
-from student.train import train
+from student.training.train import train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from drawn_store import SeeingTeacher, settings, write_store
 from small_build import BENCHMARKS, write_photos
 
-from cache_tools.store import HeatmapStore
+from cache_tools.store.writer import HeatmapStore
 from pipeline.commands.train import command as train_command
 from student.checkpoint import read_log, read_record, resolved, write_record
 

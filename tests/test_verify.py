@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_store import built, files_of, persons, spec_of, write
 
-from cache_tools import ledger
+from cache_tools.store import ledger
 from cache_tools.instances import from_coco
-from cache_tools.objects import seal, to_bytes
-from cache_tools.store import HeatmapStore
-from cache_tools.verify import forget_damaged, verify
+from cache_tools.store.objects import seal, to_bytes
+from cache_tools.store.writer import HeatmapStore
+from cache_tools.store.verify import forget_damaged, verify
 from pipeline.commands.info import command as info_command
 from pipeline.commands.verify import command as verify_command
 

@@ -11,10 +11,10 @@ from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEst
 from cache_tools.geometry import apply as apply_matrix
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image
 from cache_tools.images import cut
-from pipeline.benchmark import Protocol, teacher_cost
+from pipeline.costs.network import Protocol, teacher_cost
 from pipeline.teachers import load_teacher
 from pipeline.teachers.vitpose import Heatmaps, fold, plus_network
-from student.flops import count_costs
+from student.models.flops import count_costs
 
 TINYPOSE = "teachers/tinypose_256x192.onnx"
 

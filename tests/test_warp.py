@@ -7,7 +7,7 @@ import torch
 from scipy.ndimage import map_coordinates
 
 from cache_tools.geometry import apply
-from student.warp import warp_image
+from student.batches.warp import warp_image
 
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from small_build import BENCHMARKS, SHARD_ROWS, content, small_job
 
-from pipeline.build import build
+from pipeline.building.build import build
 
 ROOT = Path(__file__).parents[1]
 STUDENT = {"backbone": "timm:resnet10t", "backbone_options": {"stem_width": 8, "channels": [8, 8, 16, 16]}}

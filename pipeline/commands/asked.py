@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from pipeline.photo_boxes import PhotoBoxes
+    from pipeline.persons.photo_boxes import PhotoBoxes
 
 BOXES = "Boxes, as detectors write them, or COCO annotations; of photos as stored, unless --exif."
 exif: Callable[[Any], Any] = click.option(
@@ -22,7 +22,7 @@ def asked_persons(
     photos: "Sequence[Path]", boxes: Path | None, score_threshold: float = 0.0, upright: bool | None = None
 ) -> "PhotoBoxes":
     """The boxes that a file has for `photos`, or each photo as one person; upright None: what --exif defaults to."""
-    from pipeline.photo_boxes import boxes_from_file, whole_photos
+    from pipeline.persons.photo_boxes import boxes_from_file, whole_photos
 
     if boxes is None:
         return whole_photos(photos, upright=upright is not False)

@@ -47,7 +47,7 @@ def command(
         return
     if sum(given is not None for given in (run, teacher, backbone)) != 1:
         raise click.UsageError("give one of RUN, --teacher REF and --backbone NAME")
-    from pipeline.benchmark import Protocol, student_cost, teacher_cost
+    from pipeline.costs.network import Protocol, student_cost, teacher_cost
 
     protocol = Protocol(device, dtype, batch_size, seconds, channels_last, compiled)
     if teacher is not None:
@@ -60,12 +60,12 @@ def command(
         student, settings = load_student(run)
         cost = student_cost(student, settings.model, settings.name, protocol, onnx=onnx)
     else:
-        from student.model import create_student, untrained_settings
+        from student.models.student import create_student, untrained_settings
 
         model = untrained_settings(str(backbone), head, input_size)
         cost = student_cost(create_student(model), model, str(backbone), protocol, onnx=onnx)
     if out is not None:
-        from pipeline.evaluate import write_json
+        from pipeline.evaluation.evaluate import write_json
 
         write_json(out, cost)
     click.echo(summary(cost))
@@ -73,9 +73,9 @@ def command(
 
 def limits(store: str, run: Path, images: Path | None, teacher: str | None, device: str, out: Path | None) -> str:
     """Seconds a step of the loader alone, of the step alone and of both, in a line; written to `out` as well."""
-    from cache_tools.store import HeatmapStore
-    from pipeline.evaluate import write_json
-    from pipeline.loader_benchmark import time_loader
+    from cache_tools.store.writer import HeatmapStore
+    from pipeline.evaluation.evaluate import write_json
+    from pipeline.costs.loader import time_loader
     from pipeline.teachers import load_teacher
     from student.checkpoint import read_record
     from student.settings import StudentSettings

@@ -6,7 +6,7 @@ from types import FrameType
 
 import click
 
-from cache_tools.codec import PROFILES
+from cache_tools.codec.profiles import PROFILES
 
 
 @click.command("build")
@@ -66,7 +66,7 @@ def command(
 
     Killed at any moment, the same command goes on where it stopped; on a finished store it does nothing.
     """
-    from pipeline.build import BuildJob, Expectation, build, write_receipt
+    from pipeline.building.build import BuildJob, Expectation, build, write_receipt
 
     if (expect_images is None) != (expect_annotations is None):
         raise click.UsageError("--expect-images and --expect-annotations belong together")
@@ -107,7 +107,7 @@ def terminate(number: int, frame: FrameType | None) -> None:
 
 def progress(store: str) -> str:
     """How far an interrupted build has come."""
-    from pipeline.build import existing_store
+    from pipeline.building.build import existing_store
 
     opened = existing_store(store)
     done, shards = (opened.shards - len(opened.pending()), opened.shards) if opened else (0, 0)

@@ -43,13 +43,13 @@ def command(
 
     A store is evaluated with the boxes and the flip that it was built with.
     """
-    from pipeline.evaluate import evaluate, evaluate_store, write_json
+    from pipeline.evaluation.evaluate import evaluate, evaluate_store, write_json
 
     if sum(given is not None for given in (run, teacher, store)) != 1:
         raise click.UsageError("give one of RUN, --teacher REF and --store URL")
     if store is not None:
         refuse(context, ("images", "boxes", "score_threshold", "flip", "workers"), "a store has heatmaps already")
-        from cache_tools.store import HeatmapStore
+        from cache_tools.store.writer import HeatmapStore
 
         verdict = evaluate_store(HeatmapStore.open(store), annotations, batch_size=batch_size, device=device)
     else:
@@ -79,7 +79,7 @@ def command(
 
 def summary(metrics: dict[str, Any]) -> str:
     """The ten numbers in percent, the protocol in one line, and what is to be remarked."""
-    from pipeline.evaluate import METRICS
+    from pipeline.evaluation.evaluate import METRICS
 
     cells = ["-" if metrics[name] is None else f"{100 * metrics[name]:.1f}" for name in METRICS]
     protocol = metrics["protocol"]

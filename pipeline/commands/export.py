@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from cache_tools.store import HeatmapStore
-    from student.export import Crops
+    from cache_tools.store.writer import HeatmapStore
+    from student.export.onnx import Crops
 
 CHECKED = 16  # persons on which the file is compared with torch
 RENDERED = (240, 320)  # height, width of the photos of rendered persons, where there is no store
@@ -47,7 +47,7 @@ def command(
     if (images is None) != (annotations is None):
         raise click.UsageError("give both --images and --annotations, or none of them")
     from student.checkpoint import load_student
-    from student.export import export_onnx
+    from student.export.onnx import export_onnx
 
     student, settings = load_student(run, "last" if weights == "last" else "best")
     opened = _open(store) if store else training_store(run)
@@ -62,7 +62,7 @@ def command(
     click.echo(f"{path}: within {difference:.1e} of torch on {len(crops)} {'stored' if opened else 'rendered'} persons")
     files = {"float32": path}
     if int8 and opened:
-        from student.quantise import quantise_onnx
+        from student.export.int8 import quantise_onnx
 
         files["int8"] = path.with_suffix(".int8.onnx")
         quantise_onnx(path, files["int8"], person_crops(opened, persons, size))
@@ -78,7 +78,7 @@ def person_crops(store: "HeatmapStore", count: int, input_size: tuple[int, int])
     import numpy as np
 
     from cache_tools.geometry import crop_to_image
-    from student.photos import Photos
+    from student.batches.photos import Photos
 
     rows = np.unique(np.linspace(0, store.rows - 1, count).astype(np.int64))
     crops = np.zeros((len(rows), *input_size, 3), np.uint8)
@@ -113,13 +113,13 @@ def training_store(run: Path) -> "HeatmapStore | None":
 
 
 def _open(store: str) -> "HeatmapStore":
-    from cache_tools.store import HeatmapStore
+    from cache_tools.store.writer import HeatmapStore
 
     return HeatmapStore.open(store)
 
 
 def _describe(kind: str, file: Path, crops: "Crops", seconds: float) -> str:
-    from pipeline.benchmark import cpu_name, file_speed
+    from pipeline.costs.network import cpu_name, file_speed
 
     speed = file_speed(file, crops, seconds)
     return (
@@ -129,7 +129,7 @@ def _describe(kind: str, file: Path, crops: "Crops", seconds: float) -> str:
 
 
 def _average_precision(file: Path, images: Path, annotations: Path) -> str:
-    from pipeline.evaluate import evaluate
+    from pipeline.evaluation.evaluate import evaluate
     from pipeline.teachers import load_teacher
 
     metrics = evaluate(load_teacher(f"onnx:{file}?frame=udp", device="cpu"), annotations, images, flip=False).metrics

@@ -35,10 +35,10 @@ def command(
 
     `warp` zooms a cached peak with the image, `peaks` keeps its width: distill.replay chooses between them.
     """
-    from cache_tools.spec import CacheMismatch
-    from cache_tools.store import HeatmapStore
-    from pipeline.evaluate import write_json
-    from pipeline.fidelity import measure
+    from cache_tools.store.spec import CacheMismatch
+    from cache_tools.store.writer import HeatmapStore
+    from pipeline.evaluation.evaluate import write_json
+    from pipeline.fidelity.measure import measure
     from pipeline.teachers import load_teacher
 
     opened = HeatmapStore.open(store)
@@ -55,7 +55,7 @@ def command(
     if out is not None:
         write_json(out, report)
     if figure is not None:
-        from pipeline.fidelity_figure import draw
+        from pipeline.fidelity.figure import draw
 
         draw(report, examples, figure)
     click.echo(summary(report))

@@ -78,11 +78,11 @@ def command(
 
 
 def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) -> None:
-    from pipeline.hka_overlay import write_overlays
-    from pipeline.hka_predict import joints_in_photos
-    from pipeline.hka_quality import Limits
-    from pipeline.hka_table import as_text, leg_rows, read_calibration, write_rows
-    from pipeline.photo_boxes import find_photos
+    from pipeline.hka.overlay import write_overlays
+    from pipeline.hka.joints import joints_in_photos
+    from pipeline.hka.quality import Limits
+    from pipeline.hka.table import as_text, leg_rows, read_calibration, write_rows
+    from pipeline.persons.photo_boxes import find_photos
     from pipeline.teachers import load_teacher
 
     out, convention, calibration_file = options["out"], options["convention"], options["calibration"]
@@ -116,10 +116,10 @@ def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) 
 
 
 def _evaluate(references: list[str], options: dict[str, Any]) -> None:
-    from pipeline.evaluate import write_json, write_text
-    from pipeline.hka_evaluate import evaluate_exact, evaluate_teacher, render_people, with_visible_legs
-    from pipeline.hka_figure import draw
-    from pipeline.hka_report import report, table
+    from pipeline.evaluation.evaluate import write_json, write_text
+    from pipeline.hka.evaluate import evaluate_exact, evaluate_teacher, render_people, with_visible_legs
+    from pipeline.hka.figure import draw
+    from pipeline.hka.report import report, table
     from pipeline.teachers import load_teacher
 
     annotations, image_root, out = options["annotations"], options["image_root"], options["out"]

@@ -11,7 +11,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(store: str, as_json: bool) -> None:
     """Print what STORE, a folder or a url, holds: teacher, rows, frame, codec, sizes, measured error."""
-    from cache_tools.store import HeatmapStore
+    from cache_tools.store.writer import HeatmapStore
 
     facts = facts_of(HeatmapStore.open(store))
     click.echo(json.dumps(facts, indent=1) if as_json else table_of(facts))

@@ -14,7 +14,7 @@ def command(stores: tuple[str, ...], out: str, as_json: bool) -> None:
 
     Nothing is encoded anew; interrupted, the same command resumes.
     """
-    from cache_tools.merge import merge
+    from cache_tools.store.merge import merge
 
     receipt = merge(stores, out)
     if as_json:

@@ -25,7 +25,7 @@ def command(config_file: Path, tflops: float, rows: int | None, val_persons: int
     a fraction of its data sheet's number, and small networks reach less of it than large ones.
     """
     from pipeline.config import load_config
-    from pipeline.plan import as_text, plan
+    from pipeline.costs.estimate import as_text, plan
 
     config = load_config(config_file)
     estimate = plan(config, rows, val_persons)

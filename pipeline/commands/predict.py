@@ -40,10 +40,10 @@ def command(
 
     Poses are scored as `kdcache evaluate` scores them, and those that a detector's boxes give twice are left out.
     """
-    from pipeline.evaluate import write_json
-    from pipeline.oks import coco_results
-    from pipeline.overlay import write_overlays
-    from pipeline.photo_boxes import find_photos
+    from pipeline.evaluation.evaluate import write_json
+    from pipeline.evaluation.oks import coco_results
+    from pipeline.report.overlay import write_overlays
+    from pipeline.persons.photo_boxes import find_photos
     from pipeline.teachers import load_teacher
     from student.predict import predict
 

@@ -8,7 +8,7 @@ import click
 from pipeline.commands.asked import asked_persons
 
 if TYPE_CHECKING:
-    from pipeline.subjects import Subjects
+    from pipeline.persons.subjects import Subjects
 
 PATH = click.Path(path_type=Path)
 ANY_PHOTOS = (
@@ -34,8 +34,8 @@ def command() -> None:
 @click.option("--out", required=True, type=PATH, help="Folder of table.md, table.csv and table.tex.")
 def table(rows: str, out: Path) -> None:
     """Table 1, ours beside the paper's."""
-    from pipeline import tables
-    from pipeline.rows import load_rows
+    from pipeline.report import table as tables
+    from pipeline.report.rows import load_rows
 
     found = load_rows(rows)
     out.mkdir(parents=True, exist_ok=True)
@@ -51,8 +51,8 @@ def table(rows: str, out: Path) -> None:
 @click.option("--out", required=True, type=PATH, help="Folder of bubble.svg, bubble.png and bubble.html.")
 def chart(rows: str, out: Path) -> None:
     """Figure 2: AP over throughput, area = parameters."""
-    from pipeline.figures import write_chart
-    from pipeline.rows import load_rows
+    from pipeline.report.bubble_chart import write_chart
+    from pipeline.report.rows import load_rows
 
     for path in write_chart(load_rows(rows), out):
         click.echo(path)
@@ -84,8 +84,8 @@ def heatmaps(
     out: Path,
 ) -> None:
     """Figure 3: photo | ground truth | teachers | students."""
-    from pipeline.panels import heatmap_panel, network_column, store_column, write_figure
-    from pipeline.subjects import from_annotations
+    from pipeline.report.panels import heatmap_panel, network_column, store_column, write_figure
+    from pipeline.persons.subjects import from_annotations
     from pipeline.teachers import load_teacher
 
     if not (teacher or store or run):
@@ -98,7 +98,7 @@ def heatmaps(
         subjects = _any_photos(images, boxes, persons)
     columns = [network_column(t, t.name, subjects, flip=flip) for t in (load_teacher(r, device) for r in teacher)]
     if store:
-        from cache_tools.store import HeatmapStore
+        from cache_tools.store.writer import HeatmapStore
 
         columns.append(store_column(HeatmapStore.open(store), "store", subjects))
     for folder in run:
@@ -130,9 +130,9 @@ def predictions(
     out: Path,
 ) -> None:
     """Figure 4: poses drawn on photos."""
-    from pipeline.overlay import write_picture
-    from pipeline.panels import predictions as draw
-    from pipeline.subjects import whole_groups
+    from pipeline.report.overlay import write_picture
+    from pipeline.report.panels import predictions as draw
+    from pipeline.persons.subjects import whole_groups
     from pipeline.teachers import load_teacher
 
     if (run is None) == (teacher is None):
@@ -148,7 +148,7 @@ def predictions(
 
 
 def _any_photos(images: Path, boxes: Path | None, count: int) -> "Subjects":
-    from pipeline.photo_boxes import find_photos
-    from pipeline.subjects import from_photos
+    from pipeline.persons.photo_boxes import find_photos
+    from pipeline.persons.subjects import from_photos
 
     return from_photos(asked_persons(find_photos([images]), boxes), count)

@@ -98,7 +98,7 @@ def command(
     if val_images is None and any(student.train.evaluate_epochs for student in chosen):
         raise click.UsageError("train.evaluate_epochs needs --val-images and --val-annotations: what AP is measured on")
 
-    from student.train import train
+    from student.training.train import train
 
     live = None
     if teacher is not None:
@@ -107,7 +107,7 @@ def command(
         live = load_teacher(teacher, device=device)
     evaluate = None
     if val_images is not None and val_annotations is not None:
-        from pipeline.while_training import ap_of
+        from pipeline.evaluation.during_training import ap_of
 
         evaluate = ap_of(val_annotations, val_images, device)
     records = train(
@@ -121,7 +121,7 @@ def command(
         measured = "" if best is None else f", AP {best:.4f} at step {record['best']['step']}"
         click.echo(f"{record['name']}: {record['steps']} steps in {record['seconds']:.0f} s{measured}")
     if receipt is not None:
-        from pipeline.evaluate import write_json
+        from pipeline.evaluation.evaluate import write_json
 
         if students is None:
             write_json(receipt, records[0])

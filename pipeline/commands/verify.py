@@ -34,7 +34,7 @@ def command(
 
     Exit code 0: whole; 1: something is damaged or missing, and each place is named.
     """
-    from cache_tools import verify
+    from cache_tools.store import verify
 
     if recompute and not (teacher and images):
         raise click.UsageError("--recompute needs --teacher and --images")
@@ -45,7 +45,7 @@ def command(
     if recompute and found:
         report["recomputed"] = None  # nothing is to be learnt from damaged rows
     elif recompute and teacher and images:
-        from pipeline.recompute import recompute_rows
+        from pipeline.fidelity.recompute import recompute_rows
 
         report["recomputed"] = recompute_rows(store, teacher, images, recompute, seed, device)
     click.echo(json.dumps(report, indent=1) if as_json else "\n".join(lines_of(report)))

@@ -19,7 +19,7 @@ def command(backbones: tuple[str, ...], head: str, input_size: tuple[int, int], 
     GFlops is Table 1's count: 2 per multiply-accumulate, plus biases, norms, activations and pools. GMACs counts
     multiply-accumulates alone, which other tables print as FLOPs.
     """
-    from student.zoo import student_names
+    from student.models.backbones import student_names
 
     rows = [zoo_row(backbone, head, input_size) for backbone in backbones or student_names()]
     if as_json:
@@ -33,10 +33,10 @@ def zoo_row(backbone: str, head: str, input_size: tuple[int, int]) -> dict[str, 
     """Costs of one student, and the paper's where this is a student of the paper: its head and its input size."""
     import torch
 
-    from student.flops import count_costs
-    from student.model import create_student, untrained_settings
-    from student.paper import paper_row
-    from student.zoo import resolve
+    from student.models.flops import count_costs
+    from student.models.student import create_student, untrained_settings
+    from student.models.paper import paper_row
+    from student.models.backbones import resolve
 
     with torch.device("meta"):
         costs = count_costs(create_student(untrained_settings(backbone, head, input_size)), input_size)

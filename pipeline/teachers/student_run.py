@@ -9,7 +9,7 @@ import pipeline
 from pipeline.teachers import Crops, Maps, digest_of
 from pipeline.teachers.torch_network import dtype_on, pick_device, run_network
 from student.checkpoint import load_student, read_record
-from student.model import PoseStudent
+from student.models.student import PoseStudent
 from student.settings import StudentSettings
 
 DEMO = Path(pipeline.__file__).parent / "demo" / "teacher"  # what `student:demo` means

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pipeline.teachers import Crops, Maps
-from student.pixels import normalise
+from student.normalise import normalise
 
 
 def pick_device(name: str) -> torch.device:

@@ -1,0 +1,74 @@
+"""What a codec costs, measured on a build's own heatmaps: per row, so that shards and merged stores add up exactly."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cache_tools.codec.profiles import Codec, Maps
+
+PEAK = 0.05  # cells above this are what a student learns from; the error is measured there
+VISIBLE = 0.2  # joints whose maximum reaches this have a position worth comparing
+ROWS = 256  # rows of a build that are measured
+
+
+def measure(codec: Codec, maps: Maps) -> dict[str, float]:
+    """Error of `codec` on maps (B, J, h, w): the keys of `summary`."""
+    return summary([error_of_row(row, codec.decode(codec.encode(row))) for row in maps])
+
+
+def measured_rows(rows: int) -> NDArray[np.int64]:
+    """The rows of a store whose error is measured: `ROWS` of them evenly spread, or all."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, ROWS)).round().astype(np.int64))
+
+
+def error_of_row(maps: Maps, decoded: Maps) -> dict[str, Any]:
+    """Error of one person's decoded maps (J, h, w) against the exact ones, JSON-able, to be joined by `summary`."""
+    exact = np.clip(maps, 0, 1).astype(np.float32)
+    difference, peak = (decoded - exact).astype(np.float64), exact > PEAK
+    norms = np.linalg.norm(exact) * np.linalg.norm(decoded)
+    visible = exact.max(axis=(-2, -1)) > VISIBLE
+    shift = np.linalg.norm(peak_xy(exact[visible]) - peak_xy(decoded[visible]), axis=-1)
+    return {
+        "square_sum": round(float((difference[peak] ** 2).sum()), 9),
+        "peak_cells": int(peak.sum()),
+        "max_error": round(float(np.abs(difference).max()), 6),
+        "cosine": round(float((exact * decoded).sum() / norms), 6) if norms else 1.0,
+        "shift": [round(float(s), 4) for s in shift],
+    }
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """rmse_at_peaks, max_error, cosine_median, shift_median and shift_p99 (heatmap cells), and rows measured."""
+    cells = sum(row["peak_cells"] for row in rows)
+    shift = [s for row in rows for s in row["shift"]]
+    return {
+        "rmse_at_peaks": float(np.sqrt(sum(row["square_sum"] for row in rows) / cells)) if cells else 0.0,
+        "max_error": max((row["max_error"] for row in rows), default=0.0),
+        "cosine_median": float(np.median([row["cosine"] for row in rows])) if rows else 1.0,
+        "shift_median": float(np.median(shift)) if shift else 0.0,
+        "shift_p99": float(np.percentile(shift, 99)) if shift else 0.0,
+        "rows": len(rows),
+    }
+
+
+def peak_xy(maps: Maps) -> NDArray[np.float64]:
+    """Sub-pixel peaks (J, 2) of maps (J, h, w), in cells: DARK with UDP's blur (kernel 11, sigma 2), one Newton step.
+
+    Zhang et al., "Distribution-Aware Coordinate Representation", CVPR 2020, equation 9.
+    """
+    xy, windows = np.zeros((len(maps), 2)), np.ones((len(maps), 3, 3))
+    for joint, heatmap in enumerate(maps):
+        y, x = divmod(int(heatmap.argmax()), heatmap.shape[1])
+        blurred = cv2.copyMakeBorder(cv2.GaussianBlur(heatmap, (11, 11), 2.0), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+        xy[joint], windows[joint] = (x, y), blurred[y : y + 3, x : x + 3]
+    w = np.log(np.clip(windows, 1e-3, 50))
+    dx, dy = (w[:, 1, 2] - w[:, 1, 0]) / 2, (w[:, 2, 1] - w[:, 0, 1]) / 2
+    dxx, dyy = w[:, 1, 2] - 2 * w[:, 1, 1] + w[:, 1, 0], w[:, 2, 1] - 2 * w[:, 1, 1] + w[:, 0, 1]
+    dxy = (w[:, 2, 2] - w[:, 2, 0] - w[:, 0, 2] + w[:, 0, 0]) / 4
+    determinant = dxx * dyy - dxy**2
+    peaked = np.abs(determinant) > 1e-9  # elsewhere the map is flat, and the highest cell is all there is to say
+    step = np.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], axis=1) / np.where(peaked, determinant, 1)[:, None]
+    return xy + np.clip(step, -2, 2) * peaked[:, None]

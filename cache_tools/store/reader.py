@@ -1,0 +1,211 @@
+"""A store as its readers see it: what there is, and rows out of it. cache_tools/store.py adds making and writing."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cache_tools import geometry
+from cache_tools.store import ledger
+from cache_tools.codec.profiles import Codec, Codes, Maps
+from cache_tools.store.crop_files import CropShards
+from cache_tools.codec.encode_rows import Batches
+from cache_tools.store.layout import ROOT, read_instances, read_root
+from cache_tools.store.objects import REPAIR, Objects, fingerprint
+from cache_tools.store.shard_rows import ShardedRows
+from cache_tools.store.spec import StoreSpec
+from cache_tools.store.shard_tables import ShardTables
+
+Url = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Views:
+    """Augmented views: maps (B, K, 17, h, w), crop_to_image (B, K, 2, 3), flipped (B, K); see docs/store-format.md."""
+
+    maps: Batches
+    crop_to_image: NDArray[np.float64]
+    flipped: NDArray[np.bool_]
+
+
+class StoreReader:
+    """One store, to read; safe from several threads. Use it as HeatmapStore, which can also write."""
+
+    def __init__(self, objects: Objects, static: dict[str, bytes], content: dict[str, Any], writable: bool) -> None:
+        self.url, self._objects, self._static, self._writable = objects.url, objects, static, writable
+        self.spec_json = content["spec"]  # with the fields that another version of kdcache has
+        self.spec = StoreSpec.from_json(self.spec_json)
+        self.codec = Codec.from_json(content["codec"])
+        self.instances, self.crop_to_image = read_instances(static)
+        self._entries: dict[int, dict[str, Any]] = {}
+        self.heatmaps = self._sharded("heatmaps")
+        self.view_heatmaps = self._sharded("views/heatmaps") if self.spec.views else None
+        self._tables = ShardTables(static, self.shards, self.spec.shard_rows, self._checked)
+        self._crops = CropShards(objects, self._tables, self.shards, self.spec.shard_rows, self._checked)
+
+    @classmethod
+    def open(cls, url: Url, expect: StoreSpec | None = None, mode: str = "r") -> Self:
+        """The store at `url`, to read ("r") or to add shards ("r+").
+
+        Raises CacheMismatch where it differs from `expect`, FileNotFoundError where there is none.
+        """
+        if mode not in ("r", "r+"):
+            raise ValueError(f'mode {mode!r}: expected "r" or "r+"')
+        objects = Objects(url, write=mode == "r+")
+        root = objects.get(ROOT)
+        if root is None:
+            there = objects.folder is not None and objects.folder.is_dir()
+            found = f"{objects.url} is no store, it has no {ROOT}" if there else f"there is no store at {objects.url}"
+            raise FileNotFoundError(f"{found}: make one with `kdcache build`, or run that again if it was interrupted")
+        content = read_root(root, f"{objects.url}/{ROOT}")
+        spec = StoreSpec.from_json(content["spec"])
+        if expect is not None:
+            expect.check(spec, objects.url)
+        static = {key: checked(objects, key, printed) for key, printed in content["objects"].items()}
+        return cls(objects, static, content, mode == "r+")
+
+    @property
+    def rows(self) -> int:
+        """Number of persons."""
+        return self.spec.rows
+
+    @property
+    def shards(self) -> int:
+        """Number of shards, done or not."""
+        return -(-self.rows // self.spec.shard_rows)
+
+    def shard_rows(self, shard: int) -> range:
+        """The rows of a shard."""
+        if not 0 <= shard < self.shards:
+            raise ValueError(f"shard {shard}: {self.url} has shards 0 to {self.shards - 1}")
+        return range(shard * self.spec.shard_rows, min((shard + 1) * self.spec.shard_rows, self.rows))
+
+    def pending(self) -> list[int]:
+        """Shards not done yet, whoever was to write them; asks the ledger anew each time."""
+        return [] if self.finished else [s for s in range(self.shards) if self._find_entry(s) is None]
+
+    @property
+    def finished(self) -> bool:
+        """Whether the receipt is written."""
+        return self.receipt is not None
+
+    @property
+    def receipt(self) -> dict[str, Any] | None:
+        """What `finalize` returned, or None before it."""
+        return ledger.read_receipt(self._objects)
+
+    @property
+    def cell_to_crop(self) -> geometry.Matrix:
+        """Matrix (2, 3) from heatmap cell to teacher crop pixel."""
+        return np.array(self.spec.frame.cell_to_crop)
+
+    def measured_error(self) -> dict[str, float]:
+        """The codec's error on the rows measured so far: the keys of error.summary."""
+        return ledger.measured_error(e for s in range(self.shards) if (e := self._find_entry(s)) is not None)
+
+    def load(self, *, views: bool = False, crops: bool = False) -> None:
+        """Hold the codes in memory (14 kB a row in `compact`), and views and crops if asked: then no disk is read."""
+        self.heatmaps.load()
+        if views and self.view_heatmaps is not None:
+            self.view_heatmaps.load()
+        if crops:
+            self._crops_or_refuse().load()
+
+    def read(self, rows: ArrayLike) -> Maps:
+        """Heatmaps (B, 17, h, w) float32 of rows in any order."""
+        return self.codec.decode(self.read_codes(rows))
+
+    def read_codes(self, rows: ArrayLike) -> Codes:
+        """Codes (B, 17, h', w') of rows, to be decoded elsewhere, as on the device."""
+        return self.heatmaps.read(self._indices(rows))
+
+    def read_views(self, rows: ArrayLike) -> Views:
+        """The K stored augmentations of rows, decoded."""
+        codes, crop_to_image, flipped = self.read_view_codes(rows)
+        return Views(self.codec.decode(codes), crop_to_image, flipped)
+
+    def read_view_codes(self, rows: ArrayLike) -> tuple[Codes, geometry.Matrix, NDArray[np.bool_]]:
+        """Codes (B, K, 17, h', w'), crop_to_image (B, K, 2, 3) and flipped (B, K) of rows."""
+        if self.view_heatmaps is None:
+            raise ValueError(f"{self.url} holds no views: build it with --views K")
+        index = self._indices(rows)
+        return self.view_heatmaps.read(index), self._view_crop_to_image[index], self._view_flipped[index]
+
+    def read_crops(self, rows: ArrayLike) -> list[bytes]:
+        """The JPEG file of each row's crop, checked."""
+        return self._crops_or_refuse().read(self._indices(rows))
+
+    @cached_property
+    def crop_pixel_to_image(self) -> geometry.Matrix:
+        """Matrix (N, 2, 3) from stored-crop pixel to image pixel of each row."""
+        return self._crop_table("crops/pixel_to_image")
+
+    @cached_property
+    def crop_size(self) -> NDArray[np.int64]:
+        """Height and width (N, 2) of each row's stored crop."""
+        return self._crop_table("crops/index")[:, 3:]
+
+    def entry(self, shard: int) -> dict[str, Any]:
+        """A shard's ledger entry; ValueError where the shard is not done."""
+        if (entry := self._find_entry(shard)) is None:
+            rows = self.shard_rows(shard)
+            raise ValueError(
+                f"{self.url}: shard {shard} (rows {rows.start}-{rows.stop - 1}) is not built yet: "
+                "run the same `kdcache build` again to finish the store"
+            )
+        return entry
+
+    def _find_entry(self, shard: int) -> dict[str, Any] | None:
+        self.shard_rows(shard)
+        if shard not in self._entries:
+            entry = ledger.read_entry(self._objects, shard)
+            if entry is None:
+                return None
+            self._entries[shard] = entry
+        return self._entries[shard]
+
+    def _sharded(self, name: str) -> ShardedRows:
+        views = () if name == "heatmaps" else (self.spec.views,)
+        shape = (self.rows, *views, self.spec.joints, *self.codec.code_shape)
+        sizes = (self.spec.shard_rows, self.spec.chunk_rows)
+        return ShardedRows(self._objects, name, shape, self.codec.dtype, *sizes, self._object_bytes)
+
+    def _object_bytes(self, shard: int, key: str) -> int:
+        return int(self.entry(shard)["objects"][key]["bytes"])
+
+    def _checked(self, shard: int, key: str) -> bytes:
+        return checked(self._objects, key, self.entry(shard)["objects"][key])
+
+    @cached_property
+    def _view_crop_to_image(self) -> geometry.Matrix:
+        return self._tables.whole("views/crop_to_image")
+
+    @cached_property
+    def _view_flipped(self) -> NDArray[np.bool_]:
+        return self._tables.whole("views/flipped")
+
+    def _crop_table(self, name: str) -> NDArray[Any]:
+        self._crops_or_refuse()
+        return self._tables.whole(name)
+
+    def _crops_or_refuse(self) -> CropShards:
+        if self.spec.crops is None:
+            raise ValueError(f"{self.url} holds no crops: build it with --crops, or give the folder of photos")
+        return self._crops
+
+    def _indices(self, rows: ArrayLike) -> NDArray[np.int64]:
+        index = np.asarray(rows, np.int64).reshape(-1)
+        if len(index) and (index.min() < 0 or index.max() >= self.rows):
+            raise IndexError(f"rows {index.min()} to {index.max()}: {self.url} has rows 0 to {self.rows - 1}")
+        return index
+
+
+def checked(objects: Objects, key: str, printed: dict[str, Any]) -> bytes:
+    """An object that has the fingerprint it was written with; ValueError naming it where it is missing or another."""
+    data = objects.get(key)
+    if data is None or fingerprint(data) != printed:
+        raise ValueError(f"{objects.url}/{key} is {'missing' if data is None else 'damaged'}; {REPAIR}")
+    return data

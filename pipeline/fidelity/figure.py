@@ -1,0 +1,88 @@
+"""The picture of a fidelity report: some persons' maps by all three ways, and the numbers by zoom."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.fidelity.measure import ARMS, Example
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TITLES = {"live": "live teacher", "warp": "cached, warp", "peaks": "cached, peaks"}
+LOOKS: dict[str, dict[str, Any]] = {  # told apart in grey, too
+    "live": {"color": "#4d4d4d"},
+    "warp": {"color": "#d9e7f2", "edgecolor": "#1f4e79", "hatch": "///"},
+    "peaks": {"color": "#1f6fb4"},
+}
+
+
+def draw(report: dict[str, Any], examples: Sequence[Example], path: str | Path) -> Path:
+    """Write the figure as `path`, whose suffix (.png, .svg, .pdf) chooses the format."""
+    from matplotlib.figure import Figure
+
+    path, rows = Path(path), max(len(examples), 1)
+    figure = Figure(figsize=(13, 2.35 * rows + 0.6), layout="constrained", dpi=130)
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.35, 1))[0]
+    panels = left.subplots(rows, 1 + len(ARMS), squeeze=False)
+    for line, example in zip(panels, examples, strict=False):
+        _person(line, example)
+    for axes, title in zip(panels[0], ("view", *TITLES.values()), strict=True):
+        axes.set_title(f"{title}\n{axes.get_title()}".rstrip(), fontsize=9)
+    top, bottom = right.subplots(2, 1)
+    _bars(top, report, "rmse_at_peaks", ("warp", "peaks"))
+    top.set_ylabel("RMSE from live, at its peaks")
+    top.legend(frameon=False, fontsize=8, ncols=2, loc="upper right")
+    top.margins(y=0.18)
+    _bars(bottom, report, "oks", ARMS)
+    bottom.set_ylabel("mean OKS against the labels")
+    bottom.set_ylim(0, 1.12)
+    bottom.legend(frameon=False, fontsize=8, ncols=3, loc="upper center")
+    bottom.set_xlabel("zoom of the view: above 1 it shows more than the plain crop")
+    right.suptitle(
+        f"{report['teacher']['name']}, codec {report['codec']}, {report['persons']} persons in random views",
+        fontsize=10,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.stem}.partial{path.suffix}")
+    figure.savefig(unfinished)
+    unfinished.replace(path)
+    return path
+
+
+def _person(line: Sequence["Axes"], example: Example) -> None:
+    """One row of the figure: the view, then each way's maps over a pale copy of it."""
+    for axes in line:
+        axes.set_axis_off()
+    line[0].imshow(example.crop)
+    line[0].set_title(f"zoom {example.zoom:.2f}", fontsize=8)
+    for axes, arm in zip(line[1:], ARMS, strict=True):
+        axes.imshow(overlay(example.crop, example.maps[arm]))
+        axes.set_title("" if np.isnan(example.oks[arm]) else f"OKS {example.oks[arm]:.2f}", fontsize=8)
+
+
+def overlay(crop: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The highest of the maps (17, h, w) in red over a pale grey copy of the crop (H, W, 3)."""
+    height, width = crop.shape[:2]
+    heat = cv2.resize(maps.max(0).clip(0, 1), (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
+    pale = 0.45 * crop.mean(-1, keepdims=True) + 0.55 * 255
+    return (pale * (1 - heat) + np.array([190.0, 0, 20]) * heat).astype(np.uint8)
+
+
+def _bars(axes: "Axes", report: dict[str, Any], number: str, arms: Sequence[str]) -> None:
+    """One group of bars a bin of zoom."""
+    from pipeline.commands.fidelity import zoom_label
+
+    groups = [("all", report), *((zoom_label(b["zoom"]), b) for b in report["by_zoom"])]
+    width = 0.8 / len(arms)
+    for i, arm in enumerate(arms):
+        heights = [part["arms"][arm][number] or 0 for _, part in groups]
+        at = np.arange(len(groups)) + (i - (len(arms) - 1) / 2) * width
+        bars = axes.bar(at, heights, 0.92 * width, label=TITLES[arm], **LOOKS[arm])
+        axes.bar_label(bars, [f"{h:.3f}".lstrip("0") for h in heights], fontsize=7, padding=1)
+    axes.set_xticks(range(len(groups)), [f"{label}\n{part['persons']} persons" for label, part in groups], fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,65 @@
+"""Ask the teacher again and compare with what the store says: the check that no checksum can make."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cache_tools.codec.error import error_of_row, summary
+from cache_tools.geometry import Matrix
+from cache_tools.images import Image, cut, read_image
+from cache_tools.store.spec import CacheMismatch
+from cache_tools.store.writer import HeatmapStore
+from pipeline.teachers import Maps, Teacher, load_teacher
+
+BATCH = 32
+FACTOR, MARGIN = 2.0, 0.005  # of the recorded error: another device's rounding is within, another picture is not
+
+
+def recompute_rows(
+    url: str, teacher: str, images: Path, rows: int, seed: int = 0, device: str = "auto"
+) -> dict[str, Any]:
+    """Error of the store against the teacher's maps of `rows` random rows: error.summary and `recorded_rmse_at_peaks`.
+
+    `views` has the error.summary of the rows' stored views, cut by their matrices, or None where there are none.
+    Raises CacheMismatch for another teacher than the store's, ValueError where the maps differ by much more than the
+    codec's recorded error.
+    """
+    store = HeatmapStore.open(url)
+    spec = store.spec.teacher
+    live = load_teacher(teacher, device, spec.flip)
+    if live.digest != spec.digest:
+        raise CacheMismatch(
+            f"{store.url} was made by another teacher:\n  teacher.name: found {spec.name}, given {live.name}\n"
+            f"  teacher.digest: found {spec.digest}, given {live.digest}"
+        )
+    chosen = np.sort(np.random.default_rng(seed).permutation(store.rows)[:rows])
+    recorded = store.measured_error()["rmse_at_peaks"]
+    errors: list[dict[str, Any]] = []
+    view_errors: list[dict[str, Any]] = []
+    for part in np.split(chosen, range(BATCH, len(chosen), BATCH)):
+        photos = [_photo(store, images, row) for row in part]
+        errors += _errors(live, photos, store.crop_to_image[part], store.read(part))
+        if store.spec.views:
+            views = store.read_views(part)
+            for k in range(store.spec.views):
+                view_errors += _errors(live, photos, views.crop_to_image[:, k], np.asarray(views.maps)[:, k])
+    found, of_views = summary(errors), summary(view_errors) if view_errors else None
+    for what, error in (("plain crops", found), ("stored views", of_views)):
+        if error is not None and error["rmse_at_peaks"] > FACTOR * recorded + MARGIN:
+            raise ValueError(
+                f"the teacher disagrees with the {what} of {store.url}: RMSE at peaks {error['rmse_at_peaks']:.4f} on "
+                f"{len(chosen)} rows, recorded {recorded:.4f}; are the photos in {images} the ones it was built from?"
+            )
+    return found | {"recorded_rmse_at_peaks": recorded, "views": of_views}
+
+
+def _photo(store: HeatmapStore, images: Path, row: int) -> Image:
+    height, width = store.instances.image_size[row].tolist()
+    return read_image(images / store.instances.file_name[row], (height, width))
+
+
+def _errors(live: Teacher, photos: list[Image], crop_to_image: Matrix, decoded: Maps) -> list[dict[str, Any]]:
+    """error_of_row of stored maps (B, 17, h, w) of the crops that the matrices (B, 2, 3) cut from the photos."""
+    crops = np.stack([cut(photo, m, live.input_size) for photo, m in zip(photos, crop_to_image, strict=True)])
+    return [error_of_row(exact, maps) for exact, maps in zip(live(crops), decoded, strict=True)]

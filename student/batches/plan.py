@@ -1,0 +1,91 @@
+"""What a batch will show, before any pixel is read: rows, views and matrices. numpy alone, the same everywhere."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cache_tools import geometry
+from cache_tools.coco import MIRROR
+from cache_tools.geometry import Matrix
+from cache_tools.instances import Instances
+from student.batches.augment import Views, sample_views, uniforms
+from student.batches.stream import StreamSettings
+
+FRAME = "udp"  # of every student's crops and heatmaps
+STORED_VIEW_DRAW = 31  # a column of chance that sample_views leaves alone
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One batch of B persons as the student will see it."""
+
+    rows: NDArray[np.int64]  # (B,)
+    view_to_image: Matrix  # (B, 2, 3) student crop pixel -> image pixel, mirror included
+    cell_to_image: Matrix  # (B, 2, 3) student heatmap cell -> image pixel
+    flipped: NDArray[np.bool_]  # (B,)
+    gain: NDArray[np.float32]  # (B, 3)
+    bias: NDArray[np.float32]  # (B, 3)
+    xy_cells: NDArray[np.float64]  # (B, 17, 2) keypoints in heatmap cells, named as the view shows them
+    visibility: NDArray[np.uint8]  # (B, 17)
+
+
+def plan_batch(
+    settings: StreamSettings,
+    instances: Instances,
+    rows: NDArray[np.int64],
+    epochs: NDArray[np.int64],
+    stored: tuple[Matrix, NDArray[np.bool_]] | None = None,
+) -> Plan:
+    """The plan of these rows in these epochs (B,): a random view of each person, or the one given.
+
+    stored: cell -> image (B, 2, 3) of the student's cells, and flipped (B,), of views that a store has maps of.
+    """
+    keypoints, visibility = instances.keypoints[rows], instances.visibility[rows]
+    views: Views = sample_views(
+        instances.box[rows],
+        keypoints,
+        visibility,
+        rows,
+        settings.augment,
+        seed=settings.seed,
+        epoch=epochs,
+        input_size=settings.input_size,
+        frame=FRAME,
+    )
+    cell_to_view = geometry.cell_to_crop(FRAME, settings.input_size, settings.heatmap_size)
+    view_to_image, flipped = views.crop_to_image, views.flipped
+    if stored is not None:
+        view_to_image, flipped = geometry.compose(geometry.invert(cell_to_view), stored[0]), stored[1]
+    cell_to_image = geometry.compose(cell_to_view, view_to_image)
+    xy_cells = geometry.apply(geometry.invert(cell_to_image), keypoints)
+    joints = np.where(flipped[:, None], MIRROR, np.arange(len(MIRROR)))  # (B, 17)
+    batch = np.arange(len(rows))[:, None]
+    return Plan(
+        rows=rows,
+        view_to_image=view_to_image,
+        cell_to_image=cell_to_image,
+        flipped=flipped,
+        gain=views.gain,
+        bias=views.bias,
+        xy_cells=xy_cells[batch, joints],
+        visibility=visibility[batch, joints],
+    )
+
+
+def stored_view(
+    settings: StreamSettings, rows: NDArray[np.int64], epochs: NDArray[np.int64], views: int
+) -> NDArray[np.int64]:
+    """Which of its `views` stored views each row (B,) shows in these epochs (B,)."""
+    chance = uniforms(settings.seed, epochs, rows, STORED_VIEW_DRAW + 1)[:, STORED_VIEW_DRAW]
+    return (chance * views).astype(np.int64)
+
+
+def between_cells(source: tuple[int, int], destination: tuple[int, int]) -> Matrix:
+    """Matrix (2, 3) from cells of one map to those of another that shows the same view: corner cell on corner cell.
+
+    With maps of equal size a teacher's view is chosen so that its cells *are* the student's, whatever its frame: no map
+    is resampled, and its crop differs from its frame's by one part in the width at most.
+    """
+    (source_height, source_width), (height, width) = source, destination
+    return np.array([[(width - 1) / (source_width - 1), 0, 0], [0, (height - 1) / (source_height - 1), 0]], np.float64)

@@ -1,0 +1,53 @@
+"""A student: an ImageNet backbone and a head that ends in one heatmap a joint, at stride 4."""
+
+from torch import Tensor, nn
+
+from cache_tools.coco import JOINTS
+from student.models.heads import LateralHead, SubPixelHead
+from student.settings import ModelSettings
+from student.models.backbones import Backbone, create_backbone
+
+
+class PoseStudent(nn.Module):
+    """Normalised images (B, 3, H, W) (student/pixels.py) -> heatmaps (B, 17, H/4, W/4), unbounded, about 0 to 1."""
+
+    def __init__(self, backbone: Backbone, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.backbone(images))
+
+
+def untrained_settings(
+    backbone: str, head: str = "subpixel", input_size: tuple[int, int] = (256, 192)
+) -> ModelSettings:
+    """Settings of a student that starts from random: for its costs, which don't depend on weights."""
+    height, width = input_size
+    return ModelSettings.model_validate(
+        {
+            "backbone": backbone,
+            "head": head,
+            "weights": "none",
+            "input_size": input_size,
+            "heatmap_size": (height // 4, width // 4),
+        }
+    )
+
+
+def create_student(settings: ModelSettings, *, pretrained: bool = True) -> PoseStudent:
+    """The student that `settings` describe, in training mode.
+
+    pretrained: False skips `settings.weights`, for a student whose own weights are about to be loaded.
+    Raises ValueError for settings that fit no network, OSError when weights cannot be had (student/zoo.py).
+    """
+    height, width = settings.input_size
+    if height % 32 or width % 32:
+        raise ValueError(f"model.input_size is {height}x{width}: both sides must be multiples of 32")
+    weights = settings.weights if pretrained else "none"
+    if settings.head == "subpixel":
+        backbone = create_backbone(settings.backbone, weights, settings.backbone_options, maps="last")
+        return PoseStudent(backbone, SubPixelHead(backbone.channels, JOINTS))
+    backbone = create_backbone(settings.backbone, weights, settings.backbone_options, maps="pyramid")
+    return PoseStudent(backbone, LateralHead(backbone.channels, JOINTS, settings.head_channels))
