@@ -22,8 +22,8 @@ def shared_data() -> Path:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
     """Drawn persons for runs of a few steps."""
-    from drawn_store import draw, write_store
-    from short_run import ROWS
+    from tests.samples.drawn_store import draw, write_store
+    from tests.samples.short_run import ROWS
 
     folder = tmp_path_factory.mktemp("data")
     return write_store(folder / "a.zarr", folder / "photos", draw(folder / "photos", ROWS))
@@ -32,7 +32,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
 @pytest.fixture(scope="module")
 def undisturbed(store: HeatmapStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run of `store` that nobody stopped."""
-    from short_run import run
+    from tests.samples.short_run import run
 
     out = tmp_path_factory.mktemp("undisturbed")
     run(store, out)

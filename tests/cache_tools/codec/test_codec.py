@@ -1,0 +1,115 @@
+"""The codec against scipy's splines, its stated error bounds, and itself through JSON."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.interpolate import BSpline
+from tests.samples.small_store import peaks, persons
+
+from cache_tools.codec.profiles import PROFILES, Codec, _quintic, get_codec
+from cache_tools.codec.error import error_of_row, measure, measured_rows, peak_xy
+
+BOUND = {"compact": 0.09, "compact6": 0.1, "exact8": 0.0101, "float16": 0.0005}  # largest error on peaks of sigma 2
+sizes = st.tuples(st.integers(8, 70), st.integers(8, 70))
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("size", [(64, 48), (32, 24), (33, 17)])
+def test_decoded_peaks_are_within_the_profiles_bound(name: str, size: tuple[int, int]) -> None:
+    maps = peaks(persons(8), size)
+    codec = get_codec(name, size)
+    codes = codec.encode(maps)
+    assert codes.shape == (8, 17, *codec.code_shape)
+    assert codes.dtype == codec.dtype
+    assert np.abs(codec.decode(codes) - maps).max() < BOUND[name]
+
+
+@given(st.sampled_from(PROFILES), hnp.arrays(np.float32, (2, 3, 16, 12), elements=st.floats(-2, 3, width=32)))
+@settings(max_examples=60, deadline=None)
+def test_any_values_are_clamped_and_full_resolution_stays_within_half_a_level(name: str, maps: np.ndarray) -> None:
+    codec = get_codec(name, (16, 12))
+    codes = codec.encode(maps)
+    if codec.levels is not None:
+        assert codes.max(initial=0) < len(codec.levels)
+    if codec.synthesis_y is None:
+        allowed = 0.01 if name == "exact8" else 2.0**-11
+        assert np.abs(codec.decode(codes) - np.clip(maps, 0, 1)).max() <= allowed + 1e-6
+
+
+@given(st.sampled_from(PROFILES), st.integers(0, 2**32 - 1), st.integers(1, 7))
+@settings(max_examples=30, deadline=None)
+def test_rows_do_not_depend_on_the_rows_beside_them(name: str, seed: int, rows: int) -> None:
+    maps = np.random.default_rng(seed).random((rows, 17, 32, 24), dtype=np.float32)
+    codec = get_codec(name, (32, 24))
+    codes = codec.encode(maps)
+    decoded = codec.decode(codes)
+    for row in range(rows):
+        assert np.array_equal(codec.encode(maps[row]), codes[row])
+        assert np.array_equal(codec.decode(codes[row]), decoded[row])
+
+
+@given(st.sampled_from(PROFILES), sizes)
+@settings(max_examples=30, deadline=None)
+def test_decoding_is_two_matrix_products_of_a_look_up_and_survives_json(name: str, size: tuple[int, int]) -> None:
+    codec = get_codec(name, size)
+    codes = codec.encode(np.random.default_rng(0).random((2, *size), dtype=np.float32))
+    decoded = codec.decode(codes)
+    again = Codec.from_json(codec.to_json())
+    assert np.array_equal(again.decode(codes), decoded)
+    values = codes.astype(np.float64) if codec.levels is None else codec.levels.astype(np.float64)[codes]
+    if codec.synthesis_y is not None and codec.synthesis_x is not None:
+        values = codec.synthesis_y.astype(np.float64) @ values @ codec.synthesis_x.T.astype(np.float64)
+    assert np.abs(values - decoded).max() < 1e-6
+
+
+def test_a_profile_of_a_later_version_decodes_by_its_arrays() -> None:
+    codec = get_codec("compact6")
+    later = Codec.from_json(codec.to_json() | {"name": "compact9"})
+    codes = codec.encode(peaks(persons(2)))
+    assert np.array_equal(later.decode(codes), codec.decode(codes))
+
+
+def test_the_spline_is_scipys() -> None:
+    t = np.linspace(-4, 4, 401)
+    expected = np.nan_to_num(BSpline.basis_element(np.arange(7) - 3.0, extrapolate=False)(t))
+    assert np.abs(_quintic(t) - expected).max() < 1e-12
+
+
+def test_a_blank_map_is_all_zero_codes_and_decodes_to_zero() -> None:
+    for name in PROFILES:
+        codec = get_codec(name)
+        codes = codec.encode(np.zeros((64, 48)))
+        assert not codes.any()
+        assert not codec.decode(codes).any()
+
+
+def test_unknown_and_too_small_are_refused_with_what_to_do() -> None:
+    with pytest.raises(ValueError, match="did you mean compact"):
+        get_codec("compct")
+    with pytest.raises(ValueError, match="at least 8x8"):
+        get_codec("compact", (64, 4))
+
+
+def test_measured_error_ranks_the_profiles_and_sees_a_moved_peak() -> None:
+    maps = peaks(persons(8))
+    rmse = {name: measure(get_codec(name), maps)["rmse_at_peaks"] for name in PROFILES}
+    assert rmse["float16"] < rmse["exact8"] < rmse["compact"] < rmse["compact6"] < 0.01
+    moved = error_of_row(maps[0], np.roll(maps[0], 1, axis=-1))
+    assert np.median(moved["shift"]) == pytest.approx(1, abs=0.05)
+
+
+@given(st.floats(8, 55), st.floats(8, 39))
+@settings(max_examples=50, deadline=None)
+def test_peak_positions_are_sub_pixel(y: float, x: float) -> None:
+    heatmap = np.exp(-((np.arange(64)[:, None] - y) ** 2 + (np.arange(48) - x) ** 2) / 8).astype(np.float32)
+    assert peak_xy(heatmap[None])[0] == pytest.approx([x, y], abs=0.02)
+
+
+@given(st.integers(1, 200_000))
+def test_measured_rows_are_256_or_all(rows: int) -> None:
+    chosen = measured_rows(rows)
+    assert len(chosen) == min(rows, 256)
+    assert chosen[0] == 0
+    assert chosen[-1] == rows - 1

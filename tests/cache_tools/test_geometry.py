@@ -1,0 +1,149 @@
+"""Matrices between image, crop and heatmap: their algebra, both frames, mirrors, and how far stored crops reach.
+
+That the udp frame is transformers' ViTPose processor's is tested in tests/test_vitpose.py.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from tests.samples.small_store import persons, spec_of
+
+from cache_tools.coco import MIRROR, UPPER_BODY
+from cache_tools.crops import CropPolicy, regions
+from cache_tools.geometry import FRAMES, apply, cell_to_crop, compose, crop_to_image, invert, mirror, padded_box
+from cache_tools.store.spec import CropsSpec
+from student.batches.augment import RECIPES, sample_views
+from student.batches.crop_coverage import beyond_crops
+from student.settings import AugmentSettings
+
+SIZES = st.sampled_from([((256, 192), (64, 48)), ((128, 96), (32, 24)), ((384, 288), (96, 72)), ((64, 64), (16, 16))])
+BOXES = st.tuples(*(st.floats(low, high) for low, high in ((-50, 600), (-50, 400), (2, 600), (2, 500)))).map(np.array)
+POINTS = arrays(np.float64, (5, 2), elements=st.floats(-1e3, 1e3))
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> np.ndarray:
+    """Zoom, rotation, mirror and shift, as views have them."""
+    turn, zoom = draw(st.floats(-np.pi, np.pi)), draw(st.floats(0.05, 20))
+    side = draw(st.sampled_from([-1, 1]))
+    shift = draw(arrays(np.float64, (2, 1), elements=st.floats(-1e3, 1e3)))
+    linear = zoom * np.array([[np.cos(turn) * side, -np.sin(turn)], [np.sin(turn) * side, np.cos(turn)]])
+    return np.concatenate([linear, shift], axis=1)
+
+
+@given(matrix=matrices(), xy=POINTS)
+def test_the_inverse_takes_points_back(matrix: np.ndarray, xy: np.ndarray) -> None:
+    np.testing.assert_allclose(apply(invert(matrix), apply(matrix, xy)), xy, atol=1e-6)
+    np.testing.assert_allclose(compose(matrix, invert(matrix)), [[1, 0, 0], [0, 1, 0]], atol=1e-6)
+    np.testing.assert_allclose(invert(invert(matrix)), matrix, atol=1e-6, rtol=1e-9)
+
+
+@given(first=matrices(), second=matrices(), third=matrices(), xy=POINTS)
+def test_a_composition_is_one_after_the_other(
+    first: np.ndarray, second: np.ndarray, third: np.ndarray, xy: np.ndarray
+) -> None:
+    one_by_one = apply(third, apply(second, apply(first, xy)))
+    np.testing.assert_allclose(apply(compose(first, second, third), xy), one_by_one, atol=1e-4, rtol=1e-9)
+    grouped = compose(first, compose(second, third))
+    np.testing.assert_allclose(compose(compose(first, second), third), grouped, atol=1e-4, rtol=1e-9)
+
+
+def test_many_matrices_at_once_are_each_alone() -> None:
+    generator = np.random.default_rng(0)
+    many, one, xy = generator.normal(size=(4, 3, 2, 3)), generator.normal(size=(2, 3)), generator.normal(size=(7, 2))
+    together, inverse, moved = compose(one, many), invert(many), apply(many, xy)
+    for index in np.ndindex(4, 3):
+        np.testing.assert_allclose(together[index], compose(one, many[index]))
+        np.testing.assert_allclose(inverse[index], invert(many[index]))
+        np.testing.assert_allclose(moved[index], apply(many[index], xy))
+
+
+@given(box=BOXES, sizes=SIZES, frame=st.sampled_from(FRAMES))
+def test_a_crop_shows_the_padded_box_whatever_the_frame(box: np.ndarray, sizes: tuple, frame: str) -> None:
+    """udp: from the first pixel's centre to the last's; stride: one step more than there are pixels between them."""
+    input_size, heatmap_size = sizes
+    (centre,), (size,) = padded_box(box, input_size)
+    assert size[0] / size[1] == pytest.approx(input_size[1] / input_size[0])
+    assert (size >= 1.25 * box[2:] - 1e-9).all()
+    far = np.array(input_size[::-1]) - (1 if frame == "udp" else 0)
+    to_image = crop_to_image(box, frame, input_size)[0]
+    np.testing.assert_allclose(apply(to_image, [[0, 0], far]), [centre - size / 2, centre + size / 2], atol=1e-9)
+    cells = np.array(heatmap_size[::-1]) - (1 if frame == "udp" else 0)
+    np.testing.assert_allclose(apply(cell_to_crop(frame, *sizes), [[0, 0], cells]), [[0, 0], far], atol=1e-9)
+
+
+@given(box=BOXES, sizes=SIZES, width=st.integers(2, 400), xy=POINTS)
+def test_mirrors(box: np.ndarray, sizes: tuple, width: int, xy: np.ndarray) -> None:
+    np.testing.assert_allclose(apply(mirror(width), apply(mirror(width), xy)), xy, atol=1e-9)
+    assert apply(mirror(width), [[0, 5], [width - 1, 5]]).tolist() == [[width - 1, 5], [0, 5]]
+    # in the udp frame the mirrored map is the mirrored crop's: no shift by a part of a cell
+    (_, crop_width), (_, cells) = sizes
+    to_crop = cell_to_crop("udp", *sizes)
+    np.testing.assert_allclose(compose(mirror(cells), to_crop), compose(to_crop, mirror(crop_width)), atol=1e-9)
+    assert (MIRROR[MIRROR] == np.arange(17)).all()
+
+
+@st.composite
+def standing(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Box (1, 4) and joints (1, 17, 2) of a person at least twice as tall as wide, whose halves overlap a little."""
+    x, y, height = draw(st.floats(0, 300)), draw(st.floats(0, 200)), draw(st.floats(40, 400))
+    width = height * draw(st.floats(0.1, 0.5))
+    places = np.random.default_rng(draw(st.integers(0, 2**32))).uniform(0, 1, (1, 17, 2)) * [width, 0.6 * height]
+    places[:, UPPER_BODY[-1] + 1 :, 1] += 0.4 * height
+    return np.array([[x, y, width, height]]), places + np.array([x, y])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    person=standing(), image_size=st.tuples(st.integers(300, 900), st.integers(300, 900)), seed=st.integers(0, 2**32)
+)
+def test_stored_crops_hold_vitposes_widest_views_of_whoever_stands(person, image_size, seed) -> None:
+    """Half-body views as well; zoom and rotation at their limits, no shift: it has no limit."""
+    box, keypoints = person
+    extreme = RECIPES["vitpose"].model_copy(
+        update={"half_body": 0.5, "scale_sd": 100.0, "rotate": 1.0, "rotate_sd": 400.0, "shift": 0.0}
+    )
+    rows = np.arange(32)
+    many = [np.repeat(each, len(rows), 0) for each in (box, keypoints, np.full((1, 17), 2, np.uint8))]
+    views = sample_views(*many, rows, extreme, seed=seed)
+    edge = [(x, y) for x in np.linspace(0, 191, 7) for y in np.linspace(0, 255, 9)]
+    xy = apply(views.crop_to_image, edge)
+    inside = ((xy >= 0) & (xy <= np.array(image_size)[::-1] - 1)).all(-1)
+    left, top, right, bottom = regions(box, np.array([image_size]), CropPolicy())[0]
+    assert ((xy >= [left, top]) & (xy <= [right - 1, bottom - 1])).all(-1)[inside].all()
+
+
+def crops_of(policy: CropPolicy) -> CropsSpec:
+    """As a build records them."""
+    return CropsSpec(policy.region, policy.quality, policy.zoom, policy.rotation, policy.shift)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_within_the_default_crops(name: str) -> None:
+    spec = spec_of(persons(3), crops=crops_of(CropPolicy()))
+    assert beyond_crops(spec, name, (256, 192)) is None
+    assert beyond_crops(spec, name, (128, 96)) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "input_size"),
+    [({"scale_range": (0.5, 2.0)}, (256, 192)), ({"shift_sd": 0.1}, (256, 192)), ({}, (192, 192)), ({}, (256, 128))],
+)
+def test_what_reaches_beyond_the_crops_is_told_in_one_line(changes: dict, input_size: tuple[int, int]) -> None:
+    spec = spec_of(persons(3), crops=crops_of(CropPolicy()))
+    wide = AugmentSettings(**changes)
+    said = beyond_crops(spec, wide, input_size)
+    assert said is not None
+    assert "\n" not in said
+    assert "the stored crops 2.08 x 2.70" in said
+    assert beyond_crops(spec_of(persons(3), crops=crops_of(CropPolicy(zoom=4))), wide, input_size) is None
+    assert beyond_crops(spec_of(persons(3), crops=None), wide, input_size) is None
+    assert beyond_crops(spec_of(persons(3)), wide, input_size) is None  # it does not say
+
+
+def test_a_wider_rotation_is_told_where_the_crops_were_made_for_less() -> None:
+    spec = spec_of(persons(3), crops=crops_of(CropPolicy(rotation=20)))
+    assert beyond_crops(spec, "vitpose", (256, 192)) is not None
+    assert beyond_crops(spec, AugmentSettings(rotate_limit=20), (256, 192)) is None

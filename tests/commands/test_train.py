@@ -1,0 +1,125 @@
+"""`kdcache train` and `kdcache benchmark --loader` as commands."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.samples.drawn_store import SeeingTeacher, settings, write_store
+from tests.samples.small_build import BENCHMARKS, write_photos
+
+from cache_tools.store.writer import HeatmapStore
+from pipeline.commands.train import command as train_command
+from student.checkpoint import read_log, read_record, resolved, write_record
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", "train", *arguments],
+        capture_output=True, text=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def test_the_command_names_every_mistake_in_the_settings(store, tmp_path) -> None:
+    result = command(store.url, "--out", str(tmp_path / "run"), "-s", "train.epohs=3", "--lr", "-1", "--alpha", "2")
+    assert result.returncode == 2
+    for part in ("train.epohs: ", "train.lr: Input should be greater than 0", "distill.alpha"):
+        assert part in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_trains_several_and_writes_a_receipt(store, tmp_path) -> None:
+    students = [json.loads(settings(name).model_dump_json()) for name in ("one", "two")]
+    (tmp_path / "students.yaml").write_text(json.dumps(students))  # JSON is YAML
+    result = command(
+        store.url, "--students", str(tmp_path / "students.yaml"), "--out", str(tmp_path / "runs"), "--device", "cpu",
+        "--epochs", "1", "-s", "model.head_channels=8", "--receipt", str(tmp_path / "receipts"),
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "epochs: 1.0" in result.stdout
+    for name in ("one", "two"):
+        assert json.loads((tmp_path / "receipts" / f"{name}.json").read_text())["name"] == name
+    assert read_record(tmp_path / "runs" / "two")["settings"]["model"]["head_channels"] == 8
+
+
+def test_ap_while_training_needs_persons_to_measure_it_on(store, tmp_path) -> None:
+    result = command(store.url, "--out", str(tmp_path / "run"), "-s", "train.evaluate_epochs=1")
+    assert result.returncode == 2
+    assert "--val-images" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def live_teacher(device: str) -> SeeingTeacher:
+    """For `--teacher test_train_command:live_teacher`."""
+    return SeeingTeacher("udp", (64, 64), (16, 16))
+
+
+def trained(*arguments: str) -> str:
+    """What `kdcache train` says, run in this process."""
+    result = CliRunner().invoke(train_command, [*arguments, "--device", "cpu"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_live_teacher_and_two_stores_by_command(store, tmp_path) -> None:
+    student = settings(train__epochs=1).model_dump_json()
+    live = ["--distill", "live", "--teacher", "test_train_command:live_teacher"]
+    trained(store.url, "--out", str(tmp_path / "live"), "--settings", student, *live)
+    record = read_record(tmp_path / "live")
+    assert record["finished"]
+    assert record["data"]["live_teacher"] == SeeingTeacher.digest
+    half = write_store(tmp_path / "half.zarr", Path(store.url).parent / "photos", store.instances, scale=0.5)
+    trained(store.url, half.url, "--out", str(tmp_path / "two"), "--settings", student)
+    assert [teacher["name"] for teacher in read_record(tmp_path / "two")["teachers"]] == ["exact x 1", "exact x 0.5"]
+    teacher_losses = [read_log(tmp_path / name)[-1]["teacher"] for name in ("live", "two")]
+    assert teacher_losses[0] != teacher_losses[1]
+
+
+def test_boxes_alone_are_enough_for_a_teachers_word(tmp_path, monkeypatch) -> None:
+    """Pseudo-labels: persons without keypoints, alpha 1, trained to the end."""
+    from pipeline.commands.build import command as build
+
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    boxes = json.loads(write_photos(tmp_path, 16).read_text())
+    for annotation in boxes["annotations"]:
+        del annotation["keypoints"], annotation["num_keypoints"]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    store = str(tmp_path / "store.zarr")
+    asked = [store, "--teacher", "oracle:make", "--images", str(tmp_path), "--annotations"]
+    result = CliRunner().invoke(build, [*asked, str(tmp_path / "boxes.json"), "--unlabelled"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert not HeatmapStore.open(store).instances.visibility.any()
+    student = settings(train__epochs=2, train__log_steps=1).model_dump_json()
+    trained(store, "--out", str(tmp_path / "run"), "--settings", student, "--alpha", "1")
+    log = read_log(tmp_path / "run")
+    assert len(log) == 4
+    assert all(entry["loss"] == entry["teacher"] > 0 for entry in log)
+    assert read_record(tmp_path / "run")["finished"]
+
+
+def test_what_limits_training_is_a_command(store, tmp_path) -> None:
+    from pipeline.commands.benchmark import command as benchmark
+
+    # an unfinished run, of a live teacher, from weights that cannot be had here
+    student = settings(distill__mode="live", model__weights="imagenet")
+    write_record(tmp_path / "run", {"name": "a", "settings": resolved(student)})
+    asked = [
+        str(tmp_path / "run"),
+        "--loader",
+        str(store.url),
+        "--device",
+        "cpu",
+        "--out",
+        str(tmp_path / "limits.json"),
+    ]
+    assert CliRunner().invoke(benchmark, asked).exit_code != 0  # nobody to ask
+    result = CliRunner().invoke(benchmark, [*asked, "--teacher", "test_train_command:live_teacher"])
+    assert result.exit_code == 0, result.output
+    assert "limits" in result.output
+    assert json.loads((tmp_path / "limits.json").read_text())["batch_size"] == 8

@@ -1,0 +1,222 @@
+"""`kdcache build` on generated photos with a teacher that draws Gaussians: what is stored, and what survives a kill."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.samples.small_build import BENCHMARKS, ROWS, arguments, content, run_build, small_job, wait_for_shard
+
+from cache_tools.crops import read_crop
+from cache_tools.geometry import crop_to_image
+from cache_tools.images import cut, read_image
+from cache_tools.instances import from_coco
+from cache_tools.store.spec import CacheMismatch
+from cache_tools.store.writer import HeatmapStore
+from pipeline.building.build import BuildJob, build, write_receipt
+from pipeline.teachers import load_teacher
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildJob:
+    """A build of three shards."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return small_job(tmp_path)
+
+
+def test_a_store_holds_what_the_teacher_says_of_each_crop(job: BuildJob) -> None:
+    receipt = build(job)
+    store = HeatmapStore.open(job.store)
+    assert receipt == store.receipt
+    assert receipt["rows"] == ROWS
+    teacher = load_teacher("oracle:make")
+    persons = store.instances
+    crops = np.stack(
+        [
+            cut(read_image(job.images / name), matrix, (256, 192))
+            for name, matrix in zip(persons.file_name, crop_to_image(persons.box), strict=True)
+        ]
+    )
+    expected = store.codec.decode(store.codec.encode(teacher(crops)))
+    np.testing.assert_array_equal(store.read(range(ROWS)), expected)
+    # the stored crop of a row shows the row's own photo, at the place that its matrix says
+    for row, data in enumerate(store.read_crops(range(ROWS))):
+        photo = read_image(job.images / persons.file_name[row])
+        from_photo = cut(photo, store.crop_pixel_to_image[row], store.crop_size[row])
+        assert np.abs(from_photo.astype(int) - read_crop(data)).mean() < 4
+
+
+def test_a_finished_store_is_left_alone(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = build(job)
+    before = {p: p.stat().st_mtime_ns for p in Path(job.store).rglob("*")}
+    for photo in job.images.glob("*.jpg"):
+        photo.unlink()  # they are not even looked at
+    monkeypatch.setattr("oracle.GaussianOracle.__call__", None)
+    start = time.process_time()
+    assert build(job) == first
+    assert time.process_time() - start < 2
+    assert {p: p.stat().st_mtime_ns for p in Path(job.store).rglob("*")} == before
+
+
+def test_exactly_the_missing_shards_are_made(job: BuildJob) -> None:
+    build(job)
+    whole = content(job.store)
+    (Path(job.store) / "receipt.json").unlink()  # killed after the last shard, before the receipt
+    build(job)
+    assert content(job.store) == whole
+    HeatmapStore.open(job.store, mode="r+").forget(1)
+    before = {p: p.stat().st_mtime_ns for p in Path(job.store).rglob("*") if p.is_file()}
+    build(job)
+    assert content(job.store) == whole
+    changed = {p.name for p in before if p.stat().st_mtime_ns != before[p]}
+    made_again = [p for p in before if p.stat().st_mtime_ns != before[p] and "heatmaps" in p.parts]
+    assert changed
+    assert [p.relative_to(job.store).parts[2] for p in made_again] == ["1"]
+
+
+def test_an_interrupted_creation_is_no_obstacle(job: BuildJob) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    whole = content(job.store + ".whole")
+    for key in [k for k in whole if k.startswith("instances")][:5]:
+        path = Path(job.store) / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(whole[key][:10])
+    build(job)
+    assert content(job.store) == whole
+
+
+def test_another_spec_is_a_mismatch_that_names_each_field(job: BuildJob) -> None:
+    build(job)
+    whole = content(job.store)
+    with pytest.raises(CacheMismatch, match=r"(?s)codec: found .compact., expected .exact8.*teacher.flip"):
+        build(replace(job, codec="exact8", flip=True))
+    data = json.loads(job.annotations.read_text())
+    data["annotations"][5]["keypoints"][0] += 1
+    other = job.annotations.with_name("other.json")
+    other.write_text(json.dumps(data))
+    with pytest.raises(CacheMismatch, match=r"annotations\.digest"):
+        build(replace(job, annotations=other))
+    assert content(job.store) == whole
+
+
+def test_missing_and_truncated_photos_are_named(job: BuildJob) -> None:
+    missing = job.images / "015.jpg"
+    data = missing.read_bytes()
+    missing.unlink()
+    with pytest.raises(FileNotFoundError, match=r"1 of 15 photos are not in .*015\.jpg"):
+        build(job)
+    assert not Path(job.store).exists()
+    missing.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=r"015\.jpg is truncated"):
+        build(job)
+    assert not HeatmapStore.open(job.store).finished
+    missing.write_bytes(data)
+    assert build(job)["rows"] == ROWS
+
+
+def test_a_wrong_heatmap_names_the_annotation(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    from oracle import GaussianOracle
+
+    persons, victim = from_coco(job.annotations), 21
+    crop = cut(read_image(job.images / persons.file_name[victim]), crop_to_image(persons.box)[victim], (256, 192))
+    healthy = GaussianOracle.__call__
+
+    def sometimes(self: GaussianOracle, crops: np.ndarray) -> np.ndarray:
+        maps = healthy(self, crops)
+        maps[(crops == crop).all(axis=(1, 2, 3)), 4, 30, 20] = np.nan
+        return maps
+
+    monkeypatch.setattr(GaussianOracle, "__call__", sometimes)
+    with pytest.raises(ValueError, match=f"NaN or infinity for annotation {persons.annotation_id[victim]}:"):
+        build(job)
+    assert 1 in HeatmapStore.open(job.store).pending()
+
+
+def test_a_codec_that_is_too_coarse_is_refused(job: BuildJob) -> None:
+    with pytest.raises(ValueError, match="build elsewhere with --codec exact8"):
+        build(job, max_rmse=1e-4)
+    assert not HeatmapStore.open(job.store).finished
+    build(replace(job, store=job.store + "2", codec="exact8"), max_rmse=0.01)
+
+
+def test_damage_gets_no_receipt(job: BuildJob) -> None:
+    build(job)
+    HeatmapStore.open(job.store, mode="r+").forget(2)
+    shard = Path(job.store) / "heatmaps/c/0/0/0/0"
+    data = bytearray(shard.read_bytes())
+    data[100] ^= 4
+    shard.write_bytes(data)
+    with pytest.raises(ValueError, match=r"damaged in 1 places:\n.*shard 0 .*heatmaps/c/0"):
+        build(job)
+    assert not HeatmapStore.open(job.store).finished
+
+
+def test_views_are_what_the_teacher_says_there(job: BuildJob) -> None:
+    build(replace(job, views=2, crops=False))
+    store = HeatmapStore.open(job.store)
+    views = store.read_views(range(ROWS))
+    teacher = load_teacher("oracle:make")
+    assert views.crop_to_image.shape == (ROWS, 2, 2, 3)
+    assert 10 < views.flipped.sum() < 2 * ROWS - 10
+    np.testing.assert_array_equal(np.linalg.det(views.crop_to_image[..., :2]) < 0, views.flipped)
+    for row in (0, 17, ROWS - 1):
+        image = read_image(job.images / store.instances.file_name[row])
+        crops = np.stack([cut(image, matrix, (256, 192)) for matrix in views.crop_to_image[row]])
+        expected = store.codec.decode(store.codec.encode(teacher(crops)))
+        np.testing.assert_array_equal(np.asarray(views.maps)[row], expected)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_build_says_how_to_go_on(job: BuildJob, number: signal.Signals, code: int) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    process = run_build(job, ORACLE_SECONDS_A_CROP="0.05")
+    wait_for_shard(job, process)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == code, said
+    assert "of 3 shards are done and kept; run the same command again to go on" in said
+    assert not HeatmapStore.open(job.store).finished
+    receipt = Path(job.store).with_suffix(".json")
+    write_receipt(build(job), receipt)
+    assert json.loads(receipt.read_text())["rows"] == ROWS
+    assert content(job.store) == content(job.store + ".whole")
+
+
+def test_a_killed_build_resumes_to_the_same_bytes(job: BuildJob) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    process = run_build(job, ORACLE_SECONDS_A_CROP="0.02")
+    wait_for_shard(job, process)
+    time.sleep(random.uniform(0, 0.5))  # anywhere in what is left
+    process.kill()
+    process.communicate()
+    build(job)
+    assert content(job.store) == content(job.store + ".whole")
+
+
+@pytest.mark.parametrize("at", ["creation", "crops"])
+def test_a_full_disk_leaves_a_store_that_resumes(job: BuildJob, at: str) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    largest = max(len(data) for key, data in content(job.store + ".whole").items() if "packed" in key)
+    room = {"creation": 300, "crops": largest - 1000}[at]
+    script = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room},) * 2)\n"
+    script += "from pipeline.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments(job)], cwd=BENCHMARKS, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "make room and run the same command again" in done.stderr
+    build(job)
+    assert content(job.store) == content(job.store + ".whole")
+
+
+def test_the_receipt_is_the_same_whoever_measured(job: BuildJob) -> None:
+    whole, halves = build(job), replace(job, store=job.store + ".halves")
+    build(halves)
+    (Path(halves.store) / "receipt.json").unlink()  # another process adds up what the ledger says
+    assert build(halves) == whole

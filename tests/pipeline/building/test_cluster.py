@@ -1,0 +1,149 @@
+"""Shards on Dask: the same bytes as the plain loop's, whichever process dies."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import dask
+import numpy as np
+import psutil
+import pytest
+from distributed import Client, LocalCluster
+from tests.samples.small_build import BENCHMARKS, content, run_build, small_job, wait_for_shard
+
+from cache_tools.store.writer import HeatmapStore
+from pipeline.building.build import BuildJob, build
+from pipeline.building.cluster import places_of
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildJob:
+    """A build of three shards."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return small_job(tmp_path)
+
+
+@pytest.fixture
+def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
+    """A cluster of one worker that was there before the build: its address, the scheduler and the worker's nanny."""
+    port = np.random.default_rng().integers(20_000, 40_000)
+    address = f"tcp://127.0.0.1:{port}"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    dask = [sys.executable, "-m", "dask"]
+    environment = os.environ | {"PYTHONPATH": str(BENCHMARKS), "ORACLE_SECONDS_A_CROP": "0.02"}
+    head = subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"], **quiet)
+    worker = subprocess.Popen([*dask, "worker", address, "--nthreads", "2", "--no-dashboard"], env=environment, **quiet)
+    yield address, head, worker
+    for process in (worker, head):
+        process.kill()
+        process.wait()
+
+
+def test_workers_write_what_the_plain_loop_writes_and_one_may_die(job: BuildJob) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    process = run_build(job, "--workers", "2", ORACLE_SECONDS_A_CROP="0.03")
+    wait_for_shard(job, process)
+    random.choice(workers_of(process)).kill()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert content(job.store) == content(job.store + ".whole")
+
+
+def test_a_killed_build_takes_its_workers_along_and_resumes(job: BuildJob) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    process = run_build(job, "--workers", "2", ORACLE_SECONDS_A_CROP="0.03")
+    wait_for_shard(job, process)
+    workers = workers_of(process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert psutil.wait_procs(workers, timeout=20)[1] == []
+    build(job)
+    assert content(job.store) == content(job.store + ".whole")
+
+
+def test_a_lost_scheduler_is_told_and_the_build_resumes(job: BuildJob, scheduler) -> None:
+    address, head, _ = scheduler
+    build(replace(job, store=job.store + ".whole"))
+    process = run_build(job, "--scheduler", address)
+    wait_for_shard(job, process)
+    head.kill()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2, said
+    assert "the Dask scheduler is gone; run the same command again to go on" in said
+    build(job)
+    assert content(job.store) == content(job.store + ".whole")
+
+
+def test_no_scheduler_is_told_at_once(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "2s"}),
+        pytest.raises(OSError, match="no Dask scheduler"),
+    ):
+        build(job, scheduler="tcp://127.0.0.1:9")
+
+
+def test_builds_share_a_cluster_and_leave_nothing_on_it(
+    job: BuildJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two at once and one after them, by paths that the workers' own folder knows nothing of."""
+    jobs = [replace(job, store=f"{codec}.zarr", codec=codec) for codec in ("compact", "exact8", "compact6")]
+    with LocalCluster(n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address=None) as cluster:
+        monkeypatch.chdir(tmp_path)
+        near = [replace(j, images=Path("photos"), annotations=Path("photos/persons.json")) for j in jobs]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(partial(build, scheduler=cluster.scheduler_address), near[:2]))
+        build(near[2], scheduler=cluster.scheduler_address)
+        with Client(cluster) as client:
+            left = client.run(lambda dask_worker: [name for name in vars(dask_worker) if name.startswith("kdcache_")])
+    assert list(left.values()) == [[], []]
+    assert capsys.readouterr().out.count("44 rows in ") == 3
+    for one in jobs:
+        build(replace(one, store="plain.zarr"))
+        assert content(one.store) == content("plain.zarr")
+        shutil.rmtree("plain.zarr")
+
+
+def test_a_stopped_build_with_workers_says_how_to_go_on(job: BuildJob) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    process = run_build(job, "--workers", "2", ORACLE_SECONDS_A_CROP="0.05")
+    wait_for_shard(job, process)
+    workers = workers_of(process)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143, said
+    assert "of 3 shards are done and kept; run the same command again to go on" in said
+    assert "Traceback" not in said
+    assert psutil.wait_procs(workers, timeout=20)[1] == []
+    build(job)
+    assert content(job.store) == content(job.store + ".whole")
+
+
+def test_workers_of_a_host_are_numbered() -> None:
+    addresses = ["tcp://b:5", "tcp://a:70", "tcp://a:9", "tcp://b:6", "tcp://c:1"]
+    places = places_of(addresses)
+    for host, expected in (("a", [0, 1]), ("b", [0, 1]), ("c", [0])):
+        assert sorted(place for address, place in places.items() if address.startswith(f"tcp://{host}:")) == expected
+
+
+def test_a_truncated_photo_ends_the_build_with_its_name(job: BuildJob) -> None:
+    photo = job.images / "015.jpg"
+    data = photo.read_bytes()
+    photo.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=r"015\.jpg is truncated"):
+        build(job, workers=1)
+    photo.write_bytes(data)
+    assert build(job, workers=1)["rows"] == HeatmapStore.open(job.store).rows
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The worker processes of a build on this host."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]

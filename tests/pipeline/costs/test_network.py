@@ -1,0 +1,163 @@
+"""Costs: counts that fit Table 1, speeds of networks whose speed is known, and a cost.json that the report reads."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from tests.samples.small_run import SMALL, write_run
+from torch import nn
+
+from pipeline.costs.network import Protocol, measure, network_speed, random_crops, student_cost, teacher_cost
+from pipeline.commands.benchmark import command, summary
+from pipeline.commands.zoo import command as zoo
+from pipeline.report.rows import Cost
+from pipeline.teachers import load_teacher
+from student.models.flops import count_costs
+
+QUICK = Protocol(device="cpu", batch_size=2, seconds=0.05)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    write_run(folder)
+    return folder
+
+
+class Slow(nn.Module):
+    """20 ms a call and 5 ms an image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+        self.sizes: list[int] = []
+        self.channels_last: set[bool] = set()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert not self.training
+        self.channels_last.add(images.stride(1) == 1)
+        self.sizes.append(len(images))
+        time.sleep(0.02 + 0.005 * len(images))
+        return images * self.scale
+
+
+def test_speed_of_a_network_that_is_known() -> None:
+    network = Slow().train()
+    speed = network_speed(network, (32, 32), Protocol("cpu", batch_size=8, seconds=0.6), torch.device("cpu"), "float32")
+    assert speed.images_per_second == pytest.approx(8 / 0.06, rel=0.25)
+    assert speed.latency_ms == pytest.approx(25, rel=0.25)
+    assert len(speed.images_per_second_of_runs) == 5
+    assert set(network.sizes) == {8, 1}
+    assert network.training  # as it was
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_a_network_gets_the_layout_asked_for(channels_last: bool) -> None:
+    network = Slow()
+    protocol = Protocol("cpu", batch_size=2, seconds=0.1, channels_last=channels_last)
+    network_speed(network, (8, 8), protocol, torch.device("cpu"), "float32")
+    assert network.channels_last == {channels_last}
+
+
+def test_one_slow_run_does_not_move_the_median() -> None:
+    calls = 0
+
+    def stumbling(_: object) -> None:
+        nonlocal calls
+        calls += 1
+        time.sleep(0.3 if calls == 12 else 0.01)
+
+    speed = measure(stumbling, random_crops(4, (8, 8)), 0.1)
+    assert min(speed.images_per_second_of_runs) < 0.5 * speed.images_per_second
+    assert speed.images_per_second == pytest.approx(400, rel=0.3)
+
+
+def test_a_student_s_cost_is_what_the_report_reads(run: Path) -> None:
+    from student.checkpoint import load_student
+
+    student, settings = load_student(run)
+    cost = json.loads(json.dumps(student_cost(student, settings.model, settings.name, QUICK), allow_nan=False))
+    read, counts = Cost.model_validate(cost), count_costs(student, SMALL.input_size)
+    assert (read.params_m, read.gmacs, read.gflops) == (counts.params_m, counts.gmacs, counts.gflops)
+    assert (read.batch_size, read.dtype) == (2, "float32")
+    assert cost["images_per_second"] > 0
+    assert cost["onnxruntime"]["latency_ms"] > 0
+    assert (cost["name"], cost["backbone"], cost["head"]) == ("small", "timm:resnet10t", "lateral")
+    assert cost["protocol"]["input_size"] == [128, 96]
+
+
+def test_a_student_costs_the_same_as_a_teacher(run: Path) -> None:
+    cost = teacher_cost(load_teacher(f"student:{run}", device="cpu"), f"student:{run}", QUICK)
+    assert cost["params_m"] == pytest.approx(count_costs(write_run(run), SMALL.input_size).params_m)
+    assert cost["protocol"]["measured"].startswith("uint8 crops on the device")
+
+
+def test_a_teacher_without_a_torch_network(shared_data: Path) -> None:
+    reference = f"onnx:{shared_data}/teachers/tinypose_256x192.onnx?frame=stride"
+    cost = teacher_cost(load_teacher(reference, device="cpu"), reference, QUICK)
+    assert cost["params_m"] == pytest.approx(1.3, abs=0.3)  # of the file's initialisers
+    assert (cost["gmacs"], cost["gflops"]) == (None, None)
+    assert cost["dtype"] == "float32"
+    assert cost["images_per_second"] > 0
+    assert "computer's memory" in cost["protocol"]["measured"]
+    Cost.model_validate(cost)
+    assert "1.300 M parameters, FLOPs unknown" in summary(cost)
+
+
+def test_the_command_writes_cost_json(run: Path, tmp_path: Path) -> None:
+    options = ["--seconds", "0.05", "--batch-size", "2", "--device", "cpu", "--no-onnx"]
+    result = CliRunner().invoke(command, [str(run), "--out", str(tmp_path / "a/cost.json"), *options])
+    assert result.exit_code == 0, result.output
+    cost = json.loads((tmp_path / "a/cost.json").read_text())
+    assert f"{cost['params_m']:.3f} M parameters" in result.output
+    assert "onnxruntime" not in cost
+    backbone = ["--backbone", "timm:resnet10t", "--head", "lateral", "--input-size", "64", "64"]
+    result = CliRunner().invoke(command, [*backbone, *options])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("timm:resnet10t: 5.005 M parameters")
+
+
+def test_one_thing_at_a_time(run: Path) -> None:
+    for arguments in ([], [str(run), "--backbone", "resnet50"]):
+        result = CliRunner().invoke(command, arguments)
+        assert result.exit_code == 2
+        assert "give one of RUN, --teacher REF and --backbone NAME" in result.output
+
+
+def test_zoo_prints_the_paper_beside_ours() -> None:
+    result = CliRunner().invoke(zoo, ["shufflenet_0.5", "Resnet50", "timm:resnet10t"])
+    assert result.exit_code == 0, result.output
+    head, *rows, verdict = result.output.splitlines()
+    assert head.split() == ["name", "backbone", "Params", "M", "paper", "GFlops", "paper", "GMACs"]
+    assert rows[0].split() == [
+        "Shufflenet_0.5",
+        "torchvision",
+        "shufflenet_v2_x0_5",
+        "3.162",
+        "3.2",
+        "0.369",
+        "0.4",
+        "0.183",
+    ]
+    assert rows[2].split()[4] == "-"  # the paper has no such row
+    assert verdict == "2 of 2 within 0.05 on both columns"
+
+
+def test_zoo_compares_only_what_the_paper_measured() -> None:
+    for options in (["--head", "lateral"], ["--input-size", "128", "96"]):
+        result = CliRunner().invoke(zoo, ["shufflenet_0.5", "--json", *options])
+        assert json.loads(result.output)[0]["gflops_paper"] is None
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_cuda(run: Path) -> None:
+    from student.checkpoint import load_student
+
+    student, settings = load_student(run)
+    cost = student_cost(student, settings.model, settings.name, Protocol(batch_size=64, seconds=0.5), onnx=True)
+    assert cost["dtype"] == "bfloat16"
+    assert cost["device"] == torch.cuda.get_device_name()

@@ -1,0 +1,117 @@
+"""The configuration files of the project are valid, and mistakes are named with their path."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from pipeline.config import Config, load_config, parse_config
+from student.batches.augment import RECIPES
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "out": "results/x",
+    "data": {
+        "root": "photos",
+        "train": {"images": "train", "annotations": "train.json"},
+        "val": {"images": "val", "annotations": "val.json"},
+    },
+    "teachers": [{"name": "teacher", "reference": "student:demo"}],
+    "students": [{"name": "small", "model": {"backbone": "timm:resnet10t"}}],
+}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("config/*.yaml")), ids=lambda path: path.name)
+def test_shipped_configurations_are_valid(path: Path) -> None:
+    assert load_config(path).runs
+
+
+def test_a_control_is_the_same_student_without_a_teacher() -> None:
+    runs = parse_config(SMALL).runs
+    assert list(runs) == ["small", "small-control"]
+    student, control = (runs[name].model_dump() for name in runs)
+    assert (student["distill"].pop("mode"), control["distill"].pop("mode")) == ("cached", "none")
+    assert {**student, "name": None} == {**control, "name": None}
+
+
+def test_defaults_lie_under_every_student_and_students_win() -> None:
+    students = [{"name": "a"}, {"name": "b", "train": {"lr": 1e-3}, "model": {"head": "subpixel"}}]
+    defaults = {"train": {"lr": 2e-3, "epochs": 7}, "model": {"head": "lateral", "weights": "none"}}
+    runs = parse_config({**SMALL, "defaults": defaults, "students": students}).runs
+    assert (runs["a"].train.lr, runs["a"].train.epochs, runs["a"].model.head) == (2e-3, 7, "lateral")
+    assert (runs["b"].train.lr, runs["b"].train.epochs, runs["b"].model.head) == (1e-3, 7, "subpixel")
+    assert runs["b"].model.weights == "none"
+
+
+def test_a_mapping_changes_the_named_recipe_under_it() -> None:
+    students = [{"name": "a", "augment": {"colour": 0}}, {"name": "b", "augment": "paper"}, {"name": "c"}]
+    runs = parse_config({**SMALL, "defaults": {"augment": "light"}, "students": students}).runs
+    assert runs["a"].augment == RECIPES["light"].model_copy(update={"colour": 0})
+    assert (runs["b"].augment, runs["c"].augment) == ("paper", "light")
+
+
+def test_a_configuration_is_read_without_torch() -> None:
+    code = "import sys, pipeline.config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_is_cached_and_shown_by_default() -> None:
+    teachers = [{"name": n, "reference": "student:demo"} for n in ("t1", "t2")]
+    students = [{"name": f"s{n}"} for n in range(6)]
+    config = parse_config({**SMALL, "teachers": teachers, "students": students})
+    assert ([t.name for t in config.cached_teachers], config.shown) == (["t1"], ["s0", "s1", "s2", "s3"])
+    store, report = {"teachers": ["t1", "t2"]}, {"students": ["s5", "s5-control"]}
+    config = parse_config({**SMALL, "teachers": teachers, "students": students, "store": store, "report": report})
+    assert ([t.name for t in config.cached_teachers], config.shown) == (["t1", "t2"], ["s5", "s5-control"])
+
+
+def test_every_key_is_explained() -> None:
+    """config/README.md names each field, in backticks, alone or behind its section."""
+    text = (ROOT / "config/README.md").read_text()
+    explained = {word for code in re.findall(r"`([^`\n]+)`", text) for word in re.split(r"[^a-z0-9_]+", code.lower())}
+
+    def fields(model: type[BaseModel]) -> set[str]:
+        names = set(model.model_fields)
+        for field in model.model_fields.values():
+            for part in (field.annotation, *get_args(field.annotation)):
+                if isinstance(part, type) and issubclass(part, BaseModel):
+                    names |= fields(part)
+        return names
+
+    assert fields(Config) - explained == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"studnets": []}, "studnets"),
+        ({"students": [{"name": "a", "train": {"learning_rate": 1}}]}, r"students\.0\.train\.learning_rate"),
+        ({"students": [{"name": "a", "distill": {"alpha": 1.5}}]}, r"students\.0\.distill\.alpha.*1\.5"),
+        ({"students": [{"name": "a"}, {"name": "a"}]}, "found twice: a"),
+        ({"students": [{"name": "a", "model": {"input_size": [128, 96], "heatmap_size": [64, 48]}}]}, "gives"),
+        ({"data": {"root": "x"}}, r"data\.train"),
+        ({"teachers": [{"name": "a b", "reference": "student:demo"}]}, r"teachers\.0\.name"),
+        ({"report": {"students": ["smal"]}}, "report names 'smal': did you mean small"),
+        ({"one_stream": True, "students": [{"name": n, "train": {"seed": len(n)}} for n in ("a", "bb")]}, "train.seed"),
+        ({"store": {"teachers": ["techer"]}}, "store.teachers names 'techer': did you mean teacher"),
+        ({"defaults": {"augment": "lihgt"}, "students": [{"name": "a", "augment": {"flip": 0}}]}, "unknown augmentati"),
+    ],
+)
+def test_mistakes_are_named_with_their_path(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_config({**SMALL, **change})
+
+
+def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(["a", "b"]))
+    with pytest.raises(ValueError, match="holds a list"):
+        load_config(path)
+    path.write_text("a: [")
+    with pytest.raises(ValueError, match="is not YAML"):
+        load_config(path)

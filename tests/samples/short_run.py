@@ -1,0 +1,43 @@
+"""Runs of a few seconds, in this process and as a command, and how to compare what they leave."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from tests.samples.drawn_store import settings
+
+from cache_tools.store.writer import HeatmapStore
+from student.settings import StudentSettings
+from student.training.train import train
+
+ROWS = 24
+STEPS = 12  # four epochs of 24 rows in batches of 8
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def run(store: HeatmapStore, out: Path, *students: StudentSettings, **more: Any) -> list[dict[str, Any]]:
+    chosen = students or (settings(),)
+    runs = [out] if len(chosen) == 1 else [out / s.name for s in chosen]
+    return train([store], chosen, runs, device="cpu", **({"say": lambda line: None} | more))
+
+
+def weights(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(folder / f"{name}.safetensors")
+
+
+def equal(one: Path, other: Path) -> bool:
+    a, b = weights(one), weights(other)
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def train_command(store: HeatmapStore, folder: Path, student: StudentSettings) -> list[str]:
+    """The command that trains `student` into `folder`/run."""
+    file = folder / "settings.json"
+    file.write_text(student.model_dump_json())
+    return [
+        sys.executable, "-m", "pipeline.cli", "train", store.url, "--out", str(folder / "run"), "--settings", str(file),
+        "--device", "cpu",
+    ]  # fmt: skip

@@ -1,0 +1,65 @@
+"""A live teacher sees the student's view and answers in its cells, with peaks as wide as a cached map's."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tests.samples.drawn_store import CELLS, STREAM, SeeingTeacher, draw, take, write_store
+from numpy.typing import NDArray
+
+from cache_tools.coco import MIRROR
+from cache_tools.store.spec import FrameSpec
+from cache_tools.store.writer import HeatmapStore
+from student.batches.augment import recipe
+from student.heatmaps.decode import render_targets
+
+LARGER = FrameSpec("udp", (256, 192), (64, 48), sigma=2.0)  # than the student's 32x24 cells and sigma 1.5
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
+    """Maps of a larger teacher."""
+    folder = tmp_path_factory.mktemp("data")
+    return write_store(folder / "larger.zarr", folder / "photos", draw(folder / "photos", 40), frame=LARGER)
+
+
+class Recalling:
+    """A live teacher that says what the store holds of the rows that come."""
+
+    frame, input_size, heatmap_size, sigma = LARGER.name, LARGER.input_size, LARGER.heatmap_size, LARGER.sigma
+
+    def __init__(self, store: HeatmapStore, rows: list[NDArray[np.int64]]) -> None:
+        self.store, self.rows = store, iter(rows)
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return self.store.read(next(self.rows))
+
+
+@pytest.mark.parametrize(
+    "teacher",
+    [SeeingTeacher("stride"), SeeingTeacher("udp", LARGER.input_size, LARGER.heatmap_size, LARGER.sigma)],
+    ids=["stride", "udp, larger"],
+)
+def test_a_live_teacher_sees_the_students_view_and_answers_in_its_cells(store, teacher) -> None:
+    errors = []
+    for batch in take(store, replace(STREAM, live=True), teacher=teacher):
+        flipped = torch.from_numpy(batch.plan.flipped)[:, None, None, None]
+        # the colour of a mirrored person's left disc is still that of the left one: this teacher does not know better
+        said = torch.where(flipped, batch.teacher[:, MIRROR], batch.teacher)
+        xy = torch.from_numpy(batch.plan.xy_cells)
+        inside = ((xy > 2) & (xy < torch.tensor([CELLS[1] - 3.0, CELLS[0] - 3.0]))).all(-1)
+        errors.append((said - batch.targets)[inside].abs().amax((-1, -2)))
+    assert torch.cat(errors).median() < 0.15
+
+
+@pytest.mark.parametrize(("replay", "width"), [("peaks", 1.5), ("warp", 2.0 * 31 / 63)])
+def test_of_the_plain_view_a_live_and_a_cached_teacher_say_the_same(store, replay, width) -> None:
+    plain = replace(STREAM, replay=replay, augment=recipe("none"))
+    cached = take(store, plain)
+    teacher = Recalling(store, [batch.plan.rows for batch in cached])
+    for batch, live in zip(cached, take(store, replace(plain, live=True), teacher=teacher), strict=True):
+        assert torch.equal(live.images, batch.images)
+        assert torch.allclose(live.teacher, batch.teacher, atol=1e-4)
+        expected = render_targets(torch.from_numpy(batch.plan.xy_cells), CELLS, width)
+        assert (live.teacher - expected).abs().amax((-1, -2)).median() < 0.06

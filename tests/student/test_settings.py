@@ -1,0 +1,100 @@
+"""Settings refuse what no run can be made of, and each of them does what it says."""
+
+import pytest
+import torch
+from tests.samples.drawn_store import draw, settings, write_store
+from pydantic import ValidationError
+from tests.samples.short_run import ROWS, run
+
+from cache_tools.store.writer import HeatmapStore
+from student.checkpoint import load_student, read_log
+from student.training.distributed import Place
+from student.heatmaps.decode import dark_decode
+from student.training.learner import Learner, warmup_steps
+from student.batches.loader import TrainLoader
+from student.settings import StudentSettings
+from student.batches.stream import stream_of
+from student.training.train import learn
+
+CPU = Place(torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
+    folder = tmp_path_factory.mktemp("data")
+    return write_store(folder / "a.zarr", folder / "photos", draw(folder / "photos", ROWS))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("augment", "half_body_joints"), 0),
+        (("augment", "scale_range"), [1.5, 0.5]),
+        (("augment", "scale_range"), [0.0, 1.0]),
+        (("train", "max_rows"), 0),
+        (("train", "warmup_epochs"), 200),
+    ],
+)
+def test_a_setting_out_of_bounds_is_an_error_with_its_path(path, value) -> None:
+    with pytest.raises(ValidationError) as refused:
+        StudentSettings.model_validate({"name": "a", path[0]: {path[1]: value}})
+    assert any(set(path) <= set(mistake["loc"]) for mistake in refused.value.errors())
+
+
+def test_the_warm_up_is_what_is_stated_or_a_tenth_at_most() -> None:
+    assert warmup_steps(None, steps=20_000, steps_per_epoch=100) == 500
+    assert warmup_steps(None, steps=300, steps_per_epoch=100) == 30
+    assert warmup_steps(1.5, steps=300, steps_per_epoch=100) == 150
+    assert warmup_steps(0, steps=300, steps_per_epoch=100) == 0
+
+
+def test_a_short_run_with_default_warm_up_rises_and_falls(store, tmp_path) -> None:
+    said: list[str] = []
+    run(store, tmp_path, settings(train__epochs=4, train__warmup_epochs=None, train__log_steps=1), say=said.append)
+    rates = [entry["lr"] for entry in read_log(tmp_path)]
+    assert max(rates) == rates[1] == 2e-3
+    assert rates[-1] < 1e-4
+    assert "12 steps (1 of warm-up)" in said[-1]
+
+
+def test_alpha_goes_to_its_end(store, tmp_path) -> None:
+    run(store, tmp_path, settings(distill__alpha=1.0, distill__alpha_end=0.0, train__log_steps=1))
+    log = read_log(tmp_path)
+    assert "ground_truth" not in log[0]
+    assert "teacher" not in log[-1]
+    for number, entry in enumerate(log):
+        alpha = 1 - number / (len(log) - 1)
+        parts = (1 - alpha) * entry.get("ground_truth", 0) + alpha * entry.get("teacher", 0)
+        assert entry["loss"] == pytest.approx(parts, rel=1e-5)
+
+
+def test_a_compiled_student_leaves_weights_as_any_other(store, tmp_path, monkeypatch) -> None:
+    """Traced as torch.compile traces; what it would compile is run as it is, which needs no C++ compiler."""
+    whole = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model: whole(model, backend="eager"))
+    run(store, tmp_path / "compiled", settings(train__compile=True, train__epochs=1))
+    run(store, tmp_path / "plain", settings(train__epochs=1))
+    losses = [read_log(tmp_path / name)[-1]["loss"] for name in ("compiled", "plain")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    student, _ = load_student(tmp_path / "compiled", "last")
+    assert not any("_orig_mod" in name for name in student.state_dict())
+
+
+@pytest.mark.parametrize("loss", ["adaptive_wing", "mse", "kl"])
+def test_every_loss_learns_a_batch_by_heart(store, tmp_path, loss) -> None:
+    """So well that the heatmaps decode to the joints, `kl` at its default temperature too."""
+    wider = {"channels": [8, 16, 16, 16], "stem_width": 8}
+    student = settings(
+        distill__loss=loss, augment="none", train__lr=1e-2, train__ema_decay=None, model__backbone_options=wider
+    )
+    with TrainLoader([store], stream_of([student])) as loader:
+        (batch,) = loader.batches(0, 1)
+    learner = Learner(student, tmp_path, 120, 120, CPU)
+    for _ in range(120):
+        learn(learner, batch)
+    with torch.no_grad():
+        found, score = dark_decode(learner.model(batch.images))
+    seen = batch.target_weight > 0
+    distance = (found - dark_decode(batch.targets)[0]).norm(dim=-1)[seen]
+    assert (distance < 1).float().mean() > 0.9
+    assert score[seen].median() > 0.4

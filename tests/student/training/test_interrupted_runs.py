@@ -1,0 +1,134 @@
+"""Runs that are stopped, killed or damaged go on, and come out as if nothing had been."""
+
+import random
+import signal
+import subprocess
+import time
+from typing import Any
+
+import pytest
+import torch
+from tests.samples.drawn_store import settings
+from tests.samples.short_run import ONE_THREAD, STEPS, equal, run, train_command
+
+from student.checkpoint import read_log
+from student.settings import StudentSettings
+from student.training.stop_signals import StopSignals
+from student.training.train import train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def stop_when(condition) -> Any:
+    """An `evaluate` that asks the run to stop: asked at every step, it is a place to send a signal from."""
+
+    def evaluate(model: torch.nn.Module, of: StudentSettings) -> dict[str, float]:
+        if condition():
+            signal.raise_signal(signal.SIGTERM)
+        return {}
+
+    return evaluate
+
+
+def test_two_epochs_and_two_more_are_four(store, undisturbed, tmp_path) -> None:
+    times = iter([False, True, False, False])
+    half = settings(train__evaluate_epochs=1)
+    with pytest.raises(SystemExit) as stopped:
+        run(store, tmp_path, half, evaluate=stop_when(lambda: next(times)))
+    assert stopped.value.code == 143
+    assert torch.load(tmp_path / "resume.pt", weights_only=True)["step"] == STEPS // 2
+    run(store, tmp_path, half)
+    assert equal(tmp_path, undisturbed)
+
+
+def test_a_run_stopped_at_ten_random_steps_ends_as_if_nothing_had_been(store, undisturbed, tmp_path) -> None:
+    chance = random.Random(0)
+    restless = settings(train__evaluate_epochs=1 / 100)
+    stops = 0
+    for _ in range(10):
+        try:
+            run(store, tmp_path, restless, evaluate=stop_when(lambda: chance.random() < 0.8))
+        except SystemExit:
+            stops += 1
+    run(store, tmp_path, restless)
+    assert stops >= 8
+    assert equal(tmp_path, undisturbed)
+    steps = [entry["step"] for entry in read_log(tmp_path) if "loss" in entry]
+    assert steps == [4, 8, 12]
+    losses = [[e["loss"] for e in read_log(folder) if "loss" in e] for folder in (tmp_path, undisturbed)]
+    assert losses[0] == losses[1]
+
+
+def test_killed_without_warning_it_goes_on_from_its_last_save(store, undisturbed, tmp_path) -> None:
+    command = train_command(store, tmp_path, settings(train__checkpoint_minutes=1e-9))
+    process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "resume.pt").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+    step = torch.load(tmp_path / "run" / "resume.pt", weights_only=True)["step"]
+    assert 1 <= step < STEPS
+    done = subprocess.run(command, env=ONE_THREAD, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert f"step {step} of {STEPS}" in done.stdout
+    assert equal(tmp_path / "run", undisturbed)
+
+
+def test_students_that_were_saved_at_different_steps_meet_again(store, tmp_path) -> None:
+    pair = [settings("a", train__evaluate_epochs=1), settings("b", train__lr=1e-3, train__evaluate_epochs=1)]
+    for students, stop_at in ((pair, [False, True]), (pair[1:], [True])):  # both to epoch 1, then b alone to epoch 2
+        times = iter(stop_at)
+        with pytest.raises(SystemExit):
+            train(
+                [store], students, [tmp_path / s.name for s in students], device="cpu", say=lambda line: None,
+                evaluate=stop_when(lambda times=times: next(times)),
+            )  # fmt: skip
+    steps = [torch.load(tmp_path / name / "resume.pt", weights_only=True)["step"] for name in ("a", "b")]
+    assert steps == [3, 6]
+    run(store, tmp_path, *pair)
+    run(store, tmp_path / "alone", *pair)
+    for student in pair:
+        assert equal(tmp_path / student.name, tmp_path / "alone" / student.name)
+
+
+def test_two_sigterms_save_and_a_requeued_run_goes_on(store, undisturbed, tmp_path) -> None:
+    command = train_command(store, tmp_path, settings())
+    process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    while not (tmp_path / "run" / "run.json").exists() and process.poll() is None:
+        time.sleep(0.005)
+    process.terminate()
+    time.sleep(0.05)
+    process.terminate()
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 143, said
+    assert "the same command goes on from there" in said
+    assert torch.load(tmp_path / "run" / "resume.pt", weights_only=True)["step"] < STEPS
+    run(store, tmp_path / "run", resume=True)
+    assert equal(tmp_path / "run", undisturbed)
+
+
+def test_only_a_second_ctrl_c_interrupts() -> None:
+    with StopSignals() as stop:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGTERM)
+        assert stop.asked == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_damaged_save_gives_way_to_overwrite_alone(store, undisturbed, tmp_path) -> None:
+    with pytest.raises(SystemExit):
+        run(store, tmp_path, settings(train__evaluate_epochs=1), evaluate=stop_when(lambda: True))
+    (tmp_path / "resume.pt").write_bytes((tmp_path / "resume.pt").read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"resume.pt is damaged .*--overwrite"):
+        run(store, tmp_path)
+    run(store, tmp_path, overwrite=True)
+    assert equal(tmp_path, undisturbed)
+
+
+def test_resume_where_there_is_nothing_to_resume_says_so(store, tmp_path) -> None:
+    with pytest.raises(FileNotFoundError, match="nothing to resume in"):
+        run(store, tmp_path / "new", resume=True)
+    assert not (tmp_path / "new").exists()

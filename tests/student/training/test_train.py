@@ -1,0 +1,135 @@
+"""Runs that learn, stop, go on, and come out the same; several students from one stream."""
+
+import pytest
+import torch
+from tests.samples.drawn_store import SeeingTeacher, settings
+from tests.samples.short_run import equal, run, weights
+
+from pipeline.costs.loader import time_loader
+from student.checkpoint import load_student, read_log, read_record
+from student.settings import StudentSettings
+from student.training.train import train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_a_student_learns_what_it_is_shown(store, tmp_path) -> None:
+    (record,) = run(store, tmp_path, settings(train__epochs=30, train__lr=5e-3, augment="none"))
+    log = read_log(tmp_path)
+    assert log[-1]["loss"] < 0.6 * log[0]["loss"]
+    assert record["finished"]
+    assert record["steps"] == 90
+    assert log[-1]["lr"] < 0.001 * 5e-3
+
+
+def test_a_run_folder_says_what_was_trained_and_gives_the_student_back(undisturbed, store) -> None:
+    record = read_record(undisturbed)
+    assert record["teachers"][0]["name"] == "exact x 1"
+    assert record["teachers"][0]["licence"] == "CC0-1.0"
+    assert record["data"]["stores"] == [store.spec.digest]
+    assert record["settings"]["augment"]["rotate_sd"] == 22.0  # the recipe's numbers, not its name
+    assert {"kdcache", "torch", "timm"} <= record["versions"].keys()
+    assert [entry["step"] for entry in read_log(undisturbed)] == [4, 8, 12]
+    assert not (undisturbed / "resume.pt").exists()
+    assert list((undisturbed / "tensorboard").iterdir())
+    student, loaded = load_student(undisturbed)
+    assert loaded.model.input_size == (64, 64)
+    assert not student.training
+    assert student(torch.zeros(1, 3, 64, 64)).shape == (1, 17, 16, 16)
+
+
+def test_students_of_one_stream_are_what_each_is_alone(store, undisturbed, tmp_path) -> None:
+    wide = settings("wide", model__head_channels=24, train__lr=1e-3)
+    control = settings("control", distill__mode="none", train__ema_decay=None)
+    run(store, tmp_path / "together", settings("a"), wide, control)
+    run(store, tmp_path / "wide", wide)
+    run(store, tmp_path / "control", control)
+    assert equal(tmp_path / "together" / "a", undisturbed)
+    assert equal(tmp_path / "together" / "wide", tmp_path / "wide")
+    assert equal(tmp_path / "together" / "control", tmp_path / "control")
+    curves = [[e["loss"] for e in read_log(folder)] for folder in (tmp_path / "together" / "a", undisturbed)]
+    assert curves[0] == pytest.approx(curves[1], abs=1e-6)
+
+
+def test_a_student_that_joins_later_trains_alone(store, tmp_path) -> None:
+    run(store, tmp_path, settings("a"), settings("b", train__lr=1e-3))
+    before = (tmp_path / "a" / "last.safetensors").stat().st_mtime_ns
+    third = settings("c", train__lr=3e-3)
+    train(
+        [store], [settings("a"), third], [tmp_path / "a", tmp_path / "c"], device="cpu", say=lambda line: None
+    )  # fmt: skip
+    assert (tmp_path / "a" / "last.safetensors").stat().st_mtime_ns == before
+    assert read_record(tmp_path / "c")["finished"]
+
+
+def test_a_finished_run_is_left_alone_and_another_is_refused(store, undisturbed) -> None:
+    before = {p: p.stat().st_mtime_ns for p in undisturbed.iterdir()}
+    said: list[str] = []
+    train([store], [settings()], [undisturbed], device="cpu", say=said.append)
+    assert "nothing to do" in said[0]
+    run(store, undisturbed, settings(train__workers=3, train__log_steps=1))  # of speed alone
+    with pytest.raises(ValueError, match=r"train.lr: found 0.002, asked for 0.004(.|\n)*--overwrite"):
+        run(store, undisturbed, settings(train__lr=4e-3))
+    assert {p: p.stat().st_mtime_ns for p in undisturbed.iterdir()} == before
+
+
+def test_overwrite_replaces_another_run_and_no_other_folder(store, tmp_path) -> None:
+    run(store, tmp_path / "run", settings(train__epochs=1))
+    run(store, tmp_path / "run", settings(train__epochs=2), overwrite=True)
+    assert read_record(tmp_path / "run")["steps"] == 6
+    assert [e["step"] for e in read_log(tmp_path / "run")] == [4, 6]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="not empty"):
+        run(store, tmp_path / "other", overwrite=True)
+
+
+def test_the_best_weights_are_those_with_the_highest_ap(store, tmp_path) -> None:
+    seen, scores = [], iter([0.2, 0.5, 0.1, None])
+
+    def evaluate(model: torch.nn.Module, of: StudentSettings) -> dict[str, float | None]:
+        assert not model.training
+        seen.append({name: value.clone() for name, value in model.state_dict().items()})
+        return {"AP": next(scores)}
+
+    (record,) = run(store, tmp_path, settings(train__evaluate_epochs=1), evaluate=evaluate)
+    best = weights(tmp_path, "best")
+    assert all(torch.equal(best[name], value) for name, value in seen[1].items())
+    assert record["best"] == {"step": 6, "AP": 0.5}
+
+
+def test_live_teacher_and_teacher_alone(store, tmp_path) -> None:
+    live = settings(distill__mode="live", distill__alpha=1.0, train__epochs=12, augment="none")
+    run(store, tmp_path / "live", live, teacher=SeeingTeacher("udp", (64, 64), (16, 16)))
+    log = read_log(tmp_path / "live")
+    assert "ground_truth" not in log[0]
+    assert log[-1]["teacher"] < log[0]["teacher"]
+    with pytest.raises(ValueError, match="--teacher"):
+        run(store, tmp_path / "none", live)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_run(store, tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"lower train\.lr"):
+        run(
+            store,
+            tmp_path,
+            settings(train__lr=1e30, train__clip_grad=None, train__warmup_epochs=0, train__ema_decay=None),
+        )
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_learns_in_bfloat16_from_views_cut_there(store, tmp_path) -> None:
+    longer = settings(train__epochs=30, train__lr=5e-3, augment="none")
+    train([store], [longer], [tmp_path], device="cuda", say=lambda line: None)
+    log = read_log(tmp_path)
+    assert log[-1]["loss"] < 0.6 * log[0]["loss"]
+
+
+def test_what_limits_training_is_measured(store) -> None:
+    times = time_loader(store, settings(), device="cpu", steps=4)
+    assert times["loader_seconds"] > 0
+    assert times["step_seconds"] > 0
+    assert times["limit"] in ("loader", "step")
+    assert times["instances_per_second"] == pytest.approx(8 / times["both_seconds"])
