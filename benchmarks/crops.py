@@ -18,8 +18,8 @@ from cache_tools.crops import CropPolicy, read_crop, store_crop
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
 from cache_tools.instances import from_coco
-from pipeline.persons.boxes import annotated
 from pipeline.evaluation.evaluate import judge
+from pipeline.persons.boxes import annotated
 from pipeline.teachers import load_teacher
 from student.batches.augment import RECIPES, sample_views
 from student.predict import keypoints

@@ -33,13 +33,13 @@ from cache_tools.instances import Instances, from_coco
 from cache_tools.store.spec import CropsSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from student.batches.augment import recipe, sample_views
-from student.heatmaps.decode import decode_codes, render_targets
 from student.batches.loader import TrainLoader
 from student.batches.photos import Photos
-from student.normalise import IMAGENET_MEAN, IMAGENET_STD, normalise
 from student.batches.plan import Plan, plan_batch
-from student.heatmaps.replay import replay
 from student.batches.stream import StreamSettings
+from student.heatmaps.decode import decode_codes, render_targets
+from student.heatmaps.replay import replay
+from student.normalise import IMAGENET_MEAN, IMAGENET_STD, normalise
 
 INPUT, CELLS, SIGMA = (256, 192), (64, 48), 2.0
 REAL = Path(os.environ.get("KDCACHE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "coco"

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from cache_tools.store.writer import HeatmapStore
 from pipeline.teachers.torch_network import run_network
 from pipeline.teachers.vitpose import fold, plus_network
+from student.batches.loader import TrainLoader
+from student.batches.stream import stream_of
+from student.settings import StudentSettings
 from student.training.distributed import Place
 from student.training.learner import Learner
-from student.batches.loader import TrainLoader
-from student.settings import StudentSettings
-from student.batches.stream import stream_of
 from student.training.train import learn
 
 ARMS = ("none", "cached", "live")

@@ -51,8 +51,13 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="kdcache")
-def kdcache() -> None:
+@click.option("-v", "--verbose", count=True, help="Show details as well.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only warnings, errors and the command's result.")
+def kdcache(verbose: int, quiet: bool) -> None:
     """Run an expensive pose teacher once, cache its heatmaps, train any number of small students from the cache."""
+    from pipeline.messages import show_messages
+
+    show_messages(-1 if quiet else verbose)
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from student.batches.augment import recipe
-from student.settings import Name, Settings, StudentSettings
 from student.batches.stream import stream_of
+from student.settings import Name, Settings, StudentSettings
 
 
 class SplitConfig(Settings):

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cache_tools.prefetch import in_order
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut, read_image
+from cache_tools.prefetch import in_order
 from cache_tools.progress import progress_bar
 from student.heatmaps.decode import dark_decode, mirror_maps
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.codec.profiles import Codec, Codes, Maps
 from cache_tools.codec.error import error_of_row
+from cache_tools.codec.profiles import Codec, Codes, Maps
 
 BLOCK = 8  # rows encoded at once: their float32 maps, 1.7 MB, stay in the CPU's cache from one step to the next
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.store.crop_files import pack_crops
 from cache_tools.instances import Instances
+from cache_tools.store.crop_files import pack_crops
 from cache_tools.store.spec import AnnotationsSpec, CacheMismatch, StoreSpec
 from cache_tools.store.writer import HeatmapStore, Url
 

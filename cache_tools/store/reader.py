@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cache_tools import geometry
-from cache_tools.store import ledger
-from cache_tools.codec.profiles import Codec, Codes, Maps
-from cache_tools.store.crop_files import CropShards
 from cache_tools.codec.encode_rows import Batches
+from cache_tools.codec.profiles import Codec, Codes, Maps
+from cache_tools.store import ledger
+from cache_tools.store.crop_files import CropShards
 from cache_tools.store.layout import ROOT, read_instances, read_root
 from cache_tools.store.objects import REPAIR, Objects, fingerprint
 from cache_tools.store.shard_rows import ShardedRows
-from cache_tools.store.spec import StoreSpec
 from cache_tools.store.shard_tables import ShardTables
+from cache_tools.store.spec import StoreSpec
 
 Url = str | os.PathLike[str]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.store import ledger
 from cache_tools.instances import Instances
+from cache_tools.store import ledger
 from cache_tools.store.layout import ROOT, array_object, packed_object, read_root
 from cache_tools.store.objects import REPAIR, Objects, fingerprint
 from cache_tools.store.shard_rows import ShardedRows

@@ -17,11 +17,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cache_tools.store import ledger
-from cache_tools.store.crop_files import pack_crops
 from cache_tools.codec.encode_rows import Batches, encode_rows
 from cache_tools.codec.error import measured_rows
 from cache_tools.instances import Instances
+from cache_tools.store import ledger
+from cache_tools.store.crop_files import pack_crops
 from cache_tools.store.layout import ROOT, shard_objects, skeleton
 from cache_tools.store.objects import PARTIAL, Objects, fingerprint
 from cache_tools.store.reader import StoreReader, Url, Views

@@ -22,13 +22,13 @@ from tqdm import tqdm
 
 from cache_tools.crops import CropPolicy
 from cache_tools.instances import Instances, from_coco
+from cache_tools.progress import progress_bar
 from cache_tools.store.layout import ROOT
 from cache_tools.store.ledger import RECEIPT
 from cache_tools.store.objects import Objects
-from cache_tools.progress import progress_bar
 from cache_tools.store.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
-from cache_tools.store.writer import HeatmapStore
 from cache_tools.store.verify import verify
+from cache_tools.store.writer import HeatmapStore
 from pipeline.building.shard_maker import ShardMaker
 from pipeline.teachers import Teacher, digest_of, load_teacher
 

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.prefetch import in_order, usable_cpus
 from cache_tools.crops import CropPolicy, store_crop
 from cache_tools.geometry import Matrix
 from cache_tools.images import Image, cut, four_channels, read_image
 from cache_tools.instances import Instances
+from cache_tools.prefetch import in_order, usable_cpus
 from cache_tools.store.writer import HeatmapStore, Views
 from pipeline.teachers import Crops, Maps, Teacher
 from student.batches.augment import RECIPES, sample_views

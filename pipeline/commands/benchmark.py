@@ -74,8 +74,8 @@ def command(
 def limits(store: str, run: Path, images: Path | None, teacher: str | None, device: str, out: Path | None) -> str:
     """Seconds a step of the loader alone, of the step alone and of both, in a line; written to `out` as well."""
     from cache_tools.store.writer import HeatmapStore
-    from pipeline.evaluation.evaluate import write_json
     from pipeline.costs.loader import time_loader
+    from pipeline.evaluation.evaluate import write_json
     from pipeline.teachers import load_teacher
     from student.checkpoint import read_record
     from student.settings import StudentSettings

@@ -78,8 +78,8 @@ def command(
 
 
 def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) -> None:
-    from pipeline.hka.overlay import write_overlays
     from pipeline.hka.joints import joints_in_photos
+    from pipeline.hka.overlay import write_overlays
     from pipeline.hka.quality import Limits
     from pipeline.hka.table import as_text, leg_rows, read_calibration, write_rows
     from pipeline.persons.photo_boxes import find_photos

@@ -42,8 +42,8 @@ def command(
     """
     from pipeline.evaluation.evaluate import write_json
     from pipeline.evaluation.oks import coco_results
-    from pipeline.report.overlay import write_overlays
     from pipeline.persons.photo_boxes import find_photos
+    from pipeline.report.overlay import write_overlays
     from pipeline.teachers import load_teacher
     from student.predict import predict
 

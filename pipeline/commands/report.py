@@ -84,8 +84,8 @@ def heatmaps(
     out: Path,
 ) -> None:
     """Figure 3: photo | ground truth | teachers | students."""
-    from pipeline.report.panels import heatmap_panel, network_column, store_column, write_figure
     from pipeline.persons.subjects import from_annotations
+    from pipeline.report.panels import heatmap_panel, network_column, store_column, write_figure
     from pipeline.teachers import load_teacher
 
     if not (teacher or store or run):
@@ -130,9 +130,9 @@ def predictions(
     out: Path,
 ) -> None:
     """Figure 4: poses drawn on photos."""
+    from pipeline.persons.subjects import whole_groups
     from pipeline.report.overlay import write_picture
     from pipeline.report.panels import predictions as draw
-    from pipeline.persons.subjects import whole_groups
     from pipeline.teachers import load_teacher
 
     if (run is None) == (teacher is None):

@@ -33,10 +33,10 @@ def zoo_row(backbone: str, head: str, input_size: tuple[int, int]) -> dict[str, 
     """Costs of one student, and the paper's where this is a student of the paper: its head and its input size."""
     import torch
 
-    from student.models.flops import count_costs
-    from student.models.student import create_student, untrained_settings
-    from student.models.paper import paper_row
     from student.models.backbones import resolve
+    from student.models.flops import count_costs
+    from student.models.paper import paper_row
+    from student.models.student import create_student, untrained_settings
 
     with torch.device("meta"):
         costs = count_costs(create_student(untrained_settings(backbone, head, input_size)), input_size)

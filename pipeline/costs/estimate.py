@@ -11,13 +11,13 @@ from functools import cache
 from typing import Literal
 
 from cache_tools.instances import from_coco
-from pipeline.persons.boxes import detected
 from pipeline.config import Config, TeacherConfig
+from pipeline.persons.boxes import detected
 from pipeline.teachers import VITPOSE_HUB, VITPOSE_NOT_ON_HUB, unknown_teacher
+from student.models.backbones import resolve
 from student.models.flops import count_costs
 from student.models.student import create_student
 from student.settings import ModelSettings
-from student.models.backbones import resolve
 
 STEP_PASSES = 3  # forward passes that a training step costs
 ROWS_OF = {"person_keypoints_train2017.json": 149_813, "person_keypoints_val2017.json": 6_352}  # published persons

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from cache_tools.store.writer import HeatmapStore
-from student.training.distributed import Place
-from student.training.learner import Learner
 from student.batches.live_maps import LiveTeacher
 from student.batches.loader import TrainLoader
+from student.batches.stream import stream_of
 from student.predict import torch_device
 from student.settings import StudentSettings
-from student.batches.stream import stream_of
+from student.training.distributed import Place
+from student.training.learner import Learner
 from student.training.train import learn
 
 WARM_UP = 3  # steps that are not timed

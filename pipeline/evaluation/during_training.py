@@ -9,9 +9,9 @@ from pipeline.teachers import Crops, Maps
 from pipeline.teachers.torch_network import dtype_on, run_network
 
 if TYPE_CHECKING:
-    from student.training.learner import Evaluate
     from student.models.student import PoseStudent
     from student.settings import StudentSettings
+    from student.training.learner import Evaluate
 
 
 class ModelInHand:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from cache_tools.coco import JOINTS, KEYPOINTS
 from cache_tools.geometry import compose
 from cache_tools.instances import Instances, from_coco, read_annotations
-from pipeline.persons.boxes import Boxes, annotated, detected
 from pipeline.evaluation.oks import JOINT_THRESHOLD, NMS_THRESHOLD, coco_results, joint_similarity, similarity
+from pipeline.persons.boxes import Boxes, annotated, detected
 from student.predict import keypoints, predict, torch_device
 
 if TYPE_CHECKING:

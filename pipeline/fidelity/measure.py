@@ -22,8 +22,8 @@ from pipeline.evaluation.oks import similarity
 from pipeline.teachers import Teacher
 from student.batches.augment import Views, sample_views
 from student.heatmaps.decode import DeviceCodec, decode_codes, target_weight
-from student.predict import keypoints, read_crops, torch_device
 from student.heatmaps.replay import Mode, replay
+from student.predict import keypoints, read_crops, torch_device
 from student.settings import AugmentSettings
 
 # ViTPose's zoom and rotation alone: a mirror or a shift changes nothing in how wide a peak is.

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from cache_tools.images import Image
 from cache_tools.instances import Instances, from_coco
-from pipeline.hka.angles import LEG_JOINTS, MIN_SCORE, measure
 from pipeline.hka.agreement import Calibration, Comparison, calibrate
+from pipeline.hka.angles import LEG_JOINTS, MIN_SCORE, measure
 from pipeline.hka.joints import Joints, joints_in_images, joints_in_photos
 from pipeline.hka.quality import flags
 from pipeline.persons.photo_boxes import PhotoBoxes

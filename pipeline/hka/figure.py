@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.hka.angles import NOTICE, difference
 from pipeline.hka.agreement import ACCEPTED, Comparison, agreement
+from pipeline.hka.angles import NOTICE, difference
 from pipeline.hka.evaluate import EXACT, Result
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from cache_tools.images import Image, read_image
 from pipeline.hka.angles import LEG_JOINTS, NOTICE, SIDES
 from pipeline.hka.joints import Joints
 from pipeline.hka.table import LegRow, in_words
-from pipeline.report.overlay import LEFT, RIGHT, unique_names, write_picture
 from pipeline.persons.photo_boxes import PhotoBoxes
+from pipeline.report.overlay import LEFT, RIGHT, unique_names, write_picture
 
 SHORTEST_SIDE = 640  # pixels that a picture has at least, so that its writing can be read
 GOOD, DOUBTFUL = (255, 255, 255), (255, 200, 60)  # RGB of the writing

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.hka.angles import NOTICE
 from pipeline.hka.agreement import Agreement, Calibration, Comparison, agreement
+from pipeline.hka.angles import NOTICE
 from pipeline.hka.evaluate import Result
 from pipeline.report.table import aligned
 

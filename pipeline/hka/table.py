@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluation.evaluate import write_json, write_text
-from pipeline.hka.angles import NOTICE, SIDES, measure, signed
 from pipeline.hka.agreement import Calibration
+from pipeline.hka.angles import NOTICE, SIDES, measure, signed
 from pipeline.hka.joints import Joints
 from pipeline.hka.quality import Limits, flags
 from pipeline.persons.photo_boxes import PhotoBoxes

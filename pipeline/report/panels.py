@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image, invert
 from cache_tools.images import Image, read_image
 from pipeline.evaluation.oks import similarity
-from pipeline.report.overlay import draw_pose
 from pipeline.persons.subjects import Subjects
+from pipeline.report.overlay import draw_pose
 from student.heatmaps.decode import render_targets
 from student.predict import Predictor, heatmaps, keypoints, predict, read_crops
 

@@ -12,10 +12,10 @@ from cache_tools.codec.profiles import Codes
 from cache_tools.geometry import Matrix, compose, invert
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
-from student.heatmaps.decode import DeviceCodec, decode_codes
 from student.batches.plan import Plan, between_cells, stored_view
-from student.heatmaps.replay import replay
 from student.batches.stream import StreamSettings
+from student.heatmaps.decode import DeviceCodec, decode_codes
+from student.heatmaps.replay import replay
 
 
 def same_rows(stores: Sequence[HeatmapStore]) -> None:

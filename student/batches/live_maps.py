@@ -9,9 +9,9 @@ from torch import Tensor
 
 from cache_tools.geometry import Matrix, cell_to_crop, compose, invert
 from student.batches.plan import Plan, between_cells
-from student.predict import Predictor
-from student.heatmaps.replay import replay
 from student.batches.stream import StreamSettings
+from student.heatmaps.replay import replay
+from student.predict import Predictor
 
 
 class LiveTeacher(Predictor, Protocol):

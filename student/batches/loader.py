@@ -26,15 +26,15 @@ from torch import Tensor
 from cache_tools.geometry import Matrix, cell_to_crop
 from cache_tools.store.writer import HeatmapStore
 from student.batches.cached_maps import CachedMaps, fits_memory, same_rows
-from student.training.distributed import Place
-from student.heatmaps.decode import render_targets, target_weight
 from student.batches.live_maps import LiveMaps, LiveTeacher
 from student.batches.photos import Photos
-from student.normalise import normalise
 from student.batches.plan import Plan, plan_batch
 from student.batches.sampler import Sampler
 from student.batches.stream import StreamSettings
 from student.batches.warp import warp_image
+from student.heatmaps.decode import render_targets, target_weight
+from student.normalise import normalise
+from student.training.distributed import Place
 
 AHEAD = 2  # batches ready or on their way to the device, beside the one in each thread's hands
 

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from student.heatmaps.decode import find_peaks, joint_mirror
 from student.batches.warp import sampling_grid
+from student.heatmaps.decode import find_peaks, joint_mirror
 
 Mode = Literal["peaks", "warp"]
 WINDOW_SIGMAS = 4.0  # half the side of a window

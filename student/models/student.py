@@ -3,9 +3,9 @@
 from torch import Tensor, nn
 
 from cache_tools.coco import JOINTS
+from student.models.backbones import Backbone, create_backbone
 from student.models.heads import LateralHead, SubPixelHead
 from student.settings import ModelSettings
-from student.models.backbones import Backbone, create_backbone
 
 
 class PoseStudent(nn.Module):

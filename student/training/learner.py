@@ -12,9 +12,9 @@ from timm.utils import ModelEmaV3
 from torch import Tensor
 
 from student import checkpoint
-from student.training.distributed import Place, network_of
 from student.models.student import PoseStudent, create_student
 from student.settings import StudentSettings
+from student.training.distributed import Place, network_of
 
 WARMUP_START = 0.01  # of the learning rate, at the first step
 WARMUP_EPOCHS = 5.0  # where none are stated

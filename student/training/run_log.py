@@ -10,9 +10,9 @@ import yaml
 
 from cache_tools.store.writer import HeatmapStore
 from student import checkpoint
+from student.batches.live_maps import LiveTeacher
 from student.training.distributed import Place
 from student.training.learner import Learner
-from student.batches.live_maps import LiveTeacher
 
 
 def data_of(stores: Sequence[HeatmapStore], teacher: LiveTeacher | None, photos: bool, place: Place) -> dict[str, Any]:

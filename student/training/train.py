@@ -22,16 +22,16 @@ from torch.nn.utils import clip_grad_norm_
 from cache_tools.progress import progress_bar
 from cache_tools.store.writer import HeatmapStore
 from student import checkpoint
+from student.batches.crop_coverage import beyond_crops
+from student.batches.live_maps import LiveTeacher
+from student.batches.loader import Batch, TrainLoader
+from student.batches.stream import stream_of
+from student.settings import StudentSettings
 from student.training import run_log as journal
 from student.training.distributed import any_process, join, mean_labelled_joints, wait_for_all
 from student.training.learner import Evaluate, Learner
-from student.batches.live_maps import LiveTeacher
-from student.batches.loader import Batch, TrainLoader
 from student.training.losses import distillation_loss
-from student.batches.crop_coverage import beyond_crops
-from student.settings import StudentSettings
 from student.training.stop_signals import StopSignals
-from student.batches.stream import stream_of
 
 
 def train(

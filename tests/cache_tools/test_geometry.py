@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tests.samples.small_store import persons, spec_of
 
 from cache_tools.coco import MIRROR, UPPER_BODY
 from cache_tools.crops import CropPolicy, regions
@@ -17,6 +16,7 @@ from cache_tools.store.spec import CropsSpec
 from student.batches.augment import RECIPES, sample_views
 from student.batches.crop_coverage import beyond_crops
 from student.settings import AugmentSettings
+from tests.samples.small_store import persons, spec_of
 
 SIZES = st.sampled_from([((256, 192), (64, 48)), ((128, 96), (32, 24)), ((384, 288), (96, 72)), ((64, 64), (16, 16))])
 BOXES = st.tuples(*(st.floats(low, high) for low, high in ((-50, 600), (-50, 400), (2, 600), (2, 500)))).map(np.array)

@@ -10,9 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from tests.samples.small_build import BENCHMARKS
 
 from cache_tools.instances import clip_box, from_coco
+from tests.samples.small_build import BENCHMARKS
 
 KEYPOINTS = [20, 20, 2] * 17
 Spoil = Callable[[dict[str, Any]], object]

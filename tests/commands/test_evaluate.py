@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from tests.samples.small_build import arguments, small_job
 
 from pipeline.cli import kdcache
 from pipeline.evaluation.evaluate import ground_truth
+from tests.samples.small_build import arguments, small_job
 
 
 def run(*words: object) -> Result:

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from cache_tools.images import read_image
 from pipeline.commands.hka import command
-from pipeline.hka.angles import NOTICE
 from pipeline.hka.agreement import Calibration
+from pipeline.hka.angles import NOTICE
 from pipeline.hka.table import extrapolated
 from pipeline.persons.photo_boxes import boxes_from_file, find_photos, whole_photos
 

@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from cache_tools.images import read_image
-from pipeline.report import panels
 from pipeline.cli import kdcache
 from pipeline.commands.export import rendered_crops
-from pipeline.report.overlay import write_picture
 from pipeline.persons.photo_boxes import find_photos, whole_photos
 from pipeline.persons.subjects import from_photos
+from pipeline.report import panels
+from pipeline.report.overlay import write_picture
 from pipeline.teachers import load_teacher
 
 

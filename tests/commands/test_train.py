@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.samples.drawn_store import SeeingTeacher, settings, write_store
-from tests.samples.small_build import BENCHMARKS, write_photos
 
 from cache_tools.store.writer import HeatmapStore
 from pipeline.commands.train import command as train_command
 from student.checkpoint import read_log, read_record, resolved, write_record
+from tests.samples.drawn_store import SeeingTeacher, settings, write_store
+from tests.samples.small_build import BENCHMARKS, write_photos
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -16,8 +16,8 @@ from cache_tools.store.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore, Views
 from student.batches.augment import recipe, sample_views
 from student.batches.loader import Batch, TrainLoader
-from student.settings import StudentSettings
 from student.batches.stream import StreamSettings
+from student.settings import StudentSettings
 
 INPUT, CELLS = (128, 96), (32, 24)
 COLOURS = np.array([[round(255 * c) for c in colorsys.hsv_to_rgb(j / 17, 1, 1)] for j in range(17)])  # RGB

@@ -7,11 +7,11 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from tests.samples.drawn_store import settings
 
 from cache_tools.store.writer import HeatmapStore
 from student.settings import StudentSettings
 from student.training.train import train
+from tests.samples.drawn_store import settings
 
 ROWS = 24
 STEPS = 12  # four epochs of 24 rows in batches of 8

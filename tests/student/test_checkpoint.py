@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from tests.samples.small_run import SMALL, write_run
 
 from student import checkpoint
 from student.settings import StudentSettings
+from tests.samples.small_run import SMALL, write_run
 
 
 @pytest.fixture

@@ -2,19 +2,19 @@
 
 import pytest
 import torch
-from tests.samples.drawn_store import draw, settings, write_store
 from pydantic import ValidationError
-from tests.samples.short_run import ROWS, run
 
 from cache_tools.store.writer import HeatmapStore
-from student.checkpoint import load_student, read_log
-from student.training.distributed import Place
-from student.heatmaps.decode import dark_decode
-from student.training.learner import Learner, warmup_steps
 from student.batches.loader import TrainLoader
-from student.settings import StudentSettings
 from student.batches.stream import stream_of
+from student.checkpoint import load_student, read_log
+from student.heatmaps.decode import dark_decode
+from student.settings import StudentSettings
+from student.training.distributed import Place
+from student.training.learner import Learner, warmup_steps
 from student.training.train import learn
+from tests.samples.drawn_store import draw, settings, write_store
+from tests.samples.short_run import ROWS, run
 
 CPU = Place(torch.device("cpu"))
 

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.interpolate import BSpline
-from tests.samples.small_store import peaks, persons
 
-from cache_tools.codec.profiles import PROFILES, Codec, _quintic, get_codec
 from cache_tools.codec.error import error_of_row, measure, measured_rows, peak_xy
+from cache_tools.codec.profiles import PROFILES, Codec, _quintic, get_codec
+from tests.samples.small_store import peaks, persons
 
 BOUND = {"compact": 0.09, "compact6": 0.1, "exact8": 0.0101, "float16": 0.0005}  # largest error on peaks of sigma 2
 sizes = st.tuples(st.integers(8, 70), st.integers(8, 70))

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.samples.small_store import built, persons, spec_of, write
 
-from cache_tools.store import layout
 from cache_tools.codec.profiles import PROFILES, Codec
+from cache_tools.store import layout
 from cache_tools.store.spec import StoreSpec
-from cache_tools.store.writer import HeatmapStore
 from cache_tools.store.verify import verify
+from cache_tools.store.writer import HeatmapStore
+from tests.samples.small_store import built, persons, spec_of, write
 
 ROWS = 20
 

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.samples.small_store import built, files_of, persons, spec_of, write
 
 from cache_tools.store.writer import HeatmapStore
+from tests.samples.small_store import built, files_of, persons, spec_of, write
 
 ROWS = 40  # two full shards and half a one
 
@@ -54,7 +54,8 @@ def test_several_processes_write_one_store(undisturbed: Path, tmp_path: Path) ->
 
 def start(code: str, folder: Path) -> subprocess.Popen[str]:
     """Python running `code` with this file as `t`; returns when its imports are done."""
-    prelude = "import sys; sys.path.insert(0, sys.argv[1]); folder = sys.argv[2]; import tests.cache_tools.store.test_interrupted_writes as t"
+    prelude = "import sys; sys.path.insert(0, sys.argv[1]); folder = sys.argv[2]"
+    prelude += "; import tests.cache_tools.store.test_interrupted_writes as t"
     prelude += "; print('ready', flush=True)"
     command = [sys.executable, "-c", f"{prelude}\n{code}", str(Path(__file__).parents[3]), str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

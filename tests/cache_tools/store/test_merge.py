@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.samples.small_store import built, files_of, persons, write
 
 from cache_tools.store.merge import merge
 from cache_tools.store.spec import CacheMismatch, FrameSpec
-from cache_tools.store.writer import HeatmapStore
 from cache_tools.store.verify import verify
+from cache_tools.store.writer import HeatmapStore
 from pipeline.commands.merge import command
+from tests.samples.small_store import built, files_of, persons, write
 
 ROWS = 22
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from tests.samples.small_store import persons, spec_of
 
 from cache_tools.store.spec import CacheMismatch, CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
+from tests.samples.small_store import persons, spec_of
 
 
 def test_a_spec_survives_json() -> None:

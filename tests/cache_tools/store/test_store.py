@@ -11,12 +11,12 @@ import pytest
 import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.samples.small_store import SHARD_ROWS, built, files_of, jpegs, peaks, persons, spec_of, write
 
 from cache_tools import geometry
 from cache_tools.codec.profiles import PROFILES
 from cache_tools.store.spec import CacheMismatch, FrameSpec
 from cache_tools.store.writer import HeatmapStore, Views
+from tests.samples.small_store import SHARD_ROWS, built, files_of, jpegs, peaks, persons, spec_of, write
 
 ROWS = 40  # two full shards and half a one
 

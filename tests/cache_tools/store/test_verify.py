@@ -10,15 +10,15 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.samples.small_store import built, files_of, persons, spec_of, write
 
-from cache_tools.store import ledger
 from cache_tools.instances import from_coco
+from cache_tools.store import ledger
 from cache_tools.store.objects import seal, to_bytes
-from cache_tools.store.writer import HeatmapStore
 from cache_tools.store.verify import forget_damaged, verify
+from cache_tools.store.writer import HeatmapStore
 from pipeline.commands.info import command as info_command
 from pipeline.commands.verify import command as verify_command
+from tests.samples.small_store import built, files_of, persons, spec_of, write
 
 ROWS = 40
 NOT_READ = re.compile(r"crops/packed/\d+/zarr.json|crops/packed/zarr.json")  # for other readers than ours

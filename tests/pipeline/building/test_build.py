@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.samples.small_build import BENCHMARKS, ROWS, arguments, content, run_build, small_job, wait_for_shard
 
 from cache_tools.crops import read_crop
 from cache_tools.geometry import crop_to_image
@@ -21,6 +20,7 @@ from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import BuildJob, build, write_receipt
 from pipeline.teachers import load_teacher
+from tests.samples.small_build import BENCHMARKS, ROWS, arguments, content, run_build, small_job, wait_for_shard
 
 
 @pytest.fixture

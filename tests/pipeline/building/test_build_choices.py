@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from tests.samples.small_build import BENCHMARKS, ROWS, arguments, small_job
 
 from cache_tools.store.merge import merge
 from cache_tools.store.spec import CacheMismatch
-from cache_tools.store.writer import HeatmapStore
 from cache_tools.store.verify import verify
+from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import BuildJob, Expectation, build
 from pipeline.cli import kdcache
 from pipeline.commands.info import command as info_command
 from pipeline.evaluation.evaluate import evaluate_store
+from tests.samples.small_build import BENCHMARKS, ROWS, arguments, small_job
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ import numpy as np
 import psutil
 import pytest
 from distributed import Client, LocalCluster
-from tests.samples.small_build import BENCHMARKS, content, run_build, small_job, wait_for_shard
 
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import BuildJob, build
 from pipeline.building.cluster import places_of
+from tests.samples.small_build import BENCHMARKS, content, run_build, small_job, wait_for_shard
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from tests.samples.small_run import SMALL, write_run
 from torch import nn
 
-from pipeline.costs.network import Protocol, measure, network_speed, random_crops, student_cost, teacher_cost
 from pipeline.commands.benchmark import command, summary
 from pipeline.commands.zoo import command as zoo
+from pipeline.costs.network import Protocol, measure, network_speed, random_crops, student_cost, teacher_cost
 from pipeline.report.rows import Cost
 from pipeline.teachers import load_teacher
 from student.models.flops import count_costs
+from tests.samples.small_run import SMALL, write_run
 
 QUICK = Protocol(device="cpu", batch_size=2, seconds=0.05)
 

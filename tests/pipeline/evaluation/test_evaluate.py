@@ -18,9 +18,9 @@ from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, in
 from cache_tools.instances import Instances, from_coco
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
-from pipeline.persons.boxes import annotated, detected
 from pipeline.evaluation.evaluate import METRICS, Verdict, coco_numbers, evaluate, evaluate_store, ground_truth, judge
 from pipeline.evaluation.oks import similarity
+from pipeline.persons.boxes import annotated, detected
 from pipeline.teachers import Teacher, load_teacher
 from student.predict import read_crops
 

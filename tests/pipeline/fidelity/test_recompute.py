@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import pytest
 from click.testing import CliRunner
-from tests.samples.small_build import BENCHMARKS, small_job
 
 from cache_tools.geometry import compose
 from cache_tools.store.spec import CacheMismatch
@@ -16,6 +15,7 @@ from pipeline.building import shard_maker
 from pipeline.building.build import BuildJob, build
 from pipeline.commands.verify import command
 from pipeline.fidelity.recompute import recompute_rows
+from tests.samples.small_build import BENCHMARKS, small_job
 
 RIGHT = [[1, 0, 9.0], [0, 1, 0]]  # by nine pixels
 

@@ -9,8 +9,8 @@ import pytest
 
 from cache_tools.coco import MIRROR
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert, mirror
-from pipeline.hka.angles import LEG_JOINTS, NOTICE, difference, varus
 from pipeline.hka.agreement import Comparison, agreement, calibrate
+from pipeline.hka.angles import LEG_JOINTS, NOTICE, difference, varus
 from pipeline.hka.evaluate import evaluate_coco, evaluate_exact, evaluate_teacher, render_people, with_visible_legs
 from pipeline.hka.joints import Joints, joints_in_images
 from pipeline.hka.report import report, table

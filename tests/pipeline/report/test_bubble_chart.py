@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.collections import PathCollection
 from matplotlib.text import Annotation, Text
-from tests.pipeline.report.test_table import COST, metrics
 
 from cache_tools.images import read_image
 from cache_tools.instances import Instances, from_coco
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.cli import kdcache
+from pipeline.persons.subjects import choose, from_annotations
 from pipeline.report.bubble_chart import SMALLEST, bubble_chart, scale_steps, svg_text, write_chart
 from pipeline.report.label_placement import overlapping, place
 from pipeline.report.panels import heatmap_panel, mosaic, network_column, store_column, tinted
 from pipeline.report.rows import Cost, Row
-from pipeline.persons.subjects import choose, from_annotations
 from pipeline.teachers import load_teacher
 from student.models.paper import paper_rows
+from tests.pipeline.report.test_table import COST, metrics
 
 
 def paper_chart_rows() -> list[Row]:

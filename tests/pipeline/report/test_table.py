@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from pipeline.report.caption import caption
 from pipeline.cli import kdcache
+from pipeline.report.caption import caption
 from pipeline.report.rows import Cost, Row, load_rows
 from pipeline.report.table import IMPOSSIBLE, NOT_RUN, comma_separated, latex, markdown, marks, numbers
 from student.models.paper import paper_rows

@@ -7,7 +7,6 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
-from tests.samples.small_run import SMALL, write_run
 
 from cache_tools.coco import MIRROR
 from cache_tools.geometry import apply as apply_matrix
@@ -16,6 +15,7 @@ from pipeline.teachers import Flipped, load_teacher
 from student.checkpoint import save_weights
 from student.models.student import create_student
 from student.normalise import normalise
+from tests.samples.small_run import SMALL, write_run
 
 TINYPOSE = "teachers/tinypose_256x192.onnx"
 

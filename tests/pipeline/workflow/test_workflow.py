@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.samples.small_build import BENCHMARKS, SHARD_ROWS, content, small_job
 
 from pipeline.building.build import build
+from tests.samples.small_build import BENCHMARKS, SHARD_ROWS, content, small_job
 
 ROOT = Path(__file__).parents[3]
 STUDENT = {"backbone": "timm:resnet10t", "backbone_options": {"stem_width": 8, "channels": [8, 8, 16, 16]}}

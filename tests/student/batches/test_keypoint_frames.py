@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.samples.drawn_store import STREAM, draw, take, write_store
 from numpy.typing import NDArray
 
 from cache_tools.coco import MIRROR
@@ -13,6 +12,7 @@ from cache_tools.geometry import Matrix, apply, compose, invert
 from cache_tools.store.spec import FrameSpec
 from cache_tools.store.writer import HeatmapStore
 from student.heatmaps.decode import dark_decode
+from tests.samples.drawn_store import STREAM, draw, take, write_store
 
 INPUT, CELLS = (256, 192), (64, 48)
 ROWS = 40

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.samples.drawn_store import CELLS, STREAM, SeeingTeacher, draw, take, write_store
 from numpy.typing import NDArray
 
 from cache_tools.coco import MIRROR
@@ -13,6 +12,7 @@ from cache_tools.store.spec import FrameSpec
 from cache_tools.store.writer import HeatmapStore
 from student.batches.augment import recipe
 from student.heatmaps.decode import render_targets
+from tests.samples.drawn_store import CELLS, STREAM, SeeingTeacher, draw, take, write_store
 
 LARGER = FrameSpec("udp", (256, 192), (64, 48), sigma=2.0)  # than the student's 32x24 cells and sigma 1.5
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.samples.drawn_store import CELLS, COLOURS, INPUT, STREAM, SeeingTeacher, draw, take, write_store
 from numpy.typing import NDArray
 
 from cache_tools.coco import MIRROR
@@ -16,10 +15,11 @@ from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from student.batches.augment import recipe
 from student.batches.loader import Batch, TrainLoader
-from student.normalise import IMAGENET_MEAN, IMAGENET_STD
 from student.batches.sampler import Sampler
-from student.settings import StudentSettings
 from student.batches.stream import stream_of
+from student.normalise import IMAGENET_MEAN, IMAGENET_STD
+from student.settings import StudentSettings
+from tests.samples.drawn_store import CELLS, COLOURS, INPUT, STREAM, SeeingTeacher, draw, take, write_store
 
 ROWS = 40
 

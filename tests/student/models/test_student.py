@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from student.models.backbones import student_names
 from student.models.flops import count_costs
-from student.training.losses import distillation_loss
-from student.models.student import create_student
 from student.models.paper import paper_row
+from student.models.student import create_student
 from student.normalise import normalise
 from student.settings import DistillSettings, ModelSettings
-from student.models.backbones import student_names
+from student.training.losses import distillation_loss
 
 # Parameters of this project's head on each backbone, millions
 PARAMS_M = (3.162, 4.074, 5.299, 9.876, 32.752, 7.418, 9.924, 11.406, 14.696, 22.139, 33.521, 16.780, 22.978, 28.688)

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from tests.samples.drawn_store import draw, settings, write_store
-from tests.samples.short_run import ROWS
 
 from cache_tools.store.writer import HeatmapStore
 from pipeline.commands.train import command
-from student.checkpoint import read_record
-from student.training.distributed import Place, join, mean_labelled_joints, network_of
 from student.batches.loader import TrainLoader
-from student.training.losses import distillation_loss
+from student.batches.stream import stream_of
+from student.checkpoint import read_record
 from student.models.student import create_student
 from student.settings import StudentSettings
-from student.batches.stream import stream_of
+from student.training.distributed import Place, join, mean_labelled_joints, network_of
+from student.training.losses import distillation_loss
+from tests.samples.drawn_store import draw, settings, write_store
+from tests.samples.short_run import ROWS
 
 WORLD = 2
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from tests.samples.drawn_store import settings
-from tests.samples.short_run import ONE_THREAD, STEPS, equal, run, train_command
 
 from student.checkpoint import read_log
 from student.settings import StudentSettings
 from student.training.stop_signals import StopSignals
 from student.training.train import train
+from tests.samples.drawn_store import settings
+from tests.samples.short_run import ONE_THREAD, STEPS, equal, run, train_command
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

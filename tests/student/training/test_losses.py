@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import grey_dilation
 from scipy.special import log_softmax
 
+from student.settings import DistillSettings
 from student.training.losses import (
     adaptive_wing,
     distillation_loss,
@@ -18,7 +19,6 @@ from student.training.losses import (
     spatial_divergence,
     squared_error,
 )
-from student.settings import DistillSettings
 
 Maps = NDArray[np.float64]
 CELLS = st.floats(0, 1, width=32)

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from tests.samples.drawn_store import SeeingTeacher, settings
-from tests.samples.short_run import equal, run, weights
 
 from pipeline.costs.loader import time_loader
 from student.checkpoint import load_student, read_log, read_record
 from student.settings import StudentSettings
 from student.training.train import train
+from tests.samples.drawn_store import SeeingTeacher, settings
+from tests.samples.short_run import equal, run, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -1,0 +1,68 @@
+"""Write files whole or not at all: to a temporary name in the same folder, on the disk, then by rename.
+
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
+
+A reader never sees half a file, a killed writer leaves only a temporary file behind, and a power cut after the block
+leaves either the old file or the new one.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PARTIAL = ".partial"  # in the name of every temporary file; the suffix stays last, because libraries go by it
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` at the end of the block, remove it after an error.
+
+    Makes the folder where it is missing. The file and its folder are fsynced.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{PARTIAL}{target.suffix}")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, target)
+        _sync(target.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file of bytes, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | os.PathLike[str], document: Any) -> None:
+    """Write a document as indented JSON, whole or not at all; ValueError where it holds NaN or an infinity."""
+    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def remove_temporaries(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files that killed writers left in a folder and in those below it."""
+    for path in Path(folder).rglob(f".*{PARTIAL}*"):
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Call fsync on a file, or on a folder so that a rename in it survives a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

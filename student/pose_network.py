@@ -1,0 +1,44 @@
+"""What every network is to the code that runs one, be it a teacher, a student or an ONNX file."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Crops = NDArray[np.uint8]  # (B, height, width, 3) RGB
+Maps = NDArray[np.float32]  # (B, 17, cells down, cells across)
+
+
+class PoseNetwork(Protocol):
+    """Person crops in, heatmaps out, and what a store must know of the network. Sizes are (height, width)."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that tables and stores give it."""
+
+    @property
+    def digest(self) -> str:
+        """Return the sha256 over weights and preprocessing: equal exactly when the networks are."""
+
+    @property
+    def licence(self) -> str:
+        """Return the licence of its weights, which its heatmaps stay under."""
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Return the size of a crop in pixels."""
+
+    @property
+    def heatmap_size(self) -> tuple[int, int]:
+        """Return the size of a heatmap in cells."""
+
+    @property
+    def frame(self) -> str:
+        """Return "udp" or "stride": where a heatmap cell lies in the crop (cache_tools/geometry.py)."""
+
+    @property
+    def sigma(self) -> float:
+        """Return the standard deviation of its peaks, in heatmap cells."""
+
+    def __call__(self, crops: Crops, /) -> Maps:
+        """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""

@@ -1,0 +1,48 @@
+"""Files are written whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cache_tools.files import remove_temporaries, replacing, write_json, write_text
+
+
+def test_a_file_appears_at_the_end_of_the_block_and_keeps_its_suffix(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "chart.svg"
+    with replacing(target) as temporary:
+        assert temporary.suffix == ".svg"
+        temporary.write_text("<svg/>")
+        assert not target.exists()
+    assert target.read_text() == "<svg/>"
+    assert os.listdir(target.parent) == ["chart.svg"]
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "table.md"
+    write_text(target, "old")
+
+    def interrupted() -> None:
+        with replacing(target) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["table.md"]
+
+
+def test_json_refuses_what_json_has_no_word_for(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "metrics.json", {"AP": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_temporaries_of_killed_writers_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".0.ab12.partial").touch()
+    (tmp_path / "a" / ".chart.ab12.partial.svg").touch()
+    (tmp_path / "a" / "kept.partial.svg").touch()
+    remove_temporaries(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["kept.partial.svg"]
