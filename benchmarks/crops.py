@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from cache_tools.crops import CropPolicy, read_crop, store_crop
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image, invert
@@ -22,7 +23,7 @@ from pipeline.evaluation.evaluate import judge
 from pipeline.persons.boxes import annotated
 from pipeline.teachers import load_teacher
 from student.batches.augment import RECIPES, sample_views
-from student.predict import keypoints
+from student.prediction import decode_keypoints
 
 REAL = Path(os.environ.get("KDCACHE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 DENSITIES, QUALITIES = (1.0, 1.25, 1.5, 2.0, 99.0), (80, 85, 90, 95)
@@ -88,7 +89,7 @@ def measure_ap(arguments: argparse.Namespace, policy: CropPolicy | None) -> floa
         crops.append(cut(image, matrix, teacher.input_size))
     maps = np.concatenate([teacher(np.stack(crops[i : i + 32])) for i in range(0, len(crops), 32)])
     cells = cell_to_crop(teacher.frame, teacher.input_size, teacher.heatmap_size)
-    found = keypoints(maps, compose(cells, to_image), device="cpu")
+    found = decode_keypoints(maps, compose(cells, to_image), torch.device("cpu"))
     return judge(found, annotated(persons), persons, arguments.annotations).metrics["AP"]
 
 

@@ -20,11 +20,11 @@ from loader import REAL, make_store, persons_of
 from numpy.typing import NDArray
 
 from cache_tools.store.writer import HeatmapStore
-from pipeline.teachers.torch_network import run_network
 from pipeline.teachers.vitpose import fold, plus_network
 from student.batches.loader import TrainLoader
 from student.batches.stream import stream_of
 from student.settings import StudentSettings
+from student.torch_network import run_network
 from student.training.distributed import Place
 from student.training.learner import Learner
 from student.training.train import learn

@@ -1,102 +1,148 @@
-"""Photos and boxes -> keypoints: the one way in which a network is asked, be it student, teacher or ONNX file."""
+"""Predict keypoints of persons in photos with any pose network: a student, a teacher or an ONNX file.
 
+keypoints = predict(network, ["a.jpg", "b.jpg"])       # one person a photo
+keypoints = predict(network, "a.jpg", boxes=boxes)     # several persons in one photo
+"""
+
+import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
-from typing import Protocol
+from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut, read_image
 from cache_tools.prefetch import in_order
 from cache_tools.progress import progress_bar
+from student.device import torch_device
 from student.heatmaps.decode import dark_decode, mirror_maps
+from student.inference import Inference
+from student.pose_network import Crops, Maps, PoseNetwork
+
+#: path of an image file, or an RGB image (height, width, 3) in uint8
+Photo = str | os.PathLike[str] | Image
+DEFAULT = Inference()
 
 
-class Predictor(Protocol):
-    """Person crops in, heatmaps out, and the frame in which both are meant. Every teacher is one."""
+@dataclass(frozen=True, kw_only=True)
+class HeatmapBatch:
+    """Heatmaps of some of the persons, in their order."""
 
-    @property
-    def input_size(self) -> tuple[int, int]: ...
-    @property
-    def heatmap_size(self) -> tuple[int, int]: ...
-    @property
-    def frame(self) -> str: ...
-    def __call__(self, crops: NDArray[np.uint8], /) -> NDArray[np.float32]: ...  # (B, H, W, 3) -> (B, 17, h, w)
+    #: which of the N persons these are
+    rows: slice
+    #: (B, 17, h, w)
+    maps: Maps
+    #: (B, 2, 3) heatmap cell -> image pixel
+    cell_to_image: Matrix
 
 
 def predict(
-    predictor: Predictor,
-    photos: Sequence[Path],
-    boxes: NDArray[np.float64],
+    network: PoseNetwork,
+    photos: Photo | Sequence[Photo],
+    boxes: ArrayLike | None = None,
+    inference: Inference = DEFAULT,
     *,
-    flip: bool = False,
-    batch_size: int = 32,
-    workers: int = 2,
-    device: str = "auto",
+    photo_sizes: Sequence[tuple[int, int]] | None = None,
+    upright: bool | None = None,
+    progress: str | None = None,
+) -> NDArray[np.float64]:
+    """Return keypoints (N, 17, 3) of N persons: x and y in image pixels, and the height of the heatmap's peak.
+
+    photos: the photo of each person; one photo in place of a list is that of all persons. Persons of one photo that
+    follow each other share one read.
+    boxes (N, 4): x, y, width and height of each person in image pixels; None: each photo is one person.
+    photo_sizes: the (height, width) that annotations state, checked against each file.
+    upright: turn files by their EXIF orientation; image pixels are then those of the turned photo. By default photos
+    without boxes are turned, as people see them, and photos with boxes are not, as COCO's boxes are in stored pixels.
+    progress: title of the progress bar; None shows none.
+
+    Raises ValueError where photos and boxes do not match, and for what is no image or no finite heatmap.
+    """
+    one_photo = isinstance(photos, str | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim == 3)
+    photo_list = [cast(Photo, photos)] if one_photo else list(cast(Sequence[Photo], photos))
+    if upright is None:
+        upright = boxes is None
+    person_boxes = whole_photos(photo_list, upright) if boxes is None else np.asarray(boxes, np.float64).reshape(-1, 4)
+    if one_photo:
+        photo_list *= len(person_boxes)
+    if len(photo_list) != len(person_boxes):
+        raise ValueError(
+            f"{len(photo_list)} photos and {len(person_boxes)} boxes: expected the photo of each box, or one photo"
+        )
+    device = torch_device(inference.device)
+    keypoints = np.zeros((len(person_boxes), JOINTS, 3))
+    for batch in heatmap_batches(
+        network, photo_list, person_boxes, inference, photo_sizes=photo_sizes, upright=upright, progress=progress
+    ):
+        keypoints[batch.rows] = decode_keypoints(batch.maps, batch.cell_to_image, device)
+    return keypoints
+
+
+def heatmap_batches(
+    network: PoseNetwork,
+    photos: Sequence[Photo],
+    boxes: NDArray[np.float64],
+    inference: Inference = DEFAULT,
+    *,
     photo_sizes: Sequence[tuple[int, int]] | None = None,
     upright: bool = False,
     progress: str | None = None,
-) -> NDArray[np.float64]:
-    """Keypoints (N, 17, 3) of N persons: x and y in image pixels, and the height of the heatmap's peak.
-
-    photos, boxes (N, 4): photo and box (x, y, width, height) of each person. Persons of one photo that follow each
-    other share one read. flip: average with the mirrored crop's heatmaps. device: where heatmaps are decoded.
-    photo_sizes: the (height, width) that the annotations state, checked against each file. upright: turn photos as
-    their EXIF orientation says; boxes and keypoints are then in the turned photo. progress: title of the bar.
-    """
-    to_image = crop_to_image(boxes, predictor.frame, predictor.input_size)
-    found = np.zeros((len(boxes), JOINTS, 3))
-    size = predictor.input_size
-    crops = read_crops(photos, to_image, size, workers=workers, photo_sizes=photo_sizes, upright=upright)
+) -> Iterator[HeatmapBatch]:
+    """Yield the network's heatmaps of each person's photo and box (N, 4), in order; arguments as in `predict`."""
+    to_image = crop_to_image(boxes, network.frame, network.input_size)
+    cells = cell_to_crop(network.frame, network.input_size, network.heatmap_size)
+    crops = read_crops(
+        photos, to_image, network.input_size, workers=inference.workers, photo_sizes=photo_sizes, upright=upright
+    )
     with progress_bar(len(boxes), progress or "", "person", quiet=progress is None) as bar:
-        for start in range(0, len(boxes), batch_size):
-            rows = slice(start, min(start + batch_size, len(boxes)))
-            maps = heatmaps(predictor, np.stack([next(crops) for _ in range(start, rows.stop)]), flip=flip)
-            cells = cell_to_crop(predictor.frame, size, predictor.heatmap_size)
-            found[rows] = keypoints(maps, compose(cells, to_image[rows]), device=device)
+        for start in range(0, len(boxes), inference.batch_size):
+            rows = slice(start, min(start + inference.batch_size, len(boxes)))
+            batch = np.stack([next(crops) for _ in range(start, rows.stop)])  # (B, H, W, 3)
+            maps = predict_heatmaps(network, batch, flip=inference.flip)
+            yield HeatmapBatch(rows=rows, maps=maps, cell_to_image=compose(cells, to_image[rows]))
             bar.update(len(maps))
-    return found
 
 
-def heatmaps(predictor: Predictor, crops: NDArray[np.uint8], *, flip: bool = False) -> NDArray[np.float32]:
-    """Heatmaps (B, 17, h, w) of crops (B, H, W, 3); with `flip` their mean with the mirrored crop's, mirrored back."""
-    maps = np.asarray(predictor(crops), np.float32)
+def predict_heatmaps(network: PoseNetwork, crops: Crops, *, flip: bool = False) -> Maps:
+    """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3).
+
+    flip: average with the heatmaps of the mirrored crops, mirrored back (the flip test).
+    """
+    maps = np.asarray(network(crops), np.float32)
     if not flip:
         return maps
-    other = torch.from_numpy(np.asarray(predictor(np.ascontiguousarray(crops[:, :, ::-1])), np.float32))
-    return np.asarray((maps + mirror_maps(other, predictor.frame).numpy()) / 2, np.float32)
+    mirrored = torch.from_numpy(np.asarray(network(np.ascontiguousarray(crops[:, :, ::-1])), np.float32))
+    return np.asarray((maps + mirror_maps(mirrored, network.frame).numpy()) / 2, np.float32)
 
 
-def keypoints(maps: NDArray[np.float32], cell_to_image: Matrix, *, device: str = "auto") -> NDArray[np.float64]:
-    """Keypoints (B, 17, 3), x, y in image pixels and score, of heatmaps (B, 17, h, w) placed by matrices (B, 2, 3).
+def decode_keypoints(maps: Maps, cell_to_image: Matrix, device: torch.device) -> NDArray[np.float64]:
+    """Return keypoints (B, 17, 3), x and y in image pixels and score, of heatmaps (B, 17, h, w).
 
+    cell_to_image (B, 2, 3): heatmap cell -> image pixel. device: where the heatmaps are decoded.
     Raises ValueError for heatmaps that are not finite.
     """
     if not np.isfinite(maps).all():
         raise ValueError(
             "the heatmaps hold NaN or infinity: the network diverged in training, or its weights are damaged"
         )
-    xy, score = dark_decode(torch.from_numpy(np.ascontiguousarray(maps)).to(torch_device(device)))
+    xy, score = dark_decode(torch.from_numpy(np.ascontiguousarray(maps)).to(device))
     xy_image = apply(cell_to_image, xy.double().cpu().numpy())
     return np.concatenate([xy_image, score.double().cpu().numpy()[..., None]], axis=-1)
 
 
-def torch_device(name: str) -> torch.device:
-    """The device that `auto`, `cpu`, `cuda` or `cuda:N` means; ValueError where CUDA is asked for and is not there."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device {name!r} was asked for, but torch {torch.__version__} finds no CUDA device: use cpu")
-    return torch.device(name)
+def whole_photos(photos: Sequence[Photo], upright: bool) -> NDArray[np.float64]:
+    """Return boxes (N, 4) that are the whole photos."""
+    sizes = [_pixels(photo, None, upright).shape for photo in photos]
+    return np.array([[0, 0, width, height] for height, width, _ in sizes], np.float64).reshape(-1, 4)
 
 
 def read_crops(
-    photos: Sequence[Path],
+    photos: Sequence[Photo],
     to_image: Matrix,
     size: tuple[int, int],
     *,
@@ -104,13 +150,26 @@ def read_crops(
     photo_sizes: Sequence[tuple[int, int]] | None = None,
     upright: bool = False,
 ) -> Iterator[Image]:
-    """Crops in the order of `photos`, cut by matrices (N, 2, 3); threads read ahead, each run of equal photos once."""
+    """Yield the crop (height, width, 3) of each photo by matrices (N, 2, 3) crop pixel -> image pixel, in order.
+
+    size: (height, width) of a crop. workers: threads, which read ahead. A photo of several rows that follow each other
+    is read once.
+    """
 
     def crops_of(rows: list[int]) -> list[Image]:
-        first = rows[0]
-        image = read_image(photos[first], None if photo_sizes is None else photo_sizes[first], upright=upright)
+        image = _pixels(photos[rows[0]], None if photo_sizes is None else photo_sizes[rows[0]], upright)
         return [cut(image, to_image[row], size) for row in rows]
 
-    groups = [list(rows) for _, rows in groupby(range(len(photos)), key=photos.__getitem__)]
+    photos = list(photos)
+    keys = [id(photo) if isinstance(photo, np.ndarray) else os.fspath(photo) for photo in photos]
+    groups = [list(rows) for _, rows in groupby(range(len(photos)), key=keys.__getitem__)]
     for crops in in_order(crops_of, groups, workers):
         yield from crops
+
+
+def _pixels(photo: Photo, size: tuple[int, int] | None, upright: bool) -> Image:
+    if not isinstance(photo, np.ndarray):
+        return read_image(os.fspath(photo), size, upright=upright)
+    if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
+        raise ValueError(f"an image of {photo.shape} {photo.dtype}: expected RGB (height, width, 3) in uint8")
+    return photo

@@ -45,7 +45,8 @@ def command(
     from pipeline.persons.photo_boxes import find_photos
     from pipeline.report.overlay import write_overlays
     from pipeline.teachers import load_teacher
-    from student.predict import predict
+    from student.inference import Inference
+    from student.prediction import predict
 
     if (student is None) == (teacher is None):
         raise click.UsageError("give one of --student RUN and --teacher REF")
@@ -58,10 +59,7 @@ def command(
         network,
         asked.photo,
         asked.box,
-        flip=flip,
-        batch_size=batch_size,
-        workers=workers,
-        device=device,
+        Inference(flip=flip, batch_size=batch_size, workers=workers, device=device),
         upright=asked.upright,
         progress="predict",
     )

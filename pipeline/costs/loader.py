@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from cache_tools.store.writer import HeatmapStore
-from student.batches.live_maps import LiveTeacher
 from student.batches.loader import TrainLoader
 from student.batches.stream import stream_of
-from student.predict import torch_device
+from student.device import torch_device
+from student.pose_network import PoseNetwork
 from student.settings import StudentSettings
 from student.training.distributed import Place
 from student.training.learner import Learner
@@ -26,7 +26,7 @@ def time_loader(
     settings: StudentSettings,
     *,
     photos: Path | None = None,
-    teacher: LiveTeacher | None = None,
+    teacher: PoseNetwork | None = None,
     device: str = "auto",
     steps: int = 30,
 ) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.teachers import Teacher
-from pipeline.teachers.torch_network import dtype_on, pick_device
+from student.device import dtype_on, torch_device
 from student.export.onnx import INPUT, cpu_session, export_onnx
 from student.models.flops import count_costs, evaluation
 from student.models.student import PoseStudent
@@ -87,7 +87,7 @@ def teacher_cost(teacher: Teacher, reference: str, protocol: Protocol) -> dict[s
 def network_cost(network: nn.Module, input_size: tuple[int, int], protocol: Protocol) -> dict[str, Any]:
     """Counts and speed of a torch network on normalised images (B, 3, H, W), by the names of cost.json."""
     costs = count_costs(network, input_size)
-    device = pick_device(protocol.device)
+    device = torch_device(protocol.device)
     dtype = dtype_on(device) if protocol.dtype == "auto" else protocol.dtype
     speed = network_speed(network, input_size, protocol, device, dtype)
     record = _record(speed, input_size, protocol, str(device), dtype, ON_DEVICE)

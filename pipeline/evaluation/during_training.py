@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.evaluation.evaluate import METRICS, evaluate
-from pipeline.teachers import Crops, Maps
-from pipeline.teachers.torch_network import dtype_on, run_network
+from student.device import dtype_on
+from student.pose_network import Crops, Maps
+from student.torch_network import run_network
 
 if TYPE_CHECKING:
     from student.models.student import PoseStudent

@@ -20,7 +20,9 @@ from cache_tools.geometry import compose
 from cache_tools.instances import Instances, from_coco, read_annotations
 from pipeline.evaluation.oks import JOINT_THRESHOLD, NMS_THRESHOLD, coco_results, joint_similarity, similarity
 from pipeline.persons.boxes import Boxes, annotated, detected
-from student.predict import keypoints, predict, torch_device
+from student.device import torch_device
+from student.inference import Inference
+from student.prediction import decode_keypoints, predict
 
 if TYPE_CHECKING:
     from cache_tools.store.writer import HeatmapStore
@@ -70,10 +72,7 @@ def evaluate(
         predictor,
         [Path(image_root) / name for name in asked.file_name],
         asked.box,
-        flip=flip,
-        batch_size=batch_size,
-        workers=workers,
-        device=device,
+        Inference(flip=flip, batch_size=batch_size, workers=workers, device=device),
         photo_sizes=[(int(h), int(w)) for h, w in asked.image_size],
         progress=f"evaluate {predictor.name}" if max_persons is None else None,  # training has a bar of its own
     )
@@ -114,7 +113,7 @@ def evaluate_store(
     cell_to_image = compose(store.cell_to_crop, store.crop_to_image)
     found = np.concatenate(
         [
-            keypoints(store.read(np.arange(start, stop)), cell_to_image[start:stop], device=device)
+            decode_keypoints(store.read(np.arange(start, stop)), cell_to_image[start:stop], torch_device(device))
             for start in range(0, store.rows, batch_size)
             for stop in [min(start + batch_size, store.rows)]
         ]

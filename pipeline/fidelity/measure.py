@@ -21,9 +21,10 @@ from cache_tools.store.writer import HeatmapStore
 from pipeline.evaluation.oks import similarity
 from pipeline.teachers import Teacher
 from student.batches.augment import Views, sample_views
+from student.device import torch_device
 from student.heatmaps.decode import DeviceCodec, decode_codes, target_weight
 from student.heatmaps.replay import Mode, replay
-from student.predict import keypoints, read_crops, torch_device
+from student.prediction import decode_keypoints, read_crops
 from student.settings import AugmentSettings
 
 # ViTPose's zoom and rotation alone: a mirror or a shift changes nothing in how wide a peak is.
@@ -88,14 +89,18 @@ def measure(
     joints = _joints_in_view(store, chosen, _cell_to_image(store, views))
     shown = _spread(views.zoom, joints.sum(1), examples)
     parts, kept = [], []
+    replay_device = torch_device(device)
     crops = read_crops(photos, views.crop_to_image, size, workers=workers, photo_sizes=photo_sizes)
     with progress_bar(len(chosen), "fidelity", "person") as bar:
         for start in range(0, len(chosen), batch_size):
             part = np.arange(start, min(start + batch_size, len(chosen)))
             batch = np.stack([next(crops) for _ in part])
-            maps = {"live": np.asarray(teacher(batch), np.float32), **_replays(store, chosen, views, part, device)}
+            maps = {
+                "live": np.asarray(teacher(batch), np.float32),
+                **_replays(store, chosen, views, part, replay_device),
+            }
             parts.append(
-                _compare(store, chosen[part], _cell_to_image(store, views)[part], views.zoom[part], maps, device)
+                _compare(store, chosen[part], _cell_to_image(store, views)[part], views.zoom[part], maps, replay_device)
             )
             for i in sorted(shown.intersection(part.tolist())):
                 oks = {arm: float(parts[-1].oks[arm][i - start]) for arm in ARMS}
@@ -118,14 +123,14 @@ def _cell_to_image(store: HeatmapStore, views: Views) -> Matrix:
 
 
 def _replays(
-    store: HeatmapStore, rows: NDArray[np.int64], views: Views, part: NDArray[np.int64], device: str
+    store: HeatmapStore, rows: NDArray[np.int64], views: Views, part: NDArray[np.int64], device: torch.device
 ) -> dict[str, NDArray[np.float32]]:
     """The stored maps of `part` of the rows in their views, by each mode."""
-    on, frame = torch_device(device), store.spec.frame
+    frame = store.spec.frame
     to_stored = compose(invert(store.crop_to_image[rows[part]]), invert(store.cell_to_crop))
-    matrix = torch.from_numpy(compose(_cell_to_image(store, views)[part], to_stored)).to(on)
-    maps = decode_codes(torch.from_numpy(store.read_codes(rows[part])).to(on), DeviceCodec.of(store.codec, on))
-    flipped = torch.from_numpy(views.flipped[part]).to(on)
+    matrix = torch.from_numpy(compose(_cell_to_image(store, views)[part], to_stored)).to(device)
+    maps = decode_codes(torch.from_numpy(store.read_codes(rows[part])).to(device), DeviceCodec.of(store.codec, device))
+    flipped = torch.from_numpy(views.flipped[part]).to(device)
     sigmas = {"teacher_sigma": frame.sigma, "student_sigma": frame.sigma}
     return {m: replay(maps, matrix, flipped, frame.heatmap_size, m, **sigmas).cpu().numpy() for m in MODES}
 
@@ -150,7 +155,7 @@ def _compare(
     cell_to_image: Matrix,
     zoom: NDArray[np.float64],
     maps: dict[str, NDArray[np.float32]],
-    device: str,
+    device: torch.device,
 ) -> Measured:
     persons, joints = store.instances.take(rows), _joints_in_view(store, rows, cell_to_image)
     live = maps["live"].reshape(*joints.shape, -1)
@@ -164,7 +169,7 @@ def _compare(
         cosine[mode] = np.where(joints, (replayed * live).sum(-1) / np.maximum(lengths, 1e-9), np.nan)
     oks = {
         arm: similarity(
-            keypoints(maps[arm], cell_to_image, device=device)[..., :2], persons.keypoints, persons.area, joints
+            decode_keypoints(maps[arm], cell_to_image, device)[..., :2], persons.keypoints, persons.area, joints
         )
         for arm in ARMS
     }

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from student.predict import heatmaps, keypoints, read_crops
 
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut
 from cache_tools.progress import progress_bar
 from pipeline.hka.spread import covariance_image
-from student.predict import heatmaps, keypoints, read_crops
 
 if TYPE_CHECKING:
     from pipeline.persons.photo_boxes import PhotoBoxes

@@ -14,13 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image, invert
+from cache_tools.geometry import Matrix, apply, compose, crop_to_image, invert
 from cache_tools.images import Image, read_image
 from pipeline.evaluation.oks import similarity
 from pipeline.persons.subjects import Subjects
 from pipeline.report.overlay import draw_pose
+from student.device import torch_device
 from student.heatmaps.decode import render_targets
-from student.predict import Predictor, heatmaps, keypoints, predict, read_crops
+from student.inference import Inference
+from student.pose_network import PoseNetwork
+from student.prediction import decode_keypoints, heatmap_batches, predict, read_crops
 
 if TYPE_CHECKING:
     from cache_tools.store.writer import HeatmapStore
@@ -41,14 +44,12 @@ class Column:
     cell_to_image: Matrix  # (N, 2, 3)
 
 
-def network_column(predictor: Predictor, title: str, subjects: Subjects, *, flip: bool = False) -> Column:
+def network_column(network: PoseNetwork, title: str, subjects: Subjects, *, flip: bool = False) -> Column:
     """The heatmaps that a network makes now."""
-    to_image = crop_to_image(subjects.box, predictor.frame, predictor.input_size)
-    crops = list(read_crops(subjects.photo, to_image, predictor.input_size, upright=subjects.upright))
-    parts = (np.stack(crops[start : start + BATCH]) for start in range(0, len(crops), BATCH))
-    maps = [heatmaps(predictor, part, flip=flip) for part in parts]
-    cells = cell_to_crop(predictor.frame, predictor.input_size, predictor.heatmap_size)
-    return Column(title, np.concatenate(maps), compose(cells, to_image))
+    inference = Inference(flip=flip, batch_size=BATCH)
+    batches = list(heatmap_batches(network, subjects.photo, subjects.box, inference, upright=subjects.upright))
+    maps, cell_to_image = [batch.maps for batch in batches], [batch.cell_to_image for batch in batches]
+    return Column(title, np.concatenate(maps), np.concatenate(cell_to_image))
 
 
 def store_column(store: "HeatmapStore", title: str, subjects: Subjects) -> Column:
@@ -75,7 +76,8 @@ def heatmap_panel(subjects: Subjects, columns: Sequence[Column], *, device: str 
     titles = ["photo", *(["ground truth"] if truth else []), *(column.title for column in columns)]
     shown_to_image = crop_to_image(subjects.box, "udp", SHOWN)
     crops = list(read_crops(subjects.photo, shown_to_image, SHOWN, upright=subjects.upright))
-    found = [keypoints(column.maps, column.cell_to_image, device=device) for column in columns]  # each (N, 17, 3)
+    decode_on = torch_device(device)
+    found = [decode_keypoints(column.maps, column.cell_to_image, decode_on) for column in columns]  # each (N, 17, 3)
     figure = Figure(figsize=(0.25 + 1.35 * len(titles), 2.0 * len(subjects) + 0.25), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(len(subjects), len(titles), squeeze=False)
@@ -120,9 +122,10 @@ def _show(axes: Axes, image: Image, note: str, xy: NDArray[np.float64] | None = 
     axes.set_xlabel(note, fontsize=7, labelpad=2)
 
 
-def predictions(predictor: Predictor, subjects: Subjects, *, flip: bool = True, device: str = "auto") -> Image:
+def predictions(network: PoseNetwork, subjects: Subjects, *, flip: bool = True, device: str = "auto") -> Image:
     """The photos of the subjects with the poses found in their boxes, as one picture."""
-    found = predict(predictor, subjects.photo, subjects.box, flip=flip, device=device, upright=subjects.upright)
+    inference = Inference(flip=flip, device=device)
+    found = predict(network, subjects.photo, subjects.box, inference, upright=subjects.upright)
     pictures = []
     for photo in dict.fromkeys(subjects.photo):
         image = read_image(photo, upright=subjects.upright)

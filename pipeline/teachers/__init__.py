@@ -73,9 +73,9 @@ class Flipped:
 
     def __call__(self, crops: Crops) -> Maps:
         """Heatmaps (B, 17, h, w) of crops (B, H, W, 3): two passes of the teacher."""
-        from student.predict import heatmaps
+        from student.prediction import predict_heatmaps
 
-        return heatmaps(self.teacher, crops, flip=True)
+        return predict_heatmaps(self.teacher, crops, flip=True)
 
 
 def load_teacher(reference: str, device: str = "auto", flip: bool = False, threads: int | None = None) -> Teacher:

@@ -7,10 +7,11 @@ import torch
 
 import pipeline
 from pipeline.teachers import Crops, Maps, digest_of
-from pipeline.teachers.torch_network import dtype_on, pick_device, run_network
 from student.checkpoint import load_student, read_record
+from student.device import dtype_on, torch_device
 from student.models.student import PoseStudent
 from student.settings import StudentSettings
+from student.torch_network import run_network
 
 DEMO = Path(pipeline.__file__).parent / "demo" / "teacher"  # what `student:demo` means
 DEMO_LICENCE = "Apache-2.0"
@@ -33,7 +34,7 @@ class StudentTeacher:
         self.model_settings = settings.model
         self.input_size, self.heatmap_size = settings.model.input_size, settings.model.heatmap_size
         self.sigma = settings.model.sigma
-        self.device, self.threads = pick_device(device), threads
+        self.device, self.threads = torch_device(device), threads
         self.dtype = dtype_on(self.device)
 
     @cached_property

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.teachers import VITPOSE_HUB, Crops, Maps, digest_of, options_of
-from pipeline.teachers.torch_network import dtype_on, pick_device, run_network
+from student.device import dtype_on, torch_device
+from student.torch_network import run_network
 
 FILES = ("config.json", "model*.safetensors", "model.safetensors.index.json")
 HUB_LICENCE = "Apache-2.0"
@@ -43,7 +44,7 @@ class VitPoseTeacher:
         self.input_size = (height, width)
         self.heatmap_size = (height // 4, width // 4)  # both heads raise the patches of 16 by four
         self.folded = config.backbone_config.num_experts > 1
-        self.device, self.threads = pick_device(device), threads
+        self.device, self.threads = torch_device(device), threads
         self.largest = 0  # batch that was asked for so far
         self.dtype = dtype_on(self.device)
 

@@ -1,7 +1,5 @@
 """Maps of a live teacher, asked about every batch: the control that tells what the cache costs or gains."""
 
-from typing import Protocol
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,20 +9,13 @@ from cache_tools.geometry import Matrix, cell_to_crop, compose, invert
 from student.batches.plan import Plan, between_cells
 from student.batches.stream import StreamSettings
 from student.heatmaps.replay import replay
-from student.predict import Predictor
-
-
-class LiveTeacher(Predictor, Protocol):
-    """A teacher that is asked about every batch."""
-
-    @property
-    def sigma(self) -> float: ...  # of its peaks, in its cells
+from student.pose_network import PoseNetwork
 
 
 class LiveMaps:
     """What a teacher says of the student's own views. `view` prepares its crops, `maps` asks it."""
 
-    def __init__(self, teacher: LiveTeacher, settings: StreamSettings, device: torch.device) -> None:
+    def __init__(self, teacher: PoseNetwork, settings: StreamSettings, device: torch.device) -> None:
         self.teacher, self.settings, self.device = teacher, settings, device
         self.input_size = teacher.input_size
         self._cells = between_cells(settings.heatmap_size, teacher.heatmap_size)

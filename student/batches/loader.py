@@ -26,7 +26,7 @@ from torch import Tensor
 from cache_tools.geometry import Matrix, cell_to_crop
 from cache_tools.store.writer import HeatmapStore
 from student.batches.cached_maps import CachedMaps, fits_memory, same_rows
-from student.batches.live_maps import LiveMaps, LiveTeacher
+from student.batches.live_maps import LiveMaps
 from student.batches.photos import Photos
 from student.batches.plan import Plan, plan_batch
 from student.batches.sampler import Sampler
@@ -34,6 +34,7 @@ from student.batches.stream import StreamSettings
 from student.batches.warp import warp_image
 from student.heatmaps.decode import render_targets, target_weight
 from student.normalise import normalise
+from student.pose_network import PoseNetwork
 from student.training.distributed import Place
 
 AHEAD = 2  # batches ready or on their way to the device, beside the one in each thread's hands
@@ -80,7 +81,7 @@ class TrainLoader:
         settings: StreamSettings,
         *,
         photos: str | Path | None = None,
-        teacher: LiveTeacher | None = None,
+        teacher: PoseNetwork | None = None,
         place: Place | None = None,
         cut_on_device: bool | None = None,
     ) -> None:

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from student.predict import torch_device
+from student.device import torch_device
 
 
 @dataclass(frozen=True)

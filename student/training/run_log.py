@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-import torch
 import yaml
 
 from cache_tools.store.writer import HeatmapStore
 from student import checkpoint
-from student.batches.live_maps import LiveTeacher
+from student.device import device_name
+from student.pose_network import PoseNetwork
 from student.training.distributed import Place
 from student.training.learner import Learner
 
 
-def data_of(stores: Sequence[HeatmapStore], teacher: LiveTeacher | None, photos: bool, place: Place) -> dict[str, Any]:
+def data_of(stores: Sequence[HeatmapStore], teacher: PoseNetwork | None, photos: bool, place: Place) -> dict[str, Any]:
     """What a run depends on beside its settings: another value of it makes another run."""
     return {
         "stores": [store.spec.digest for store in stores],
@@ -92,8 +92,3 @@ class Board:
         """Write what is still held back for TensorBoard."""
         if self.writer is not None:
             self.writer.close()
-
-
-def device_name(device: torch.device) -> str:
-    """The device in words."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"

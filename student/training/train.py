@@ -23,9 +23,9 @@ from cache_tools.progress import progress_bar
 from cache_tools.store.writer import HeatmapStore
 from student import checkpoint
 from student.batches.crop_coverage import beyond_crops
-from student.batches.live_maps import LiveTeacher
 from student.batches.loader import Batch, TrainLoader
 from student.batches.stream import stream_of
+from student.pose_network import PoseNetwork
 from student.settings import StudentSettings
 from student.training import run_log as journal
 from student.training.distributed import any_process, join, mean_labelled_joints, wait_for_all
@@ -40,7 +40,7 @@ def train(
     runs: Sequence[Path],
     *,
     photos: str | Path | None = None,
-    teacher: LiveTeacher | None = None,
+    teacher: PoseNetwork | None = None,
     evaluate: Evaluate | None = None,
     device: str = "auto",
     overwrite: bool = False,

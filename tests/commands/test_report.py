@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from cache_tools.images import read_image
@@ -29,20 +30,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_folder_without_boxes_or_annotations(
     name: str, options: list[str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    devices: set[str] = set()
-    module = "pipeline.report.panels" if name == "heatmaps" else "student.predict"
-    original = panels.keypoints
+    devices: set[torch.device] = set()
+    module = "pipeline.report.panels" if name == "heatmaps" else "student.prediction"
+    original = panels.decode_keypoints
 
-    def noted(*arguments: object, device: str = "auto") -> np.ndarray:
+    def noted(maps: np.ndarray, cell_to_image: np.ndarray, device: torch.device) -> np.ndarray:
         devices.add(device)
-        return original(*arguments, device=device)
+        return original(maps, cell_to_image, device)
 
-    monkeypatch.setattr(f"{module}.keypoints", noted)
+    monkeypatch.setattr(f"{module}.decode_keypoints", noted)
     command = ["report", name, "--images", str(folder), "--teacher", "student:demo", "--device", "cpu", *options]
     out = tmp_path / "picture.png"
     CliRunner().invoke(kdcache, [*command, "--out", str(out)], catch_exceptions=False)
     assert read_image(out).std() > 20
-    assert devices == {"cpu"}
+    assert devices == {torch.device("cpu")}
 
 
 def test_many_subjects_go_through_the_network_in_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,12 @@ from cache_tools.images import read_image
 from cache_tools.instances import from_coco
 from pipeline.cli import kdcache
 from pipeline.report.overlay import draw_pose, unique_names
-from student import predict as module
+from student import prediction as module
 from student.checkpoint import save_weights, write_record
 from student.heatmaps.decode import render_targets
+from student.inference import Inference
 from student.models.student import create_student
-from student.predict import heatmaps, predict, read_crops
+from student.prediction import decode_keypoints, predict, predict_heatmaps, read_crops
 from student.settings import StudentSettings
 
 
@@ -65,7 +66,7 @@ def photos(tmp_path: Path) -> tuple[list[Path], np.ndarray, np.ndarray]:
 def test_what_lies_in_the_photo_is_found_there(frame: str, photos: tuple[list[Path], np.ndarray, np.ndarray]) -> None:
     paths, boxes, dots = photos
     teacher = ColourFinder(frame)
-    found = predict(teacher, paths, boxes, batch_size=4)
+    found = predict(teacher, paths, boxes, Inference(flip=False, batch_size=4))
     assert teacher.calls == 2
     np.testing.assert_allclose(found[:, :, :2], np.repeat(dots[:, None], 17, 1), atol=0.6)
     assert (found[:, :, 2] > 0.9).all()
@@ -77,8 +78,28 @@ def test_the_flip_test_moves_nothing(
 ) -> None:
     """In the stride frame the mirrored maps lie a quarter of a cell off, by HRNet's rule: half of that in the mean."""
     paths, boxes, dots = photos
-    found = predict(ColourFinder(frame), paths, boxes, flip=True)
+    found = predict(ColourFinder(frame), paths, boxes, Inference(flip=True))
     np.testing.assert_allclose(found[:, 0, :2], dots, atol=tolerance)
+
+
+def test_photos_may_be_arrays_or_one_photo_of_several_persons(
+    photos: tuple[list[Path], np.ndarray, np.ndarray],
+) -> None:
+    paths, boxes, _ = photos
+    network = ColourFinder("udp")
+    expected = predict(network, paths, boxes)
+    images = [read_image(path) for path in paths]
+    np.testing.assert_array_equal(predict(network, images, boxes), expected)
+    np.testing.assert_array_equal(predict(network, np.stack(images), boxes), expected)
+    for photo in (paths[0], str(paths[0]), images[0]):
+        np.testing.assert_array_equal(predict(network, photo, boxes[:2]), expected[:2])
+    whole = [[0, 0, 320, 240]]
+    np.testing.assert_array_equal(predict(network, paths[0]), predict(network, paths[:1], whole))
+    assert predict(network, paths[::2]).shape == (3, 17, 3)
+    with pytest.raises(ValueError, match="6 photos and 2 boxes: expected the photo of each box, or one photo"):
+        predict(network, paths, boxes[:2])
+    with pytest.raises(ValueError, match=r"expected RGB \(height, width, 3\) in uint8"):
+        predict(network, [images[0] / 255])
 
 
 def test_flipped_maps_are_of_the_same_joints() -> None:
@@ -93,7 +114,7 @@ def test_flipped_maps_are_of_the_same_joints() -> None:
             return maps
 
     crops = np.zeros((1, 64, 48, 3), np.uint8)
-    np.testing.assert_array_equal(heatmaps(Sided(), crops, flip=True), heatmaps(Sided(), crops))
+    np.testing.assert_array_equal(predict_heatmaps(Sided(), crops, flip=True), predict_heatmaps(Sided(), crops))
 
 
 def test_a_photo_is_read_once_and_crops_come_in_order(
@@ -102,8 +123,8 @@ def test_a_photo_is_read_once_and_crops_come_in_order(
     paths, boxes, _ = photos
     read: list[Path] = []
 
-    def counted(path: Path, size: tuple[int, int] | None, *, upright: bool) -> np.ndarray:
-        read.append(path)
+    def counted(path: str, size: tuple[int, int] | None, *, upright: bool) -> np.ndarray:
+        read.append(Path(path))
         return original(path, size, upright=upright)
 
     original = module.read_image
@@ -119,13 +140,6 @@ def test_a_photo_of_another_size_than_annotated(photos: tuple[list[Path], np.nda
     paths, boxes, _ = photos
     with pytest.raises(ValueError, match="240x320 pixels, its annotations say 100x100"):
         predict(ColourFinder("udp"), paths, boxes, photo_sizes=[(100, 100)] * len(paths))
-
-
-def test_cuda_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert module.torch_device("auto").type == "cpu"
-    with pytest.raises(ValueError, match="finds no CUDA device: use cpu"):
-        module.torch_device("cuda:1")
 
 
 @pytest.fixture(scope="module")
@@ -251,4 +265,4 @@ def test_a_diverged_network_is_told() -> None:
     maps = np.zeros((1, 17, 16, 12), np.float32)
     maps[0, 3, 4, 5] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity"):
-        module.keypoints(maps, np.eye(2, 3)[None])
+        decode_keypoints(maps, np.eye(2, 3)[None], torch.device("cpu"))

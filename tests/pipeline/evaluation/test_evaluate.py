@@ -22,7 +22,7 @@ from pipeline.evaluation.evaluate import METRICS, Verdict, coco_numbers, evaluat
 from pipeline.evaluation.oks import similarity
 from pipeline.persons.boxes import annotated, detected
 from pipeline.teachers import Teacher, load_teacher
-from student.predict import read_crops
+from student.prediction import read_crops
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from student.export.onnx import export_onnx, run_onnx
 from student.models.backbones import Backbone
 from student.models.student import PoseStudent
 from student.normalise import normalise
-from student.predict import read_crops
+from student.prediction import read_crops
 from student.settings import ModelSettings
 from tests.samples.small_run import SMALL, lively_student, write_run
 
