@@ -21,7 +21,7 @@ from cache_tools.images import cut, read_image
 from cache_tools.instances import from_coco
 from pipeline.evaluation.evaluate import judge
 from pipeline.persons.boxes import annotated
-from pipeline.teachers import load_teacher
+from pipeline.teachers.load import load_network
 from student.batches.augment import RECIPES, sample_views
 from student.prediction import decode_keypoints
 
@@ -77,7 +77,7 @@ def main() -> None:
 
 def measure_ap(arguments: argparse.Namespace, policy: CropPolicy | None) -> float:
     """AP of the teacher on the plain crops of every person, cut from the stored crops (None: from the photos)."""
-    teacher = load_teacher(arguments.teacher, "cpu")
+    teacher = load_network(arguments.teacher, "cpu")
     persons = from_coco(arguments.annotations)
     to_image = crop_to_image(persons.box, teacher.frame, teacher.input_size)
     crops = []

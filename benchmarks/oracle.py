@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.teachers import digest_of
+from pipeline.teachers.base import digest_of
 
 # environment
 SECONDS_A_CROP = "ORACLE_SECONDS_A_CROP"  # makes it as slow as a real teacher, so that it can be killed at work

@@ -14,7 +14,6 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,41 +28,13 @@ from cache_tools.store.objects import Objects
 from cache_tools.store.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
 from cache_tools.store.verify import verify
 from cache_tools.store.writer import HeatmapStore
+from pipeline.building.job import SHARDS_AT_ONCE, BuildJob, Expectation
 from pipeline.building.shard_maker import ShardMaker
-from pipeline.teachers import Teacher, digest_of, load_teacher
+from pipeline.teachers.base import digest_of
+from pipeline.teachers.load import load_network
+from student.pose_network import PoseNetwork
 
-SHARDS_AT_ONCE = 2  # of one process: one with the teacher, one being written
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-@dataclass(frozen=True)
-class BuildJob:
-    """What a build is made of: the same for every process that takes part."""
-
-    store: str  # a path or a url
-    teacher: str
-    images: Path
-    annotations: Path
-    codec: str = "compact"
-    flip: bool = False
-    crops: bool = True
-    views: int = 0
-    shard_rows: int = 2048
-    batch_size: int = 32
-    device: str = "auto"
-    threads: int | None = None  # of the CPU, for the teacher and for reading photos; None: all there are
-    labelled: bool = True  # False: every person with a box, for students that learn from the teacher alone
-    part: tuple[int, int] | None = None  # (i, n): the i-th of n parts of the persons, to be merged later
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """A teacher must reach `ap` percent, less `tolerance`, on labelled data before its heatmaps are believed."""
-
-    ap: float
-    tolerance: float
-    images: Path
-    annotations: Path
 
 
 def build(
@@ -80,7 +51,7 @@ def build(
     max_rmse: refuse a codec error above it, as rmse_at_peaks.
     Raises CacheMismatch where the store holds something else, FileNotFoundError where photos are missing.
     """
-    teacher = load_teacher(job.teacher, job.device, job.flip, job.threads)
+    teacher = load_network(job.teacher, job.device, job.flip, job.threads)
     persons, source = read_persons(job)
     spec = spec_of(job, teacher, persons, source)
     store = existing_store(job.store)
@@ -132,7 +103,7 @@ def existing_store(url: str) -> HeatmapStore | None:
     return HeatmapStore.open(url) if Objects(url).get(ROOT) is not None else None
 
 
-def spec_of(job: BuildJob, teacher: Teacher, persons: Instances, source: str, ap: float | None = None) -> StoreSpec:
+def spec_of(job: BuildJob, teacher: PoseNetwork, persons: Instances, source: str, ap: float | None = None) -> StoreSpec:
     """The spec of the store that the job makes."""
     policy = CropPolicy(input_size=teacher.input_size)
     crops = CropsSpec(policy.region, policy.quality, policy.zoom, policy.rotation, policy.shift)
@@ -161,7 +132,7 @@ def check_photos(images: Path, persons: Instances) -> None:
         )
 
 
-def accepted_ap(teacher: Teacher, expectation: Expectation, recorded: float | None) -> float:
+def accepted_ap(teacher: PoseNetwork, expectation: Expectation, recorded: float | None) -> float:
     """The teacher's AP in percent, measured where a store has not recorded it; ValueError where it falls short."""
     ap, labels = recorded, "the labels that it was built with"
     if ap is None:
@@ -179,7 +150,12 @@ def accepted_ap(teacher: Teacher, expectation: Expectation, recorded: float | No
 
 
 def make_pending(
-    job: BuildJob, store: HeatmapStore, teacher: Teacher, workers: int, scheduler: str | None, max_rmse: float | None
+    job: BuildJob,
+    store: HeatmapStore,
+    teacher: PoseNetwork,
+    workers: int,
+    scheduler: str | None,
+    max_rmse: float | None,
 ) -> None:
     """Make every pending shard, here or on a cluster, and say at the end how long it took."""
     pending = store.pending()

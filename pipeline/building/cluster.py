@@ -20,9 +20,10 @@ from distributed.comm import CommClosedError
 
 from cache_tools.prefetch import usable_cpus
 from cache_tools.store.writer import HeatmapStore
-from pipeline.building.build import SHARDS_AT_ONCE, BuildJob
+from pipeline.building.job import SHARDS_AT_ONCE, BuildJob
 from pipeline.building.shard_maker import ShardMaker
-from pipeline.teachers import absolute_reference, load_teacher
+from pipeline.teachers.load import load_network
+from pipeline.teachers.names import absolute_reference
 
 RETRIES = 3  # of a shard, when its worker died or raised
 QUIET = {  # what Dask does for graphs of many small tasks costs more than it tells here
@@ -47,7 +48,7 @@ class TeacherOnWorker(WorkerPlugin):
         place = worker.name if isinstance(worker.name, int) else self.places.get(worker.address, 0)
         threads = job.threads or worker.state.nthreads
         store = HeatmapStore.open(job.store, mode="r+")
-        teacher = load_teacher(job.teacher, own_device(job.device, place), job.flip, threads)
+        teacher = load_network(job.teacher, own_device(job.device, place), job.flip, threads)
         maker = ShardMaker(store, teacher, job.images, batch_size=job.batch_size, readers=threads)
         setattr(worker, self.name, maker)
 

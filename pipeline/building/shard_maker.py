@@ -17,8 +17,8 @@ from cache_tools.images import Image, cut, four_channels, read_image
 from cache_tools.instances import Instances
 from cache_tools.prefetch import in_order, usable_cpus
 from cache_tools.store.writer import HeatmapStore, Views
-from pipeline.teachers import Crops, Maps, Teacher
 from student.batches.augment import RECIPES, sample_views
+from student.pose_network import Crops, Maps, PoseNetwork
 
 VIEWS_RECIPE, VIEWS_SEED = "vitpose", 0  # their geometry is stored, so nothing is ever drawn from these again
 
@@ -74,7 +74,7 @@ class ShardMaker:
     def __init__(
         self,
         store: HeatmapStore,
-        teacher: Teacher,
+        teacher: PoseNetwork,
         images: Path,
         *,
         batch_size: int = 32,
@@ -162,7 +162,7 @@ class ShardMaker:
 
 
 def sample_geometry(
-    persons: Instances, rows: NDArray[np.integer], count: int, teacher: Teacher
+    persons: Instances, rows: NDArray[np.integer], count: int, teacher: PoseNetwork
 ) -> tuple[Matrix, NDArray[np.bool_]]:
     """crop_to_image (n, K, 2, 3) and flipped (n, K) of K random views a person."""
     sampled = [

@@ -51,9 +51,9 @@ def command(
 
     protocol = Protocol(device, dtype, batch_size, seconds, channels_last, compiled)
     if teacher is not None:
-        from pipeline.teachers import load_teacher
+        from pipeline.teachers.load import load_network
 
-        cost = teacher_cost(load_teacher(teacher, device=device), teacher, protocol)
+        cost = teacher_cost(load_network(teacher, device=device), teacher, protocol)
     elif run is not None:
         from student.checkpoint import load_student
 
@@ -76,12 +76,12 @@ def limits(store: str, run: Path, images: Path | None, teacher: str | None, devi
     from cache_tools.store.writer import HeatmapStore
     from pipeline.costs.loader import time_loader
     from pipeline.evaluation.evaluate import write_json
-    from pipeline.teachers import load_teacher
+    from pipeline.teachers.load import load_network
     from student.checkpoint import read_record
     from student.settings import StudentSettings
 
     settings = StudentSettings.model_validate(read_record(run)["settings"])
-    live = None if teacher is None else load_teacher(teacher, device=device)
+    live = None if teacher is None else load_network(teacher, device=device)
     timed = time_loader(HeatmapStore.open(store), settings, photos=images, teacher=live, device=device)
     if out is not None:
         write_json(out, timed)

@@ -66,7 +66,8 @@ def command(
 
     Killed at any moment, the same command goes on where it stopped; on a finished store it does nothing.
     """
-    from pipeline.building.build import BuildJob, Expectation, build, write_receipt
+    from pipeline.building.build import build, write_receipt
+    from pipeline.building.job import BuildJob, Expectation
 
     if (expect_images is None) != (expect_annotations is None):
         raise click.UsageError("--expect-images and --expect-annotations belong together")

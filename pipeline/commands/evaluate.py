@@ -57,10 +57,10 @@ def command(
             raise click.UsageError("--images is missing: the folder of the photos that --annotations describes")
         if boxes == "gt":
             refuse(context, ["score_threshold"], "--boxes gt have no scores")
-        from pipeline.teachers import load_teacher
+        from pipeline.teachers.load import load_network
 
         verdict = evaluate(
-            load_teacher(teacher or f"student:{run}", device=device),
+            load_network(teacher or f"student:{run}", device=device),
             annotations,
             images,
             boxes=boxes,

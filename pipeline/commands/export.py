@@ -130,9 +130,9 @@ def _describe(kind: str, file: Path, crops: "Crops", seconds: float) -> str:
 
 def _average_precision(file: Path, images: Path, annotations: Path) -> str:
     from pipeline.evaluation.evaluate import evaluate
-    from pipeline.teachers import load_teacher
+    from pipeline.teachers.load import load_network
 
-    metrics = evaluate(load_teacher(f"onnx:{file}?frame=udp", device="cpu"), annotations, images, flip=False).metrics
+    metrics = evaluate(load_network(f"onnx:{file}?frame=udp", device="cpu"), annotations, images, flip=False).metrics
     protocol = metrics["protocol"]
     ap = "-" if metrics["AP"] is None else f"{100 * metrics['AP']:.1f}"
     return f"{ap} on {protocol['persons']} persons, annotated boxes, no flip test"

@@ -39,7 +39,7 @@ def command(
     from cache_tools.store.writer import HeatmapStore
     from pipeline.evaluation.evaluate import write_json
     from pipeline.fidelity.measure import measure
-    from pipeline.teachers import load_teacher
+    from pipeline.teachers.load import load_network
 
     opened = HeatmapStore.open(store)
     read = opened.spec.annotations
@@ -48,7 +48,7 @@ def command(
             f"{store} is of other persons than {annotations}:\n"
             f"  annotations.digest: found {read.digest[:16]}, expected {found[:16]}"
         )
-    asked = load_teacher(teacher, device, flip=opened.spec.teacher.flip)
+    asked = load_network(teacher, device, flip=opened.spec.teacher.flip)
     report, examples = measure(
         opened, asked, images, rows=rows, seed=seed, batch_size=batch_size, workers=workers, device=device
     )

@@ -83,7 +83,7 @@ def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) 
     from pipeline.hka.quality import Limits
     from pipeline.hka.table import as_text, leg_rows, read_calibration, write_rows
     from pipeline.persons.photo_boxes import find_photos
-    from pipeline.teachers import load_teacher
+    from pipeline.teachers.load import load_network
 
     out, convention, calibration_file = options["out"], options["convention"], options["calibration"]
     if out is not None and out.suffix not in (".csv", ".json"):
@@ -91,7 +91,7 @@ def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) 
     photos = find_photos(images)
     boxes = options["boxes"]
     asked = asked_persons(photos, boxes, options["score_threshold"], options["exif"])
-    teacher = load_teacher(reference, device=options["device"])
+    teacher = load_network(reference, device=options["device"])
     calibration = read_calibration(calibration_file, teacher.digest) if calibration_file else None
     joints = joints_in_photos(
         teacher, asked, flip=options["flip"], batch_size=options["batch_size"], device=options["device"]
@@ -120,7 +120,7 @@ def _evaluate(references: list[str], options: dict[str, Any]) -> None:
     from pipeline.hka.evaluate import evaluate_exact, evaluate_teacher, render_people, with_visible_legs
     from pipeline.hka.figure import draw
     from pipeline.hka.report import report, table
-    from pipeline.teachers import load_teacher
+    from pipeline.teachers.load import load_network
 
     annotations, image_root, out = options["annotations"], options["image_root"], options["out"]
     if (annotations is None) != (image_root is None):
@@ -130,7 +130,7 @@ def _evaluate(references: list[str], options: dict[str, Any]) -> None:
     heights = _heights(options["heights"])
     if annotations is None and not options["rendered"]:
         raise click.UsageError("nothing to evaluate on: give --rendered N, or --images DIR --annotations FILE")
-    networks = [load_teacher(reference, device=options["device"]) for reference in references]
+    networks = [load_network(reference, device=options["device"]) for reference in references]
     persons = with_visible_legs(annotations) if annotations else None
     people = render_people(options["rendered"], heights, options["seed"]) if options["rendered"] else None
     results = [evaluate_exact(people)] if people else []

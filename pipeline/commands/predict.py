@@ -44,7 +44,7 @@ def command(
     from pipeline.evaluation.oks import coco_results
     from pipeline.persons.photo_boxes import find_photos
     from pipeline.report.overlay import write_overlays
-    from pipeline.teachers import load_teacher
+    from pipeline.teachers.load import load_network
     from student.inference import Inference
     from student.prediction import predict
 
@@ -54,7 +54,7 @@ def command(
         raise click.UsageError("nothing to write: give --out FILE.json, --overlay FOLDER or both")
     photos = find_photos(images)
     asked = asked_persons(photos, boxes, score_threshold, exif)
-    network = load_teacher(teacher or f"student:{student}", device=device)
+    network = load_network(teacher or f"student:{student}", device=device)
     found = predict(
         network,
         asked.photo,

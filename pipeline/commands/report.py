@@ -86,7 +86,7 @@ def heatmaps(
     """Figure 3: photo | ground truth | teachers | students."""
     from pipeline.persons.subjects import from_annotations
     from pipeline.report.panels import heatmap_panel, network_column, store_column, write_figure
-    from pipeline.teachers import load_teacher
+    from pipeline.teachers.load import load_network
 
     if not (teacher or store or run):
         raise click.UsageError("nothing to show: give --teacher REF, --store URL or --run RUN")
@@ -96,13 +96,13 @@ def heatmaps(
         subjects = from_annotations(from_coco(annotations), images, persons, person)
     else:
         subjects = _any_photos(images, boxes, persons)
-    columns = [network_column(t, t.name, subjects, flip=flip) for t in (load_teacher(r, device) for r in teacher)]
+    columns = [network_column(t, t.name, subjects, flip=flip) for t in (load_network(r, device) for r in teacher)]
     if store:
         from cache_tools.store.writer import HeatmapStore
 
         columns.append(store_column(HeatmapStore.open(store), "store", subjects))
     for folder in run:
-        student = load_teacher(f"student:{folder}", device)
+        student = load_network(f"student:{folder}", device)
         columns.append(network_column(student, student.name, subjects, flip=flip))
     write_figure(out, heatmap_panel(subjects, columns, device=device))
     click.echo(out)
@@ -133,7 +133,7 @@ def predictions(
     from pipeline.persons.subjects import whole_groups
     from pipeline.report.overlay import write_picture
     from pipeline.report.panels import predictions as draw
-    from pipeline.teachers import load_teacher
+    from pipeline.teachers.load import load_network
 
     if (run is None) == (teacher is None):
         raise click.UsageError("give one of --run RUN and --teacher REF")
@@ -143,7 +143,7 @@ def predictions(
         subjects = whole_groups(from_coco(annotations), images, photos)
     else:
         subjects = _any_photos(images, boxes, photos)
-    write_picture(out, draw(load_teacher(teacher or f"student:{run}", device), subjects, flip=flip, device=device))
+    write_picture(out, draw(load_network(teacher or f"student:{run}", device), subjects, flip=flip, device=device))
     click.echo(out)
 
 

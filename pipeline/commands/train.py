@@ -102,9 +102,9 @@ def command(
 
     live = None
     if teacher is not None:
-        from pipeline.teachers import load_teacher
+        from pipeline.teachers.load import load_network
 
-        live = load_teacher(teacher, device=device)
+        live = load_network(teacher, device=device)
     evaluate = None
     if val_images is not None and val_annotations is not None:
         from pipeline.evaluation.during_training import ap_of

@@ -13,7 +13,7 @@ from typing import Literal
 from cache_tools.instances import from_coco
 from pipeline.config import Config, TeacherConfig
 from pipeline.persons.boxes import detected
-from pipeline.teachers import VITPOSE_HUB, VITPOSE_NOT_ON_HUB, unknown_teacher
+from pipeline.teachers.names import VITPOSE_HUB, VITPOSE_NOT_ON_HUB, unknown_teacher
 from student.models.backbones import resolve
 from student.models.flops import count_costs
 from student.models.student import create_student

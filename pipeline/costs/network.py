@@ -19,12 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.teachers import Teacher
 from student.device import dtype_on, torch_device
 from student.export.onnx import INPUT, cpu_session, export_onnx
 from student.models.flops import count_costs, evaluation
 from student.models.student import PoseStudent
 from student.normalise import normalise
+from student.pose_network import PoseNetwork
 from student.settings import ModelSettings
 
 RUNS = 5  # of which the median counts
@@ -64,7 +64,7 @@ def student_cost(
     return cost
 
 
-def teacher_cost(teacher: Teacher, reference: str, protocol: Protocol) -> dict[str, Any]:
+def teacher_cost(teacher: PoseNetwork, reference: str, protocol: Protocol) -> dict[str, Any]:
     """The content of cost.json for a teacher.
 
     One that holds no torch network has FLOPs of None; its parameters are those that it tells of, if it does.

@@ -26,7 +26,7 @@ from student.prediction import decode_keypoints, predict
 
 if TYPE_CHECKING:
     from cache_tools.store.writer import HeatmapStore
-    from pipeline.teachers import Teacher
+    from student.pose_network import PoseNetwork
 
 METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 DECODER = "DARK/UDP: Gaussian blur kernel 11 sigma 2, one Newton step on the logarithm"
@@ -43,7 +43,7 @@ class Verdict:
 
 
 def evaluate(
-    predictor: "Teacher",
+    predictor: "PoseNetwork",
     annotations: str | Path,
     image_root: str | Path,
     *,

@@ -19,11 +19,11 @@ from cache_tools.progress import progress_bar
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from pipeline.evaluation.oks import similarity
-from pipeline.teachers import Teacher
 from student.batches.augment import Views, sample_views
 from student.device import torch_device
 from student.heatmaps.decode import DeviceCodec, decode_codes, target_weight
 from student.heatmaps.replay import Mode, replay
+from student.pose_network import PoseNetwork
 from student.prediction import decode_keypoints, read_crops
 from student.settings import AugmentSettings
 
@@ -59,7 +59,7 @@ class Measured:
 
 def measure(
     store: HeatmapStore,
-    teacher: Teacher,
+    teacher: PoseNetwork,
     images: Path,
     *,
     rows: int = 400,

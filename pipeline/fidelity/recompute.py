@@ -10,7 +10,8 @@ from cache_tools.geometry import Matrix
 from cache_tools.images import Image, cut, read_image
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
-from pipeline.teachers import Maps, Teacher, load_teacher
+from pipeline.teachers.load import load_network
+from student.pose_network import Maps, PoseNetwork
 
 BATCH = 32
 FACTOR, MARGIN = 2.0, 0.005  # of the recorded error: another device's rounding is within, another picture is not
@@ -27,7 +28,7 @@ def recompute_rows(
     """
     store = HeatmapStore.open(url)
     spec = store.spec.teacher
-    live = load_teacher(teacher, device, spec.flip)
+    live = load_network(teacher, device, spec.flip)
     if live.digest != spec.digest:
         raise CacheMismatch(
             f"{store.url} was made by another teacher:\n  teacher.name: found {spec.name}, given {live.name}\n"
@@ -59,7 +60,7 @@ def _photo(store: HeatmapStore, images: Path, row: int) -> Image:
     return read_image(images / store.instances.file_name[row], (height, width))
 
 
-def _errors(live: Teacher, photos: list[Image], crop_to_image: Matrix, decoded: Maps) -> list[dict[str, Any]]:
+def _errors(live: PoseNetwork, photos: list[Image], crop_to_image: Matrix, decoded: Maps) -> list[dict[str, Any]]:
     """error_of_row of stored maps (B, 17, h, w) of the crops that the matrices (B, 2, 3) cut from the photos."""
     crops = np.stack([cut(photo, m, live.input_size) for photo, m in zip(photos, crop_to_image, strict=True)])
     return [error_of_row(exact, maps) for exact, maps in zip(live(crops), decoded, strict=True)]

@@ -23,7 +23,7 @@ from pipeline.hka.quality import flags
 from pipeline.persons.photo_boxes import PhotoBoxes
 
 if TYPE_CHECKING:
-    from pipeline.teachers import Teacher
+    from student.pose_network import PoseNetwork
 
 Array = NDArray[np.float64]
 HEIGHTS = (120, 240, 480)  # pixels of the rendered photos
@@ -124,7 +124,7 @@ def with_visible_legs(annotations: str | Path) -> Instances:
 
 
 def evaluate_teacher(
-    teacher: "Teacher",
+    teacher: "PoseNetwork",
     people: StandingPeople | None,
     persons: Instances | None,
     image_root: str | Path | None,

@@ -16,7 +16,7 @@ from pipeline.hka.spread import covariance_image
 
 if TYPE_CHECKING:
     from pipeline.persons.photo_boxes import PhotoBoxes
-    from pipeline.teachers import Teacher
+    from student.pose_network import PoseNetwork
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Joints:
 
 
 def joints_in_photos(
-    teacher: "Teacher",
+    teacher: "PoseNetwork",
     asked: "PhotoBoxes",
     *,
     flip: bool = True,
@@ -44,7 +44,7 @@ def joints_in_photos(
 
 
 def joints_in_images(
-    teacher: "Teacher",
+    teacher: "PoseNetwork",
     images: Iterator[Image],
     boxes: NDArray[np.float64],
     *,
@@ -59,7 +59,7 @@ def joints_in_images(
 
 
 def _joints(
-    teacher: "Teacher", crops: Iterator[Image], to_image: Matrix, flip: bool, batch_size: int, device: str
+    teacher: "PoseNetwork", crops: Iterator[Image], to_image: Matrix, flip: bool, batch_size: int, device: str
 ) -> Joints:
     persons = len(to_image)
     found, spread = np.zeros((persons, JOINTS, 3)), np.zeros((persons, JOINTS, 2, 2))

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from pipeline.teachers import Crops, Maps
+from student.pose_network import Crops, Maps
 
 
-class NoTeacher:
+class BlankTeacher:
     """Knows nothing; `distill.mode: cached` refuses its stores. Blank maps cost a store a byte or two a row."""
 
     name, digest, licence = "none", "none", "none needed"

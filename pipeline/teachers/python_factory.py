@@ -1,16 +1,16 @@
-"""A teacher written in Python: `module:factory`, where `factory(device)` gives an object that is a Teacher."""
+"""A teacher written in Python: `module:factory`, where `factory(device)` gives an object that is a PoseNetwork."""
 
 import importlib
 import os
 import sys
 
 from cache_tools.geometry import frame_of
-from pipeline.teachers import Teacher
+from student.pose_network import PoseNetwork
 
 REQUIRED = ("name", "digest", "licence", "input_size", "heatmap_size", "frame", "sigma")
 
 
-def call_factory(module: str, factory: str, device: str) -> Teacher:
+def call_factory(module: str, factory: str, device: str) -> PoseNetwork:
     """The teacher that `factory(device)` of `module` gives; modules of the current folder are found as well.
 
     Raises ValueError where there is no such module or factory, or where the object lacks a part of the protocol.

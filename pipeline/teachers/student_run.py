@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 
 import pipeline
-from pipeline.teachers import Crops, Maps, digest_of
+from pipeline.teachers.base import digest_of
 from student.checkpoint import load_student, read_record
 from student.device import dtype_on, torch_device
 from student.models.student import PoseStudent
+from student.pose_network import Crops, Maps
 from student.settings import StudentSettings
 from student.torch_network import run_network
 

@@ -39,11 +39,11 @@ def test_its_store_is_whole_and_has_the_same_digest_and_heatmaps(written: Path) 
 
 
 def test_its_run_gives_the_same_heatmaps(written: Path) -> None:
-    from pipeline.teachers import load_teacher
+    from pipeline.teachers.load import load_network
 
     noise = np.random.default_rng(0).integers(0, 256, (2, 6, 4, 3))
     crops = np.kron(noise, np.ones((1, 16, 16, 1))).astype(np.uint8)
-    maps = load_teacher(f"student:{written / 'run'}", "cpu")(crops)
+    maps = load_network(f"student:{written / 'run'}", "cpu")(crops)
     np.testing.assert_allclose(maps, np.load(written / "expected.npz")["student_maps"], atol=2e-6)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.building.build import BuildJob
+from pipeline.building.job import BuildJob
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"  # the oracle is there
 ROWS, SHARD_ROWS = 44, 16

@@ -18,8 +18,9 @@ from cache_tools.images import cut, read_image
 from cache_tools.instances import from_coco
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
-from pipeline.building.build import BuildJob, build, write_receipt
-from pipeline.teachers import load_teacher
+from pipeline.building.build import build, write_receipt
+from pipeline.building.job import BuildJob
+from pipeline.teachers.load import load_network
 from tests.samples.small_build import BENCHMARKS, ROWS, arguments, content, run_build, small_job, wait_for_shard
 
 
@@ -35,7 +36,7 @@ def test_a_store_holds_what_the_teacher_says_of_each_crop(job: BuildJob) -> None
     store = HeatmapStore.open(job.store)
     assert receipt == store.receipt
     assert receipt["rows"] == ROWS
-    teacher = load_teacher("oracle:make")
+    teacher = load_network("oracle:make")
     persons = store.instances
     crops = np.stack(
         [
@@ -161,7 +162,7 @@ def test_views_are_what_the_teacher_says_there(job: BuildJob) -> None:
     build(replace(job, views=2, crops=False))
     store = HeatmapStore.open(job.store)
     views = store.read_views(range(ROWS))
-    teacher = load_teacher("oracle:make")
+    teacher = load_network("oracle:make")
     assert views.crop_to_image.shape == (ROWS, 2, 2, 3)
     assert 10 < views.flipped.sum() < 2 * ROWS - 10
     np.testing.assert_array_equal(np.linalg.det(views.crop_to_image[..., :2]) < 0, views.flipped)

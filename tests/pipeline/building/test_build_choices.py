@@ -12,7 +12,8 @@ from cache_tools.store.merge import merge
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.verify import verify
 from cache_tools.store.writer import HeatmapStore
-from pipeline.building.build import BuildJob, Expectation, build
+from pipeline.building.build import build
+from pipeline.building.job import BuildJob, Expectation
 from pipeline.cli import kdcache
 from pipeline.commands.info import command as info_command
 from pipeline.evaluation.evaluate import evaluate_store

@@ -19,8 +19,9 @@ import pytest
 from distributed import Client, LocalCluster
 
 from cache_tools.store.writer import HeatmapStore
-from pipeline.building.build import BuildJob, build
+from pipeline.building.build import build
 from pipeline.building.cluster import places_of
+from pipeline.building.job import BuildJob
 from tests.samples.small_build import BENCHMARKS, content, run_build, small_job, wait_for_shard
 
 

@@ -13,7 +13,7 @@ from pipeline.commands.benchmark import command, summary
 from pipeline.commands.zoo import command as zoo
 from pipeline.costs.network import Protocol, measure, network_speed, random_crops, student_cost, teacher_cost
 from pipeline.report.rows import Cost
-from pipeline.teachers import load_teacher
+from pipeline.teachers.load import load_network
 from student.models.flops import count_costs
 from tests.samples.small_run import SMALL, write_run
 
@@ -90,14 +90,14 @@ def test_a_student_s_cost_is_what_the_report_reads(run: Path) -> None:
 
 
 def test_a_student_costs_the_same_as_a_teacher(run: Path) -> None:
-    cost = teacher_cost(load_teacher(f"student:{run}", device="cpu"), f"student:{run}", QUICK)
+    cost = teacher_cost(load_network(f"student:{run}", device="cpu"), f"student:{run}", QUICK)
     assert cost["params_m"] == pytest.approx(count_costs(write_run(run), SMALL.input_size).params_m)
     assert cost["protocol"]["measured"].startswith("uint8 crops on the device")
 
 
 def test_a_teacher_without_a_torch_network(shared_data: Path) -> None:
     reference = f"onnx:{shared_data}/teachers/tinypose_256x192.onnx?frame=stride"
-    cost = teacher_cost(load_teacher(reference, device="cpu"), reference, QUICK)
+    cost = teacher_cost(load_network(reference, device="cpu"), reference, QUICK)
     assert cost["params_m"] == pytest.approx(1.3, abs=0.3)  # of the file's initialisers
     assert (cost["gmacs"], cost["gflops"]) == (None, None)
     assert cost["dtype"] == "float32"

@@ -21,7 +21,8 @@ from cache_tools.store.writer import HeatmapStore
 from pipeline.evaluation.evaluate import METRICS, Verdict, coco_numbers, evaluate, evaluate_store, ground_truth, judge
 from pipeline.evaluation.oks import similarity
 from pipeline.persons.boxes import annotated, detected
-from pipeline.teachers import Teacher, load_teacher
+from pipeline.teachers.load import load_network
+from student.pose_network import PoseNetwork
 from student.prediction import read_crops
 
 
@@ -38,7 +39,7 @@ def persons(val: Path) -> Instances:
 class Remembering:
     """A teacher that is asked once for each crop: its passes are what these tests take their time for."""
 
-    def __init__(self, teacher: Teacher) -> None:
+    def __init__(self, teacher: PoseNetwork) -> None:
         self.name, self.digest, self.licence = teacher.name, teacher.digest, teacher.licence
         self.input_size, self.heatmap_size = teacher.input_size, teacher.heatmap_size
         self.frame, self.sigma = teacher.frame, teacher.sigma
@@ -54,18 +55,18 @@ class Remembering:
 
 
 @pytest.fixture(scope="module")
-def tinypose(shared_data: Path) -> Teacher:
+def tinypose(shared_data: Path) -> PoseNetwork:
     reference = f"onnx:{shared_data / 'teachers' / 'tinypose_256x192.onnx'}?frame=stride"
-    return Remembering(load_teacher(reference, threads=1))
+    return Remembering(load_network(reference, threads=1))
 
 
 @pytest.fixture(scope="module")
-def verdict(tinypose: Teacher, val: Path) -> Verdict:
+def verdict(tinypose: PoseNetwork, val: Path) -> Verdict:
     return evaluate(tinypose, val, val.parent / "val")
 
 
 @pytest.fixture(scope="module")
-def maps(verdict: Verdict, tinypose: Teacher, val: Path, persons: Instances) -> np.ndarray:
+def maps(verdict: Verdict, tinypose: PoseNetwork, val: Path, persons: Instances) -> np.ndarray:
     """The teacher's heatmaps (356, 17, 64, 48) of val."""
     photos = [val.parent / "val" / name for name in persons.file_name]
     crops = read_crops(photos, crop_to_image(persons.box, "stride"), (256, 192))
@@ -84,13 +85,13 @@ def test_the_real_teacher_has_its_known_ap(verdict: Verdict) -> None:
     assert verdict.metrics["notes"] == []
 
 
-def test_the_flip_test_gains_what_is_known(tinypose: Teacher, val: Path) -> None:
+def test_the_flip_test_gains_what_is_known(tinypose: PoseNetwork, val: Path) -> None:
     flipped = evaluate(tinypose, val, val.parent / "val", flip=True)
     assert abs(flipped.metrics["AP"] - 0.661) < 0.002
     assert flipped.metrics["protocol"]["flip"] is True
 
 
-def test_the_protocol_is_told(verdict: Verdict, persons: Instances, tinypose: Teacher) -> None:
+def test_the_protocol_is_told(verdict: Verdict, persons: Instances, tinypose: PoseNetwork) -> None:
     protocol = verdict.metrics["protocol"]
     assert protocol["boxes"] == {"source": "gt", "boxes": 356}
     assert (protocol["persons"], protocol["images"], protocol["flip"]) == (356, 126, False)
@@ -102,7 +103,7 @@ def test_the_protocol_is_told(verdict: Verdict, persons: Instances, tinypose: Te
 
 @pytest.mark.parametrize("codec", ["exact8", "compact", "compact6"])
 def test_cached_heatmaps_keep_the_ap(
-    codec: str, tmp_path: Path, verdict: Verdict, maps: np.ndarray, val: Path, persons: Instances, tinypose: Teacher
+    codec: str, tmp_path: Path, verdict: Verdict, maps: np.ndarray, val: Path, persons: Instances, tinypose: PoseNetwork
 ) -> None:
     spec = make_spec(persons, TeacherSpec("tinypose", tinypose.digest), frame=FrameSpec("stride"), codec=codec)
     store = HeatmapStore.create(tmp_path / "val.zarr", spec, persons)
@@ -210,7 +211,7 @@ def test_one_cell_aside_costs_what_the_formula_says(tmp_path: Path, val: Path, p
     )
 
 
-def test_a_detectors_boxes(tmp_path: Path, val: Path, persons: Instances, tinypose: Teacher) -> None:
+def test_a_detectors_boxes(tmp_path: Path, val: Path, persons: Instances, tinypose: PoseNetwork) -> None:
     """The annotated boxes as a detector's, each twice: the doubles are suppressed and the numbers stay."""
     rows = np.flatnonzero(np.isin(persons.image_id, np.unique(persons.image_id)[:20]))
     found = [
@@ -283,7 +284,7 @@ def test_failures_reach_the_caller(tmp_path: Path, val: Path) -> None:
         evaluate(Broken(), val, tmp_path, batch_size=4)
 
 
-def test_a_look_while_training(tinypose: Teacher, val: Path) -> None:
+def test_a_look_while_training(tinypose: PoseNetwork, val: Path) -> None:
     look = evaluate(tinypose, val, val.parent / "val", max_persons=40).metrics
     assert 20 <= look["protocol"]["persons"] <= 80
     assert look["protocol"]["images"] < 30

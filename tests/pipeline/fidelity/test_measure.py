@@ -12,10 +12,11 @@ from cache_tools.coco import JOINTS
 from cache_tools.geometry import crop_to_image
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
-from pipeline.building.build import BuildJob, build
+from pipeline.building.build import build
+from pipeline.building.job import BuildJob
 from pipeline.commands.fidelity import command, summary
 from pipeline.fidelity.measure import MODES, measure
-from pipeline.teachers import load_teacher
+from pipeline.teachers.load import load_network
 from student.heatmaps.decode import render_targets
 
 COLOURS = np.array([(40 + 12 * k, 255 - 12 * k, 128) for k in range(JOINTS)])  # of the dots: one a joint
@@ -115,7 +116,7 @@ def test_a_real_teachers_peaks_are_nearer_moved_than_warped_and_truer_cached_tha
     )
     store = HeatmapStore.open(tmp_path / "s")
     np.testing.assert_allclose(store.crop_to_image, crop_to_image(store.instances.box, "stride"))
-    report, _ = measure(store, load_teacher(reference, "cpu"), coco / "train", rows=100)
+    report, _ = measure(store, load_network(reference, "cpu"), coco / "train", rows=100)
     warp, peaks = report["arms"]["warp"], report["arms"]["peaks"]
     assert peaks["rmse_at_peaks"] < 0.8 * warp["rmse_at_peaks"]
     assert peaks["cosine_median"] > warp["cosine_median"]

@@ -12,7 +12,8 @@ from cache_tools.geometry import compose
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import Views
 from pipeline.building import shard_maker
-from pipeline.building.build import BuildJob, build
+from pipeline.building.build import build
+from pipeline.building.job import BuildJob
 from pipeline.commands.verify import command
 from pipeline.fidelity.recompute import recompute_rows
 from tests.samples.small_build import BENCHMARKS, small_job

@@ -72,9 +72,9 @@ def test_rendered_people_have_the_axis_asked_for_and_coco_keypoints_see_another(
 
 
 def test_a_real_network_is_measured_against_both_truths(shared_data, people):
-    from pipeline.teachers import load_teacher
+    from pipeline.teachers.load import load_network
 
-    teacher = load_teacher(f"onnx:{shared_data}/teachers/tinypose_256x192.onnx?frame=stride", threads=1)
+    teacher = load_network(f"onnx:{shared_data}/teachers/tinypose_256x192.onnx?frame=stride", threads=1)
     result = evaluate_teacher(teacher, people, None, None)
     against = {truth: agreement(legs) for truth, legs in result.rendered[320].items()}
     assert against["keypoints"].correlation > 0.8

@@ -25,7 +25,7 @@ from pipeline.report.bubble_chart import SMALLEST, bubble_chart, scale_steps, sv
 from pipeline.report.label_placement import overlapping, place
 from pipeline.report.panels import heatmap_panel, mosaic, network_column, store_column, tinted
 from pipeline.report.rows import Cost, Row
-from pipeline.teachers import load_teacher
+from pipeline.teachers.load import load_network
 from student.models.paper import paper_rows
 from tests.pipeline.report.test_table import COST, metrics
 
@@ -150,7 +150,7 @@ def persons(shared_data: Path) -> Instances:
 
 def test_a_panel_of_a_teacher_and_a_store(shared_data: Path, tmp_path: Path, persons: Instances) -> None:
     """The store holds what the teacher saw, so both columns say the same OKS."""
-    teacher = load_teacher(f"onnx:{shared_data / 'teachers' / 'tinypose_256x192.onnx'}?frame=stride", threads=1)
+    teacher = load_network(f"onnx:{shared_data / 'teachers' / 'tinypose_256x192.onnx'}?frame=stride", threads=1)
     subjects = from_annotations(persons, shared_data / "coco" / "val", 2)
     assert subjects.truth is not None
     live = network_column(teacher, "live", subjects)

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper
 from cache_tools.coco import MIRROR
 from cache_tools.geometry import apply as apply_matrix
 from cache_tools.geometry import cell_to_crop
-from pipeline.teachers import Flipped, load_teacher
+from pipeline.teachers.flipped import Flipped
+from pipeline.teachers.load import load_network
 from student.checkpoint import save_weights
 from student.models.student import create_student
 from student.normalise import normalise
@@ -58,7 +59,7 @@ def average_network(path: Path, batch: int | str, dtype: int = TensorProto.FLOAT
 def test_onnx_files_of_any_batch_and_input_type(
     tmp_path: Path, crops: np.ndarray, batch: int | str, dtype: int
 ) -> None:
-    teacher = load_teacher(f"onnx:{average_network(tmp_path / 'average.onnx', batch, dtype)}?frame=stride", "cpu")
+    teacher = load_network(f"onnx:{average_network(tmp_path / 'average.onnx', batch, dtype)}?frame=stride", "cpu")
     assert (teacher.input_size, teacher.heatmap_size, teacher.frame) == ((64, 48), (16, 12), "stride")
     values = crops.astype(np.float64)
     if dtype == TensorProto.FLOAT:
@@ -72,16 +73,16 @@ def test_onnx_files_of_any_batch_and_input_type(
 def test_onnx_mistakes_say_what_to_do(tmp_path: Path) -> None:
     path = average_network(tmp_path / "average.onnx", "b")
     with pytest.raises(ValueError, match=r"\?frame=udp .* \?frame=stride"):
-        load_teacher(f"onnx:{path}")
+        load_network(f"onnx:{path}")
     with pytest.raises(ValueError, match="unknown fram: expected frame"):
-        load_teacher(f"onnx:{path}?fram=udp")
+        load_network(f"onnx:{path}?fram=udp")
     with pytest.raises(FileNotFoundError, match="no ONNX file"):
-        load_teacher(f"onnx:{tmp_path / 'none.onnx'}?frame=udp")
+        load_network(f"onnx:{tmp_path / 'none.onnx'}?frame=udp")
     with pytest.raises(ValueError, match="expected heatmaps"):
-        load_teacher(f"onnx:{average_network(tmp_path / 'wide.onnx', 'b', channels=16)}?frame=udp", "cpu")
+        load_network(f"onnx:{average_network(tmp_path / 'wide.onnx', 'b', channels=16)}?frame=udp", "cpu")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match="not an ONNX file that onnxruntime runs"):
-        load_teacher(f"onnx:{path}?frame=udp")
+        load_network(f"onnx:{path}?frame=udp")
 
 
 def test_an_onnx_file_may_tell_its_frame_itself(tmp_path: Path) -> None:
@@ -89,16 +90,16 @@ def test_an_onnx_file_may_tell_its_frame_itself(tmp_path: Path) -> None:
     model = onnx.load(path)
     helper.set_model_props(model, {"frame": "stride", "sigma": "1.5"})
     onnx.save(model, path)
-    told = load_teacher(f"onnx:{path}", "cpu")
+    told = load_network(f"onnx:{path}", "cpu")
     assert (told.frame, told.sigma) == ("stride", 1.5)
-    stated = load_teacher(f"onnx:{path}?frame=udp&sigma=3&licence=MIT", "cpu")
+    stated = load_network(f"onnx:{path}?frame=udp&sigma=3&licence=MIT", "cpu")
     assert (stated.frame, stated.sigma, stated.licence) == ("udp", 3.0, "MIT")
     assert stated.digest != told.digest
 
 
 def test_a_student_is_a_teacher(tmp_path: Path) -> None:
     student = write_run(tmp_path)
-    teacher = load_teacher(f"student:{tmp_path}", "cpu")
+    teacher = load_network(f"student:{tmp_path}", "cpu")
     crops = np.random.default_rng(2).integers(0, 256, (3, *SMALL.input_size, 3)).astype(np.uint8)
     with torch.inference_mode():
         expected = student(normalise(torch.from_numpy(crops))).numpy()
@@ -106,9 +107,9 @@ def test_a_student_is_a_teacher(tmp_path: Path) -> None:
     assert (teacher.name, teacher.frame, teacher.sigma) == ("small", "udp", SMALL.sigma)
     digest = teacher.digest
     save_weights(tmp_path / "best.safetensors", create_student(SMALL))
-    assert load_teacher(f"student:{tmp_path}").digest != digest
+    assert load_network(f"student:{tmp_path}").digest != digest
     with pytest.raises(FileNotFoundError, match="is no run"):
-        load_teacher("student:nowhere")
+        load_network("student:nowhere")
 
 
 @pytest.mark.parametrize(
@@ -124,14 +125,14 @@ def test_a_student_is_a_teacher(tmp_path: Path) -> None:
 )
 def test_unknown_teachers(reference: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        load_teacher(reference, "cpu")
+        load_network(reference, "cpu")
 
 
 def test_own_teacher_is_found_in_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     docs = Path(__file__).parents[3] / "docs"
     assert len((docs / "own_teacher.py").read_text().splitlines()) <= 27
     monkeypatch.chdir(docs)
-    teacher = load_teacher("own_teacher:make", "cpu")
+    teacher = load_network("own_teacher:make", "cpu")
     crop = np.zeros((1, 256, 192, 3), np.uint8)
     crop[0, 100, 60] = 255
     maps = teacher(crop)
@@ -180,7 +181,7 @@ def test_flip_brings_mirrored_maps_back(frame: str, off: float) -> None:
 def test_tinypose_finds_real_persons(shared_data: Path) -> None:
     from pipeline.evaluation.evaluate import evaluate
 
-    teacher = load_teacher(f"onnx:{shared_data / TINYPOSE}?frame=stride", "cpu")
+    teacher = load_network(f"onnx:{shared_data / TINYPOSE}?frame=stride", "cpu")
     coco = shared_data / "coco"
     verdict = evaluate(teacher, coco / "person_keypoints_val.json", coco / "val", device="cpu")
     assert verdict.metrics["AP"] == pytest.approx(0.650, abs=0.003)

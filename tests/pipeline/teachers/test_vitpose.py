@@ -12,7 +12,7 @@ from cache_tools.geometry import apply as apply_matrix
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image
 from cache_tools.images import cut
 from pipeline.costs.network import Protocol, teacher_cost
-from pipeline.teachers import load_teacher
+from pipeline.teachers.load import load_network
 from pipeline.teachers.vitpose import Heatmaps, fold, plus_network
 from student.models.flops import count_costs
 
@@ -58,7 +58,7 @@ def test_folding_the_experts_changes_nothing() -> None:
 
 
 def test_vitpose_from_a_folder_is_transformers_own(vitpose_folder: Path, crops: np.ndarray) -> None:
-    teacher = load_teacher(f"vitpose:{vitpose_folder}", device="cpu")
+    teacher = load_network(f"vitpose:{vitpose_folder}", device="cpu")
     assert (teacher.input_size, teacher.heatmap_size, teacher.frame) == ((64, 48), (16, 12), "udp")
     protocol = Protocol("cpu", batch_size=1, seconds=0.01)
     assert teacher_cost(teacher, "vitpose:folder", protocol)["protocol"]["folded"]  # so that the table says it
@@ -108,21 +108,21 @@ def test_the_papers_teachers_cost_what_table_1_says(size: str, parameters: float
 
 
 def test_a_digest_follows_the_weights(vitpose_folder: Path, tmp_path: Path) -> None:
-    digest = load_teacher(f"vitpose:{vitpose_folder}").digest
+    digest = load_network(f"vitpose:{vitpose_folder}").digest
     copy = tmp_path / "copy"
     shutil.copytree(vitpose_folder, copy)
-    assert load_teacher(f"vitpose:{copy}").digest == digest
+    assert load_network(f"vitpose:{copy}").digest == digest
     weights = bytearray((copy / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (copy / "model.safetensors").write_bytes(weights)
-    assert load_teacher(f"vitpose:{copy}").digest != digest
+    assert load_network(f"vitpose:{copy}").digest != digest
 
 
 def test_weights_that_do_not_fill_the_network_are_refused(vitpose_folder: Path, crops: np.ndarray) -> None:
     tiny_vitpose(experts=1).save_pretrained(vitpose_folder.parent / "other")
     shutil.copy(vitpose_folder.parent / "other" / "model.safetensors", vitpose_folder / "model.safetensors")
     with pytest.raises(ValueError, match="do not fit its config"):
-        load_teacher(f"vitpose:{vitpose_folder}", "cpu")(crops)
+        load_network(f"vitpose:{vitpose_folder}", "cpu")(crops)
 
 
 def test_compiled_by_its_reference_it_says_the_same_and_is_compiled_once(
@@ -131,8 +131,8 @@ def test_compiled_by_its_reference_it_says_the_same_and_is_compiled_once(
     compiled = torch.nn.Module.compile
     # without a code generator, which takes a minute and a C++ compiler: graphs are captured and guarded all the same
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled(module, backend="eager"))
-    teacher = load_teacher(f"vitpose:{vitpose_folder}?compile=1&licence=MIT", "cpu")
-    plain = load_teacher(f"vitpose:{vitpose_folder}", "cpu")
+    teacher = load_network(f"vitpose:{vitpose_folder}?compile=1&licence=MIT", "cpu")
+    plain = load_network(f"vitpose:{vitpose_folder}", "cpu")
     assert (teacher.licence, plain.licence, teacher.name) == ("MIT", "unstated", plain.name)
     assert teacher.digest == plain.digest
     expected, whole = plain(crops), teacher(crops)
@@ -144,29 +144,29 @@ def test_compiled_by_its_reference_it_says_the_same_and_is_compiled_once(
 
 def test_unknown_options_are_refused(vitpose_folder: Path) -> None:
     with pytest.raises(ValueError, match="unknown compiled: expected compile, licence"):
-        load_teacher(f"vitpose:{vitpose_folder}?compiled=1")
+        load_network(f"vitpose:{vitpose_folder}?compiled=1")
     with pytest.raises(ValueError, match="unknown licence: expected compile"):
-        load_teacher("vitpose-plus-huge?licence=MIT")
+        load_network("vitpose-plus-huge?licence=MIT")
 
 
 def test_another_models_folder_is_refused(tmp_path: Path) -> None:
     tiny_vitpose(keypoints=14).save_pretrained(tmp_path / "crowdpose")
     with pytest.raises(ValueError, match="14 outputs: expected a 'vitpose' with COCO's 17"):
-        load_teacher(f"vitpose:{tmp_path / 'crowdpose'}")
+        load_network(f"vitpose:{tmp_path / 'crowdpose'}")
     with pytest.raises(FileNotFoundError, match=r"no config\.json.*hf download"):
-        load_teacher(f"vitpose:{tmp_path}")
+        load_network(f"vitpose:{tmp_path}")
 
 
 def test_weights_that_cannot_be_downloaded_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(OSError, match="hf download usyd-community/vitpose-plus-huge"):
-        load_teacher("vitpose-plus-huge")
+        load_network("vitpose-plus-huge")
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_vitpose_in_bfloat16_is_near_float32(vitpose_folder: Path, crops: np.ndarray) -> None:
-    exact = load_teacher(f"vitpose:{vitpose_folder}", "cpu")(crops)
-    fast = load_teacher(f"vitpose:{vitpose_folder}", "cuda")(crops)
+    exact = load_network(f"vitpose:{vitpose_folder}", "cpu")(crops)
+    fast = load_network(f"vitpose:{vitpose_folder}", "cuda")(crops)
     assert np.abs(exact - fast).max() < 0.05 * np.abs(exact).max()

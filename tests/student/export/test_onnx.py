@@ -11,11 +11,12 @@ from click.testing import CliRunner
 
 from cache_tools.geometry import crop_to_image
 from cache_tools.instances import from_coco
-from pipeline.building.build import BuildJob, build
+from pipeline.building.build import build
+from pipeline.building.job import BuildJob
 from pipeline.commands.export import command, person_crops, rendered_crops, training_store
 from pipeline.demo.dataset import write_dataset
 from pipeline.evaluation.evaluate import evaluate
-from pipeline.teachers import load_teacher
+from pipeline.teachers.load import load_network
 from pipeline.teachers.student_run import DEMO
 from student.checkpoint import load_student, read_record, write_record
 from student.export.int8 import quantise_onnx
@@ -68,7 +69,7 @@ def test_the_file_tells_what_it_is(exported: Path) -> None:
 
 def test_it_is_a_teacher_like_its_run(run: Path, exported: Path) -> None:
     crops = rendered_crops(5, SMALL.input_size)
-    as_file, as_run = load_teacher(f"onnx:{exported}?frame=udp"), load_teacher(f"student:{run}", device="cpu")
+    as_file, as_run = load_network(f"onnx:{exported}?frame=udp"), load_network(f"student:{run}", device="cpu")
     assert (as_file.input_size, as_file.heatmap_size) == (as_run.input_size, as_run.heatmap_size)
     np.testing.assert_allclose(as_file(crops), as_run(crops), atol=1e-3)
 
@@ -127,7 +128,7 @@ def test_the_command_with_int8_and_ap(run: Path, tmp_path: Path) -> None:
     types = {i.data_type for i in onnx.load(tmp_path / "out/small.int8.onnx").graph.initializer}
     assert onnx.TensorProto.INT8 in types
     for kind, dtype in (("", "float32"), (".int8", "int8")):
-        teacher = load_teacher(f"onnx:{tmp_path}/out/small{kind}.onnx", device="cpu")
+        teacher = load_network(f"onnx:{tmp_path}/out/small{kind}.onnx", device="cpu")
         protocol = evaluate(teacher, val, tmp_path / "demo/val", device="cpu").metrics["protocol"]
         assert (protocol["dtype"], protocol["device"], protocol["decode_device"]) == (dtype, "cpu", "cpu")
 
@@ -139,7 +140,7 @@ def test_stored_persons_are_cut_as_the_build_cut_them(run: Path, tmp_path: Path)
     persons = tmp_path / "demo/annotations/person_keypoints_train.json"
     build(BuildJob(str(tmp_path / "s.zarr"), f"student:{run}", tmp_path / "demo/train", persons, codec="float16"))
     store = HeatmapStore.open(tmp_path / "s.zarr")
-    maps = load_teacher(f"student:{run}", device="cpu")(person_crops(store, 100, SMALL.input_size))
+    maps = load_network(f"student:{run}", device="cpu")(person_crops(store, 100, SMALL.input_size))
     cached = store.read(np.arange(store.rows))
     assert (
         np.corrcoef(maps.ravel(), cached.ravel().clip(-9, 9))[0, 1] > 0.8
@@ -158,7 +159,7 @@ def test_eight_bits_cost_little_ap(tmp_path: Path) -> None:
     quantise_onnx(whole, small, crops)
     val = tmp_path / "annotations/person_keypoints_val.json"
     ap = [
-        evaluate(load_teacher(f"onnx:{file}", device="cpu"), val, tmp_path / "val", device="cpu").metrics["AP"]
+        evaluate(load_network(f"onnx:{file}", device="cpu"), val, tmp_path / "val", device="cpu").metrics["AP"]
         for file in (whole, small)
     ]
     assert ap[0] > 0.6

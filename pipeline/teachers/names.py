@@ -1,0 +1,56 @@
+"""References: the text by which a network is named, as `--teacher` takes it.
+
+vitpose-plus-{small,base,large,huge}, vitpose-base, ...   ViTPose weights of the Hugging Face hub
+vitpose:FOLDER[?licence=...]                              the same from a local folder
+  vitpose-...?compile=1, vitpose:FOLDER?compile=1         either, by torch.compile
+onnx:FILE?frame=udp|stride                                any ONNX file
+student:RUN, student:demo                                 a student trained here; the small one that comes with kdcache
+module:factory                                            Python: `factory(device)` returns a PoseNetwork
+none                                                      blank maps: a store of crops and labels only
+"""
+
+import difflib
+import os
+from collections.abc import Iterable
+from urllib.parse import parse_qsl
+
+VITPOSE_HUB = {
+    name: f"usyd-community/{name}"
+    for name in (
+        "vitpose-plus-small", "vitpose-plus-base", "vitpose-plus-large", "vitpose-plus-huge",
+        "vitpose-base", "vitpose-base-simple", "vitpose-base-coco-aic-mpii",
+    )
+}  # fmt: skip
+VITPOSE_NOT_ON_HUB = {
+    f"vitpose-{size}": f"the hub holds no classic ViTPose of size {size!r}: use vitpose-plus-{size}, or vitpose:FOLDER "
+    "with weights that you converted to transformers' format"
+    for size in ("small", "large", "huge")
+}
+
+
+def absolute_reference(reference: str) -> str:
+    """Return a reference to the same network that is valid in a process with another working directory."""
+    kind, _, rest = reference.partition(":")
+    path, mark, query = rest.partition("?")
+    if kind not in ("onnx", "student", "vitpose") or path in ("", "demo"):
+        return reference
+    return f"{kind}:{os.path.abspath(path)}{mark}{query}"
+
+
+def options_of(reference: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Return what stands before the `?` of a reference and the options after it; ValueError for an unknown option."""
+    name, _, query = reference.partition("?")
+    options = dict(parse_qsl(query))
+    if unknown := set(options) - set(known):
+        raise ValueError(f"teacher {reference}: unknown {', '.join(sorted(unknown))}: expected {', '.join(known)}")
+    return name, options
+
+
+def unknown_teacher(reference: str, names: Iterable[str]) -> str:
+    """Return the error message for a reference that names no network; names: those that it could have been."""
+    near = difflib.get_close_matches(reference, list(names), n=2)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return (
+        f"unknown teacher {reference!r}: {hint}expected {', '.join(names)}, vitpose:FOLDER, "
+        "onnx:FILE?frame=udp|stride, student:RUN, module:factory or none"
+    )
