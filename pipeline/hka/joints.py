@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from student.predict import heatmaps, keypoints, read_crops
 
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut
 from cache_tools.progress import progress_bar
 from pipeline.hka.spread import covariance_image
+from student.device import torch_device
+from student.prediction import decode_keypoints, predict_heatmaps, read_crops
 
 if TYPE_CHECKING:
     from pipeline.persons.photo_boxes import PhotoBoxes
@@ -67,9 +68,9 @@ def _joints(
     with progress_bar(persons, f"hka {teacher.name}", "person") as bar:
         for start in range(0, persons, batch_size):
             rows = slice(start, min(start + batch_size, persons))
-            maps = heatmaps(teacher, np.stack([next(crops) for _ in range(start, rows.stop)]), flip=flip)
+            maps = predict_heatmaps(teacher, np.stack([next(crops) for _ in range(start, rows.stop)]), flip=flip)
             to_photo = compose(cells, to_image[rows])
-            found[rows] = keypoints(maps, to_photo, device=device)
+            found[rows] = decode_keypoints(maps, to_photo, torch_device(device))
             spread[rows] = covariance_image(maps, teacher.sigma, to_photo)
             bar.update(len(maps))
     return Joints(found[..., :2], found[..., 2], spread)
