@@ -1,8 +1,9 @@
 # make demo     the whole workflow on the embedded data set, then its table
 # make test     the tests
 # make lint     ruff, mypy, import-linter, snakefmt, snakemake --lint
+# make docs     the documentation, into docs/_build/html; warnings are errors
 # make bench    every benchmark, side by side with what people use instead
-# make teacher  train the demo's teacher anew, into results/teacher/run
+# make teacher  train the demo's teacher again, into results/teacher/run
 # Each makes .venv first. PYTHON=python3.12 make demo takes another interpreter (3.11 or newer).
 
 PYTHON ?= python3
@@ -10,12 +11,12 @@ VENV := .venv
 READY := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo test lint bench teacher
+.PHONY: demo test lint docs bench teacher
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kdcache needs Python 3.11 or newer, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev]"
+	$(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev,docs]"
 	touch $@
 
 demo: $(READY)
@@ -38,6 +39,10 @@ lint: $(READY)
 	lint-imports
 	snakefmt --check Snakefile
 	snakemake --lint
+
+docs: $(READY)
+	sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
 
 bench: $(READY)
 	for program in benchmarks/*.py; do echo "== $$program"; python $$program || exit 1; done
