@@ -22,7 +22,8 @@ from cache_tools.instances import from_coco
 from pipeline.evaluation.evaluate import judge
 from pipeline.persons.boxes import annotated
 from pipeline.teachers.load import load_network
-from student.batches.augment import RECIPES, sample_views
+from student.augment_recipes import RECIPES
+from student.batches.augment import sample_views
 from student.prediction import decode_keypoints
 
 REAL = Path(os.environ.get("KDCACHE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -32,13 +32,15 @@ from cache_tools.images import cut, read_image
 from cache_tools.instances import Instances, from_coco
 from cache_tools.store.spec import CropsSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
-from student.batches.augment import recipe, sample_views
+from student.augment_recipes import recipe
+from student.batches.augment import sample_views
 from student.batches.loader import TrainLoader
 from student.batches.photos import Photos
 from student.batches.plan import Plan, plan_batch
 from student.batches.stream import StreamSettings
-from student.heatmaps.decode import decode_codes, render_targets
+from student.heatmaps.device_codec import decode_codes
 from student.heatmaps.replay import replay
+from student.heatmaps.targets import render_targets
 from student.normalise import IMAGENET_MEAN, IMAGENET_STD, normalise
 
 INPUT, CELLS, SIGMA = (256, 192), (64, 48), 2.0

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from student.batches.augment import recipe
+from student.augment_recipes import recipe
 from student.batches.stream import stream_of
 from student.settings import Name, Settings, StudentSettings
 

@@ -21,7 +21,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from student.batches.augment import recipe
+from student.augment_recipes import recipe
 from student.models.student import PoseStudent, create_student
 from student.settings import StudentSettings
 

@@ -20,7 +20,8 @@ from cache_tools.images import Image, cut, read_image
 from cache_tools.prefetch import in_order
 from cache_tools.progress import progress_bar
 from student.device import torch_device
-from student.heatmaps.decode import dark_decode, mirror_maps
+from student.heatmaps.decode import dark_decode
+from student.heatmaps.mirror import mirror_maps
 from student.inference import Inference
 from student.pose_network import Crops, Maps, PoseNetwork
 

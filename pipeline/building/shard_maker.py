@@ -17,7 +17,8 @@ from cache_tools.images import Image, cut, four_channels, read_image
 from cache_tools.instances import Instances
 from cache_tools.prefetch import in_order, usable_cpus
 from cache_tools.store.writer import HeatmapStore, Views
-from student.batches.augment import RECIPES, sample_views
+from student.augment_recipes import RECIPES
+from student.batches.augment import sample_views
 from student.pose_network import Crops, Maps, PoseNetwork
 
 VIEWS_RECIPE, VIEWS_SEED = "vitpose", 0  # their geometry is stored, so nothing is ever drawn from these again

@@ -21,8 +21,9 @@ from cache_tools.store.writer import HeatmapStore
 from pipeline.evaluation.oks import similarity
 from student.batches.augment import Views, sample_views
 from student.device import torch_device
-from student.heatmaps.decode import DeviceCodec, decode_codes, target_weight
+from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.replay import Mode, replay
+from student.heatmaps.targets import target_weight
 from student.pose_network import PoseNetwork
 from student.prediction import decode_keypoints, read_crops
 from student.settings import AugmentSettings

@@ -20,7 +20,7 @@ from pipeline.evaluation.oks import similarity
 from pipeline.persons.subjects import Subjects
 from pipeline.report.overlay import draw_pose
 from student.device import torch_device
-from student.heatmaps.decode import render_targets
+from student.heatmaps.targets import render_targets
 from student.inference import Inference
 from student.pose_network import PoseNetwork
 from student.prediction import decode_keypoints, heatmap_batches, predict, read_crops

@@ -14,22 +14,6 @@ from cache_tools.geometry import PADDING, Matrix, compose, crop_to_image, mirror
 from student.settings import AugmentSettings
 
 HALF_BODY_PADDING = 1.5  # MMPose's; a box around joints is tighter than one around a body
-NOTHING = AugmentSettings(flip=0, half_body=0, scale_sd=0, rotate=0, shift=0, colour=0)
-RECIPES = {
-    # What ViTPose's own training does: the recipe of most 256x192 results, and of the teacher.
-    "vitpose": AugmentSettings(
-        flip=0.5, half_body=0.3, half_body_joints=8, scale_sd=0.5, scale_range=(0.5, 1.5), rotate=0.6, rotate_sd=40.0,
-        rotate_limit=80.0, shift=0.3, shift_sd=0.05, colour=0.0,
-    ),
-    # The paper names no augmentation: mirrored persons alone, which leave every cached heatmap exact.
-    "paper": NOTHING.model_copy(update={"flip": 0.5}),
-    # For short runs and small networks, which ViTPose's range of zooms and rotations slows down.
-    "light": AugmentSettings(
-        flip=0.5, half_body=0.0, half_body_joints=8, scale_sd=0.2, scale_range=(0.7, 1.4), rotate=0.6, rotate_sd=22.0,
-        rotate_limit=45.0, shift=1.0, shift_sd=0.03, colour=0.3,
-    ),
-    "none": NOTHING,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,15 +26,6 @@ class Views:
     degrees: NDArray[np.float64]  # (B,)
     gain: NDArray[np.float32]  # (B, 3) colour = gain * colour + bias, in 0..255
     bias: NDArray[np.float32]  # (B, 3)
-
-
-def recipe(augment: AugmentSettings | str) -> AugmentSettings:
-    """The settings behind a recipe's name; settings are returned as they are."""
-    if isinstance(augment, AugmentSettings):
-        return augment
-    if augment not in RECIPES:
-        raise ValueError(f"unknown augmentation recipe {augment!r}: expected one of {', '.join(RECIPES)}, or settings")
-    return RECIPES[augment]
 
 
 def sample_views(

@@ -14,7 +14,7 @@ from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from student.batches.plan import Plan, between_cells, stored_view
 from student.batches.stream import StreamSettings
-from student.heatmaps.decode import DeviceCodec, decode_codes
+from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.replay import replay
 
 

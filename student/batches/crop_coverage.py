@@ -4,7 +4,7 @@ import numpy as np
 
 from cache_tools.crops import CropPolicy
 from cache_tools.store.spec import StoreSpec
-from student.batches.augment import recipe
+from student.augment_recipes import recipe
 from student.settings import AugmentSettings
 
 FAR = 2.0  # deviations of a shift that count: one shifted view in twenty reaches farther, mostly by little

@@ -32,7 +32,7 @@ from student.batches.plan import Plan, plan_batch
 from student.batches.sampler import Sampler
 from student.batches.stream import StreamSettings
 from student.batches.warp import warp_image
-from student.heatmaps.decode import render_targets, target_weight
+from student.heatmaps.targets import render_targets, target_weight
 from student.normalise import normalise
 from student.pose_network import PoseNetwork
 from student.training.distributed import Place

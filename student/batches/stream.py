@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from student.batches.augment import recipe
+from student.augment_recipes import recipe
 from student.settings import AugmentSettings, Size, StudentSettings
 
 Replay = Literal["peaks", "warp", "views"]

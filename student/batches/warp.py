@@ -4,18 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from student.heatmaps.sampling import sampling_grid
+
 CANVASES_AT_ONCE, ON_A_GPU = 2, 16  # their float copies stay in a CPU's cache, and small in a GPU's memory
-
-
-def sampling_grid(matrix: Tensor, source_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """grid_sample's grid (B, h, w, 2), align_corners, of matrices (B, 2, 3) from destination pixel to source pixel."""
-    (source_height, source_width), (height, width) = source_size, size
-    matrix = matrix.float()
-    scaled = torch.stack([matrix[:, 0] * (2 / (source_width - 1)), matrix[:, 1] * (2 / (source_height - 1))], dim=1)
-    columns = scaled[:, :, :1] * torch.arange(width, device=matrix.device)  # (B, 2, w)
-    rows = scaled[:, :, 1:2] * torch.arange(height, device=matrix.device) + scaled[:, :, 2:] - 1  # (B, 2, h)
-    planes = rows[..., :, None] + columns[..., None, :]  # (B, 2, h, w): grid_sample reads planes faster than pairs
-    return planes.permute(0, 2, 3, 1)
 
 
 def warp_image(

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from student.batches.warp import sampling_grid
-from student.heatmaps.decode import find_peaks, joint_mirror
+from student.heatmaps.decode import find_peaks
+from student.heatmaps.mirror import mirrored_joints
+from student.heatmaps.sampling import sampling_grid
 
 Mode = Literal["peaks", "warp"]
 WINDOW_SIGMAS = 4.0  # half the side of a window
@@ -50,7 +51,7 @@ def replay(
 def _joints_of_view(flipped: Tensor, joints: int) -> Tensor:
     """Of joint k of view b, the place (B, K) in maps (B * K, h, w) of the map it shows: its mirror's where flipped."""
     own = torch.arange(joints, device=flipped.device)
-    shown = torch.where(flipped[:, None], joint_mirror(flipped.device), own)
+    shown = torch.where(flipped[:, None], mirrored_joints(flipped.device), own)
     return shown + joints * torch.arange(len(flipped), device=flipped.device)[:, None]
 
 

@@ -12,7 +12,8 @@ from cache_tools.crops import CropPolicy, read_crop, regions, store_crop
 from cache_tools.geometry import apply, compose, crop_to_image, invert, padded_box
 from cache_tools.images import Image, cut, four_channels, read_image
 from cache_tools.instances import from_coco
-from student.batches.augment import RECIPES, sample_views, view_matrix
+from student.augment_recipes import RECIPES
+from student.batches.augment import sample_views, view_matrix
 
 POLICY = CropPolicy()
 numbers = st.floats

@@ -13,7 +13,8 @@ from cache_tools.coco import MIRROR, UPPER_BODY
 from cache_tools.crops import CropPolicy, regions
 from cache_tools.geometry import FRAMES, apply, cell_to_crop, compose, crop_to_image, invert, mirror, padded_box
 from cache_tools.store.spec import CropsSpec
-from student.batches.augment import RECIPES, sample_views
+from student.augment_recipes import RECIPES
+from student.batches.augment import sample_views
 from student.batches.crop_coverage import beyond_crops
 from student.settings import AugmentSettings
 from tests.samples.small_store import persons, spec_of

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from pipeline.config import Config, load_config, parse_config
-from student.batches.augment import RECIPES
+from student.augment_recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]
 SMALL = {

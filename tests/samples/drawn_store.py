@@ -14,7 +14,8 @@ from cache_tools.geometry import apply, cell_to_crop, compose, invert
 from cache_tools.instances import Instances
 from cache_tools.store.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore, Views
-from student.batches.augment import recipe, sample_views
+from student.augment_recipes import recipe
+from student.batches.augment import sample_views
 from student.batches.loader import Batch, TrainLoader
 from student.batches.stream import StreamSettings
 from student.settings import StudentSettings

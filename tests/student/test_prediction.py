@@ -16,7 +16,7 @@ from pipeline.cli import kdcache
 from pipeline.report.overlay import draw_pose, unique_names
 from student import prediction as module
 from student.checkpoint import save_weights, write_record
-from student.heatmaps.decode import render_targets
+from student.heatmaps.targets import render_targets
 from student.inference import Inference
 from student.models.student import create_student
 from student.prediction import decode_keypoints, predict, predict_heatmaps, read_crops

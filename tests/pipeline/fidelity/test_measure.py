@@ -17,7 +17,7 @@ from pipeline.building.job import BuildJob
 from pipeline.commands.fidelity import command, summary
 from pipeline.fidelity.measure import MODES, measure
 from pipeline.teachers.load import load_network
-from student.heatmaps.decode import render_targets
+from student.heatmaps.targets import render_targets
 
 COLOURS = np.array([(40 + 12 * k, 255 - 12 * k, 128) for k in range(JOINTS)])  # of the dots: one a joint
 

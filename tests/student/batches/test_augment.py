@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache_tools.geometry import apply, crop_to_image, padded_box
-from student.batches.augment import RECIPES, half_body_boxes, recipe, sample_views, uniforms, view_matrix
+from student.augment_recipes import RECIPES, recipe
+from student.batches.augment import half_body_boxes, sample_views, uniforms, view_matrix
 from student.settings import AugmentSettings
 
 ROWS = 4000

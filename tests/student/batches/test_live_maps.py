@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cache_tools.coco import MIRROR
 from cache_tools.store.spec import FrameSpec
 from cache_tools.store.writer import HeatmapStore
-from student.batches.augment import recipe
-from student.heatmaps.decode import render_targets
+from student.augment_recipes import recipe
+from student.heatmaps.targets import render_targets
 from tests.samples.drawn_store import CELLS, STREAM, SeeingTeacher, draw, take, write_store
 
 LARGER = FrameSpec("udp", (256, 192), (64, 48), sigma=2.0)  # than the student's 32x24 cells and sigma 1.5

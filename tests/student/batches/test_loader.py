@@ -13,7 +13,7 @@ from cache_tools.coco import MIRROR
 from cache_tools.geometry import apply, cell_to_crop
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
-from student.batches.augment import recipe
+from student.augment_recipes import recipe
 from student.batches.loader import Batch, TrainLoader
 from student.batches.sampler import Sampler
 from student.batches.stream import stream_of

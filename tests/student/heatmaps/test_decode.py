@@ -11,15 +11,10 @@ from cache_tools.codec.profiles import PROFILES, get_codec
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
 from cache_tools.instances import from_coco
-from student.heatmaps.decode import (
-    DeviceCodec,
-    dark_decode,
-    decode_codes,
-    find_peaks,
-    mirror_maps,
-    render_targets,
-    target_weight,
-)
+from student.heatmaps.decode import dark_decode, find_peaks
+from student.heatmaps.device_codec import DeviceCodec, decode_codes
+from student.heatmaps.mirror import mirror_maps
+from student.heatmaps.targets import render_targets, target_weight
 
 SIZE = (64, 48)
 needs_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]

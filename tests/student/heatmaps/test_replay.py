@@ -11,8 +11,10 @@ from cache_tools.coco import MIRROR
 from cache_tools.codec.profiles import get_codec
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert, padded_box
 from student.batches.augment import view_matrix
-from student.heatmaps.decode import DeviceCodec, dark_decode, decode_codes, render_targets
+from student.heatmaps.decode import dark_decode
+from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.replay import nearest_rotation, replay
+from student.heatmaps.targets import render_targets
 
 SIZE = (64, 48)
 BILINEAR = 0.08  # what linear interpolation half-way between cells takes off a peak of sigma 1.5, and the codec's error

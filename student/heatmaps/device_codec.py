@@ -1,0 +1,51 @@
+"""Stored codes -> heatmaps, on the device: only integers are copied there."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cache_tools.codec.profiles import Codec
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceCodec:
+    """A store's codec as tensors on one device."""
+
+    #: value = code * step, which is faster than a table; for a codec whose levels are evenly spaced
+    step: float
+    #: (256,) float32, code -> value; None where the levels are evenly spaced
+    levels: Tensor | None
+    #: (h, h') float32; None where the codec does not resample
+    synthesis_y: Tensor | None
+    #: (w', w) float32
+    synthesis_x_transposed: Tensor | None
+
+    @classmethod
+    def of(cls, codec: Codec, device: torch.device | str = "cpu") -> "DeviceCodec":
+        """Return the tensors of `codec` on `device`."""
+
+        def tensor(array: NDArray[np.floating] | None) -> Tensor | None:
+            return None if array is None else torch.tensor(array, dtype=torch.float32, device=device)
+
+        levels, synthesis_x = codec.levels, codec.synthesis_x
+        step = 1.0 if levels is None else float(levels[-1]) / (len(levels) - 1)
+        evenly = levels is None or np.allclose(levels, step * np.arange(len(levels)), rtol=0, atol=1e-7)
+        return cls(
+            step=step,
+            levels=None if evenly else tensor(levels),
+            synthesis_y=tensor(codec.synthesis_y),
+            synthesis_x_transposed=tensor(None if synthesis_x is None else synthesis_x.T),
+        )
+
+
+def decode_codes(codes: Tensor, codec: DeviceCodec) -> Tensor:
+    """Decode stored codes (B, K, h', w') to heatmaps (B, K, h, w) float32: a table, then two matrix products."""
+    maps = codes.float().mul_(codec.step) if codec.levels is None else codec.levels.take(codes.long())
+    if codec.synthesis_x_transposed is not None:
+        maps = maps @ codec.synthesis_x_transposed
+    if codec.synthesis_y is not None:
+        maps = codec.synthesis_y @ maps
+    return maps
