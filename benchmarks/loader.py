@@ -35,7 +35,7 @@ from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
 from student.batches.augment import sample_views
 from student.batches.loader import TrainLoader
-from student.batches.photos import Photos
+from student.batches.pixel_source import PixelSource
 from student.batches.plan import Plan, plan_batch
 from student.batches.stream import StreamSettings
 from student.heatmaps.device_codec import decode_codes
@@ -200,7 +200,7 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
         for number in range(batches):
             rows, epochs = loader.sampler.batch(number)
             plan = timed("sample views, compose matrices", plan_batch, STREAM, store.instances, rows, epochs)
-            canvases = timed("read and decode JPEG", decode, loader.photos, plan)
+            canvases = timed("read and decode JPEG", decode, loader.pixels, plan)
             timed("cut the view", cut_views, canvases, plan.view_to_image, pixels)
             timed("normalise", normalise, torch.from_numpy(pixels))
             timed("targets", render_targets, torch.from_numpy(plan.xy_cells), CELLS, SIGMA)
@@ -211,14 +211,14 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
     return {name: total / (batches * STREAM.batch_size) for name, total in seconds.items()}
 
 
-def decode(photos: Photos, plan: Plan) -> list[Any]:
-    """The decoding half of Photos.cut."""
+def decode(photos: PixelSource, plan: Plan) -> list[Any]:
+    """The decoding half of PixelSource.cut."""
     steps = np.sqrt(np.abs(np.linalg.det(plan.view_to_image[:, :, :2])))
     return [photos.canvas(int(row), float(step), "RGBA") for row, step in zip(plan.rows, steps, strict=True)]
 
 
 def cut_views(canvases: list[Any], view_to_image: NDArray[np.float64], pixels: NDArray[np.uint8]) -> None:
-    """The cutting half of Photos.cut."""
+    """The cutting half of PixelSource.cut."""
     for i, (canvas, canvas_to_image) in enumerate(canvases):
         cut(canvas, compose(view_to_image[i], invert(canvas_to_image)), INPUT, out=pixels[i])
 

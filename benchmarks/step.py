@@ -91,7 +91,7 @@ class Arm:
         )
         place = Place(torch.device("cpu"))
         teacher = SmallVitPose() if mode == "live" else None
-        self.loader = TrainLoader([store], stream_of([settings]), teacher=teacher, place=place)
+        self.loader = TrainLoader([store], stream_of([settings]), teacher=teacher, device=place.device)
         self.learner = Learner(settings, folder, 1000, self.loader.sampler.steps_per_epoch, place)
 
     def block(self) -> float:

@@ -78,11 +78,11 @@ def person_crops(store: "HeatmapStore", count: int, input_size: tuple[int, int])
     import numpy as np
 
     from cache_tools.geometry import crop_to_image
-    from student.batches.photos import Photos
+    from student.batches.pixel_source import PixelSource
 
     rows = np.unique(np.linspace(0, store.rows - 1, count).astype(np.int64))
     crops = np.zeros((len(rows), *input_size, 3), np.uint8)
-    Photos(store).cut(rows, [(crop_to_image(store.instances.box[rows], "udp", input_size), crops)])
+    PixelSource(store).cut(rows, [(crop_to_image(store.instances.box[rows], "udp", input_size), crops)])
     return crops
 
 

@@ -39,7 +39,7 @@ def time_loader(
     place = Place(torch_device(device))
     stream = stream_of([settings])
     with (
-        TrainLoader([store], stream, photos=photos, teacher=teacher, place=place) as loader,
+        TrainLoader([store], stream, photos=photos, teacher=teacher, device=place.device) as loader,
         tempfile.TemporaryDirectory() as folder,
     ):
         learner = Learner(settings, Path(folder), steps, loader.sampler.steps_per_epoch, place)

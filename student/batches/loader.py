@@ -27,7 +27,7 @@ from cache_tools.geometry import Matrix, cell_to_crop
 from cache_tools.store.writer import HeatmapStore
 from student.batches.cached_maps import CachedMaps, fits_memory, same_rows
 from student.batches.live_maps import LiveMaps
-from student.batches.photos import Photos
+from student.batches.pixel_source import PixelSource
 from student.batches.plan import Plan, plan_batch
 from student.batches.sampler import Sampler
 from student.batches.stream import StreamSettings
@@ -35,7 +35,6 @@ from student.batches.warp import warp_image
 from student.heatmaps.targets import render_targets, target_weight
 from student.normalise import normalise
 from student.pose_network import PoseNetwork
-from student.training.distributed import Place
 
 AHEAD = 2  # batches ready or on their way to the device, beside the one in each thread's hands
 
@@ -47,7 +46,7 @@ class Batch:
     images: Tensor  # (B, 3, H, W) float32, normalised
     targets: Tensor  # (B, 17, h, w) from the labels
     target_weight: Tensor  # (B, 17) 1 where a joint is labelled and in view
-    teacher: Tensor | None  # (B, 17, h, w) in the student's view
+    teacher_maps: Tensor | None  # (B, 17, h, w) in the student's view
     plan: Plan  # rows and geometry, on the CPU
 
 
@@ -82,12 +81,14 @@ class TrainLoader:
         *,
         photos: str | Path | None = None,
         teacher: PoseNetwork | None = None,
-        place: Place | None = None,
+        device: torch.device | str = "cpu",
+        rank: int = 0,
+        world: int = 1,
         cut_on_device: bool | None = None,
     ) -> None:
         same_rows(stores)
-        self.settings, self.place = settings, place or Place(torch.device("cpu"))
-        self.device, self.cuda = self.place.device, self.place.device.type == "cuda"
+        self.settings, self.device = settings, torch.device(device)
+        self.cuda = self.device.type == "cuda"
         if settings.live and teacher is None:
             raise ValueError("distill.mode is live: give the teacher that is to be asked (--teacher)")
         if settings.replay == "views" and len(stores) > 1:
@@ -98,9 +99,9 @@ class TrainLoader:
         cached = settings.replay is not None and self.live is None
         self.caches = [CachedMaps(s, settings, rows, self.device) for s in stores] if cached else []
         with_crops = next((s for s in stores if s.spec.crops is not None), stores[0])
-        self.photos = Photos(with_crops, photos)
+        self.pixels = PixelSource(with_crops, photos)
         wanted = self.cuda if cut_on_device is None else cut_on_device
-        self.cut_on_device = wanted and self.photos.stored and self.live is None
+        self.cut_on_device = wanted and self.pixels.stored and self.live is None
         # whether it is used or not, so that runs with and without a teacher see the same rows in the same order
         near = all(fits_memory(store, rows, settings.memory_gib) for store in stores)
         self.sampler = Sampler(
@@ -108,8 +109,8 @@ class TrainLoader:
             settings.batch_size,
             settings.seed,
             shard_rows=None if near else stores[0].spec.shard_rows,
-            rank=self.place.rank,
-            world=self.place.world,
+            rank=rank,
+            world=world,
         )
         self._cells = cell_to_crop("udp", settings.input_size, settings.heatmap_size)
         self._stream = torch.cuda.Stream(self.device) if self.cuda else None
@@ -182,13 +183,13 @@ class TrainLoader:
             slot.put(name, getattr(plan, name))
         slot.put("xy_cells", plan.xy_cells.astype(np.float32))
         if self.cut_on_device:
-            view_to_canvas = self.photos.copy(rows, plan.view_to_image, slot.view("pixels"))
+            view_to_canvas = self.pixels.copy(rows, plan.view_to_image, slot.view("pixels"))
             slot.put("view_to_canvas", view_to_canvas.astype(np.float32))
             return
         views: list[tuple[Matrix, NDArray[np.uint8]]] = [(plan.view_to_image, slot.view("pixels"))]
         if self.live is not None:
             views.append((self.live.view(plan), slot.view("teacher_pixels")))
-        self.photos.cut(rows, views)
+        self.pixels.cut(rows, views)
 
     # --- in the training loop
 
@@ -207,7 +208,7 @@ class TrainLoader:
             batch = self._batch(arrays, slot.arrays, slot.plan)
         step = torch.cuda.current_stream(self.device)
         step.wait_stream(self._stream)
-        for tensor in (batch.images, batch.targets, batch.target_weight, batch.teacher):
+        for tensor in (batch.images, batch.targets, batch.target_weight, batch.teacher_maps):
             if tensor is not None:
                 tensor.record_stream(step)  # made on the side stream, given back on the step's
         return batch
@@ -227,7 +228,7 @@ class TrainLoader:
             images=normalise(crops),
             targets=render_targets(xy, size, settings.sigma),
             target_weight=target_weight(xy, arrays["visibility"], size),
-            teacher=self._teacher_maps(arrays, host),
+            teacher_maps=self._teacher_maps(arrays, host),
             plan=plan,
         )
 
@@ -245,7 +246,7 @@ class TrainLoader:
     def _new_slot(self) -> Slot:
         batch, size = self.settings.batch_size, self.settings.input_size
         shapes: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
-            "pixels": ((*(self.photos.canvas_size(self.sampler.rows) if self.cut_on_device else size), 3), torch.uint8),
+            "pixels": ((*(self.pixels.canvas_size(self.sampler.rows) if self.cut_on_device else size), 3), torch.uint8),
             "rows": ((), torch.int64),
             "flipped": ((), torch.bool),
             "gain": ((3,), torch.float32),

@@ -42,7 +42,7 @@ def _averaged(photo: Image, shrink: int) -> tuple[Image, Matrix]:
     return np.asarray(small, np.uint8), matrix
 
 
-class Photos:
+class PixelSource:
     """Where the pixels of each row come from: the store's own crops, or the folder of photos."""
 
     def __init__(self, store: HeatmapStore, folder: str | Path | None = None) -> None:

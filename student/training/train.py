@@ -71,7 +71,15 @@ def train(
         if all(state == "finished" for state in states):
             say(f"nothing to do: {', '.join(map(str, runs))} finished already")
             return [checkpoint.read_record(run) for run in runs]
-        with TrainLoader(opened, stream, photos=photos, teacher=teacher, place=place) as loader:
+        with TrainLoader(
+            opened,
+            stream,
+            photos=photos,
+            teacher=teacher,
+            device=place.device,
+            rank=place.rank,
+            world=place.world,
+        ) as loader:
             steps, per_epoch = loader.sampler.steps(stream.epochs), loader.sampler.steps_per_epoch
             learners = []
             for student, run, state in zip(students, runs, states, strict=True):
@@ -80,8 +88,8 @@ def train(
                 if state == "unfinished":
                     learners[-1].resume(overwrite)
             wait_for_all(place)
-            spec = loader.photos.store.spec
-            if loader.photos.stored and (warning := beyond_crops(spec, stream.augment, stream.input_size)):
+            spec = loader.pixels.store.spec
+            if loader.pixels.stored and (warning := beyond_crops(spec, stream.augment, stream.input_size)):
                 say(f"warning: {warning}")
             if place.first:
                 for learner in learners:
@@ -99,7 +107,8 @@ def _loop(
     stop: StopSignals,
     say: Callable[[str], None],
 ) -> None:
-    place, images = loader.place, loader.settings.batch_size * loader.place.world
+    place = learners[0].place
+    images = loader.settings.batch_size * place.world
     start = min(learner.step for learner in learners)
     saved = time.monotonic()
     names = ", ".join(learner.settings.name for learner in learners)
@@ -153,7 +162,7 @@ def learn(learner: Learner, batch: Batch, labelled_joints: torch.Tensor | None =
     bfloat16 = settings.train.amp and place.device.type == "cuda"  # needs no loss scaling
     with torch.autocast(place.device.type, torch.bfloat16, enabled=bfloat16):
         heatmaps = learner.network(batch.images)  # (B, 17, h, w)
-    teacher = None if settings.distill.mode == "none" else batch.teacher
+    teacher = None if settings.distill.mode == "none" else batch.teacher_maps
     loss, parts = distillation_loss(
         heatmaps, batch.targets, batch.target_weight, teacher, settings.distill, learner.alpha, labelled_joints
     )

@@ -44,7 +44,7 @@ def test_a_keypoint_comes_back_within_half_a_pixel(store, replay) -> None:
         assert (distance(batch.targets, plan.cell_to_image, truth) <= 0.5 * pixel)[seen].all()
         pixel = np.maximum(pixel, step(teacher_to_image[plan.rows])[:, None] / 4)  # a cell is four pixels
         known = seen & inside(teacher_cells)
-        assert (distance(batch.teacher, plan.cell_to_image, truth) <= 0.5 * pixel)[known].all()
+        assert (distance(batch.teacher_maps, plan.cell_to_image, truth) <= 0.5 * pixel)[known].all()
         followed += known.sum()
         flipped += plan.flipped.tolist()
         down = plan.view_to_image[:, :, 1]

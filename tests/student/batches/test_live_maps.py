@@ -46,7 +46,7 @@ def test_a_live_teacher_sees_the_students_view_and_answers_in_its_cells(store, t
     for batch in take(store, replace(STREAM, live=True), teacher=teacher):
         flipped = torch.from_numpy(batch.plan.flipped)[:, None, None, None]
         # the colour of a mirrored person's left disc is still that of the left one: this teacher does not know better
-        said = torch.where(flipped, batch.teacher[:, MIRROR], batch.teacher)
+        said = torch.where(flipped, batch.teacher_maps[:, MIRROR], batch.teacher_maps)
         xy = torch.from_numpy(batch.plan.xy_cells)
         inside = ((xy > 2) & (xy < torch.tensor([CELLS[1] - 3.0, CELLS[0] - 3.0]))).all(-1)
         errors.append((said - batch.targets)[inside].abs().amax((-1, -2)))
@@ -60,6 +60,6 @@ def test_of_the_plain_view_a_live_and_a_cached_teacher_say_the_same(store, repla
     teacher = Recalling(store, [batch.plan.rows for batch in cached])
     for batch, live in zip(cached, take(store, replace(plain, live=True), teacher=teacher), strict=True):
         assert torch.equal(live.images, batch.images)
-        assert torch.allclose(live.teacher, batch.teacher, atol=1e-4)
+        assert torch.allclose(live.teacher_maps, batch.teacher_maps, atol=1e-4)
         expected = render_targets(torch.from_numpy(batch.plan.xy_cells), CELLS, width)
-        assert (live.teacher - expected).abs().amax((-1, -2)).median() < 0.06
+        assert (live.teacher_maps - expected).abs().amax((-1, -2)).median() < 0.06

@@ -42,7 +42,7 @@ def colours(batch: Batch) -> NDArray[np.float64]:
 
 def same(one: Batch, other: Batch) -> bool:
     return all(
-        torch.equal(getattr(one, n), getattr(other, n)) for n in ("images", "targets", "target_weight", "teacher")
+        torch.equal(getattr(one, n), getattr(other, n)) for n in ("images", "targets", "target_weight", "teacher_maps")
     )
 
 
@@ -95,7 +95,9 @@ def test_pixels_targets_and_teacher_show_the_same_joint_at_the_same_place(store,
                 seen = pixels[person, round(y), round(x)]
                 assert np.abs(seen - colour_of[joint]).max() < 60, (person, joint)
                 assert batch.target_weight[person, joint] == 1
-                peaks = [np.unravel_index(m[person, joint].argmax(), CELLS) for m in (batch.targets, batch.teacher)]
+                peaks = [
+                    np.unravel_index(m[person, joint].argmax(), CELLS) for m in (batch.targets, batch.teacher_maps)
+                ]
                 looked_at += 1
                 agreed += np.abs(np.subtract(*peaks)).max() <= 1
                 assert np.abs(np.array(peaks[0][::-1]) - plan.xy_cells[person, joint]).max() <= 0.51
@@ -116,7 +118,7 @@ def test_several_caches_are_averaged_and_must_be_of_the_same_persons(store, phot
     warp = replace(STREAM, replay="warp")
     with TrainLoader([store, half], warp) as both, TrainLoader([store], warp) as one:
         for mean, full in zip(both.batches(0, 3), one.batches(0, 3), strict=True):
-            assert torch.allclose(mean.teacher, 0.75 * full.teacher, atol=0.008)  # two dead zones of .01
+            assert torch.allclose(mean.teacher_maps, 0.75 * full.teacher_maps, atol=0.008)  # two dead zones of .01
             assert torch.equal(mean.images, full.images)
     other = write_store(tmp_path / "other.zarr", photos, store.instances.take(slice(0, 20)))
     with pytest.raises(CacheMismatch, match=r"rows: 40 and 20"):
@@ -140,7 +142,7 @@ def test_views_cut_by_threads_and_on_the_device_differ_by_rounding_alone(store, 
     for threads, device in zip(take(store, settings), take(store, settings, cut_on_device=True), strict=True):
         difference = np.abs(colours(threads) - colours(device))
         assert np.quantile(difference, 0.999) < 1.0
-        assert torch.equal(threads.teacher, device.teacher)
+        assert torch.equal(threads.teacher_maps, device.teacher_maps)
 
 
 def test_photos_give_the_batches_that_stored_crops_give(store, photos, tmp_path) -> None:
@@ -149,7 +151,7 @@ def test_photos_give_the_batches_that_stored_crops_give(store, photos, tmp_path)
         TrainLoader([bare], STREAM)
     for stored, read in zip(take(store), take(bare, photos=photos), strict=True):
         assert np.mean((colours(stored) - colours(read)) ** 2) < 255**2 / 10 ** (30 / 10)  # PSNR above 30 dB
-        assert torch.equal(stored.teacher, read.teacher)
+        assert torch.equal(stored.teacher_maps, read.teacher_maps)
 
 
 @pytest.mark.parametrize("memory_gib", [4.0, 0.0], ids=["in memory", "on disk"])
@@ -167,13 +169,14 @@ def test_rows_come_in_the_same_order_with_a_teacher_and_without(store, memory_gi
 def test_a_store_too_large_for_memory_gives_the_same_maps(store) -> None:
     by_row = {}
     for batch in take(store, replace(STREAM, augment=recipe("none"))):
-        by_row |= dict(zip(batch.plan.rows.tolist(), batch.teacher, strict=True))
+        by_row |= dict(zip(batch.plan.rows.tolist(), batch.teacher_maps, strict=True))
     assert len(by_row) == ROWS
     order = []
     for batch in take(store, replace(STREAM, augment=recipe("none"), memory_gib=0.0)):
         order += batch.plan.rows.tolist()
         assert all(
-            torch.equal(by_row[row], maps) for row, maps in zip(batch.plan.rows.tolist(), batch.teacher, strict=True)
+            torch.equal(by_row[row], maps)
+            for row, maps in zip(batch.plan.rows.tolist(), batch.teacher_maps, strict=True)
         )
     assert sorted(order) == list(range(ROWS))
 
@@ -256,27 +259,23 @@ def test_what_cannot_be_is_said_before_training(store, tmp_path) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gets_the_batches_that_a_cpu_gets(store) -> None:
-    from student.training.distributed import Place
-
-    for cpu, gpu in zip(take(store), take(store, place=Place(torch.device("cuda", 0))), strict=True):
+    for cpu, gpu in zip(take(store), take(store, device="cuda:0"), strict=True):
         assert (cpu.images - gpu.images.cpu()).abs().max() < 0.03
         assert torch.allclose(cpu.targets, gpu.targets.cpu(), atol=1e-5)
-        assert torch.allclose(cpu.teacher, gpu.teacher.cpu(), atol=1e-4)
+        assert torch.allclose(cpu.teacher_maps, gpu.teacher_maps.cpu(), atol=1e-4)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_slow_copies_and_slow_steps_never_meet_in_the_ring(store) -> None:
     """No slot is filled while it is copied, and no batch given back while a step reads it."""
-    from student.training.distributed import Place
-
     found = []
-    with TrainLoader([store], STREAM, place=Place(torch.device("cuda", 0)), cut_on_device=False) as loader:
+    with TrainLoader([store], STREAM, device="cuda:0", cut_on_device=False) as loader:
         for batch in loader.batches(0, 60):
             torch.cuda._sleep(3_000_000)  # cycles: the step, which reads the batch a few milliseconds later
-            found.append([t.clone() for t in (batch.images, batch.targets, batch.target_weight, batch.teacher)])
+            found.append([t.clone() for t in (batch.images, batch.targets, batch.target_weight, batch.teacher_maps)])
             with torch.cuda.stream(loader._stream):
                 torch.cuda._sleep(5_000_000)  # before the next copy begins
     for cpu, gpu in zip(take(store, stop=60), found, strict=True):
-        for one, other in zip((cpu.images, cpu.targets, cpu.target_weight, cpu.teacher), gpu, strict=True):
+        for one, other in zip((cpu.images, cpu.targets, cpu.target_weight, cpu.teacher_maps), gpu, strict=True):
             assert torch.allclose(one, other.cpu(), atol=1e-3)

@@ -30,7 +30,7 @@ def gradients(store: HeatmapStore, of: StudentSettings, place: Place) -> tuple[d
     model = create_student(of.model).eval()
     torch.nn.init.normal_(model.head.heatmaps.weight, std=0.3)
     network = network_of(model, place)
-    with TrainLoader([store], stream_of([of]), place=place) as loader:
+    with TrainLoader([store], stream_of([of]), device=place.device, rank=place.rank, world=place.world) as loader:
         (batch,) = loader.batches(0, 1)
         rows = np.concatenate([loader.sampler.batch(s)[0] for s in range(round(loader.sampler.steps_per_epoch))])
     # most joints of one process's persons are unlabelled, so that the processes count unequally
@@ -39,7 +39,7 @@ def gradients(store: HeatmapStore, of: StudentSettings, place: Place) -> tuple[d
     elif place.rank == 1:
         batch.target_weight[:, 3:] = 0
     loss, _ = distillation_loss(
-        network(batch.images), batch.targets, batch.target_weight, batch.teacher, of.distill, 0.7,
+        network(batch.images), batch.targets, batch.target_weight, batch.teacher_maps, of.distill, 0.7,
         mean_labelled_joints(batch.target_weight, place),
     )  # fmt: skip
     loss.backward()
