@@ -37,7 +37,7 @@ lint: $(READY)
 	ruff format --check .
 	mypy
 	lint-imports
-	snakefmt --check Snakefile
+	snakefmt --check Snakefile pipeline/workflow
 	snakemake --lint
 
 docs: $(READY)

@@ -1,0 +1,106 @@
+"""Options of the `kdcache` commands that the workflow runs: functions of the checked configuration."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pipeline.config import Config
+from pipeline.workflow import paths
+
+
+def _strings(parts: Iterable[object]) -> list[str]:
+    return [str(part) for part in parts]
+
+
+def _photos(cfg: Config, split: Literal["train", "val"], prefix: str = "") -> list[object]:
+    """Return the options that name the photos and the annotations of a split."""
+    images, annotations = cfg.data.path(split, "images"), cfg.data.path(split, "annotations")
+    return [f"--{prefix}images", images, f"--{prefix}annotations", annotations]
+
+
+def demo_data_options(cfg: Config) -> list[str]:
+    """Return the options of `kdcache demo-data`. ValueError where the configuration has no rendered persons."""
+    rendered = cfg.data.rendered
+    if rendered is None:
+        raise ValueError("data.rendered is missing: expected the number of persons to render")
+    return _strings(["--persons", rendered.persons, "--val-persons", rendered.val_persons, "--seed", rendered.seed])
+
+
+def build_options(cfg: Config, teacher: str) -> list[str]:
+    """Return the options of `kdcache build` for the store of one teacher."""
+    store, chosen = cfg.store, paths.teacher_named(cfg, teacher)
+    options: list[object] = ["--teacher", chosen.reference, *_photos(cfg, "train")]
+    if store.unlabelled:
+        options += ["--unlabelled"]
+    options += ["--codec", store.codec]
+    options += ["--flip" if store.flip else "--no-flip", "--crops" if store.crops else "--no-crops"]
+    options += ["--views", store.views, "--shard-rows", store.shard_rows]
+    options += ["--workers", store.workers, "--batch-size", store.batch_size]
+    if store.max_rmse:
+        options += ["--max-rmse", store.max_rmse]
+    if chosen.expect_ap:
+        options += ["--expect-ap", chosen.expect_ap, "--tolerance", chosen.tolerance, *_photos(cfg, "val", "expect-")]
+    return _strings([*options, "--device", cfg.device])
+
+
+def train_options(cfg: Config, training: str) -> list[str]:
+    """Return the stores and the options of `kdcache train` for one job, besides its settings and its receipt."""
+    options: list[object] = [paths.store_folder(cfg, teacher.name) for teacher in cfg.cached_teachers]
+    options += ["--out", cfg.out / "runs"]
+    if not cfg.store.crops:
+        options += ["--images", cfg.data.path("train", "images")]
+    if paths.needs_teacher(cfg, training):
+        options += ["--teacher", cfg.teachers[0].reference]
+    if paths.measures_ap(cfg, training):
+        options += _photos(cfg, "val", "val-")
+    return _strings([*options, "--device", cfg.device])
+
+
+def network_argument(cfg: Config, network: str) -> list[str]:
+    """Return how a command is told which network to take: `--teacher REFERENCE`, or the folder of a run."""
+    kind, name = network.split("/")
+    if kind == "teachers":
+        return ["--teacher", paths.teacher_named(cfg, name).reference]
+    return [str(paths.run_folder(cfg, name))]
+
+
+def evaluate_options(cfg: Config) -> list[str]:
+    """Return the protocol of every AP in the report, as options of `kdcache evaluate`."""
+    options = [*_photos(cfg, "val"), "--boxes", paths.boxes_source(cfg)]
+    if cfg.evaluate.boxes != "gt":
+        options += ["--score-threshold", cfg.evaluate.score_threshold]
+    options += ["--flip" if cfg.evaluate.flip else "--no-flip", "--batch-size", cfg.evaluate.batch_size]
+    return _strings([*options, "--device", cfg.device])
+
+
+def benchmark_options(cfg: Config) -> list[str]:
+    """Return the options of `kdcache benchmark`."""
+    report = cfg.report
+    options = ["--seconds", report.benchmark_seconds, "--batch-size", report.benchmark_batch_size]
+    return _strings([*options, "--device", cfg.device])
+
+
+def heatmaps_options(cfg: Config) -> list[str]:
+    """Return the options of `kdcache report heatmaps`."""
+    options = [*_photos(cfg, "val"), "--teacher", cfg.teachers[0].reference]
+    for name in cfg.shown:
+        options += ["--run", paths.run_folder(cfg, name)]
+    for annotation_id in cfg.report.person_ids:
+        options += ["--person", annotation_id]
+    if not cfg.report.person_ids:
+        options += ["--persons", cfg.report.persons]
+    return _strings([*options, "--device", cfg.device])
+
+
+def predictions_options(cfg: Config) -> list[str]:
+    """Return the options of `kdcache report predictions`."""
+    run = paths.run_folder(cfg, paths.predictions_run(cfg))
+    return _strings([*_photos(cfg, "val"), "--run", run, "--device", cfg.device])
+
+
+def hka_options(cfg: Config) -> list[str]:
+    """Return the options of the evaluation of hip-knee-ankle angles."""
+    options: list[object] = ["--teacher", cfg.teachers[0].reference]
+    for name in cfg.shown:
+        options += ["--student", paths.run_folder(cfg, name)]
+    options += [*_photos(cfg, "val"), "--rendered", cfg.report.hka_rendered]
+    return _strings([*options, "--device", cfg.device])

@@ -1,0 +1,175 @@
+"""Where the workflow's files are, and which files a job waits for: functions of the checked configuration.
+
+A name may be a Snakemake wildcard: `store_receipt(cfg, "{teacher}")` is the pattern of a rule's output, and
+`store_receipt(cfg, "vit")` is the file of one job.
+
+A network is named by the folder that its files are in: `teachers/NAME`, or `students/RUN`.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pipeline.config import Config, StudentConfig, TeacherConfig
+from pipeline.download import DETECTIONS
+from pipeline.report.rows import RowFiles
+from student.settings import StudentSettings
+
+WORKFLOW = Path(__file__).parent  #: folder of main.smk, its rules, captions, environments, profiles and configurations
+ONE_STREAM = "one_stream"  #: name of the only training job where all runs share one stream of batches
+
+
+def annotations_ready(cfg: Config, split: Literal["train", "val"]) -> Path:
+    """Return the input of every rule that uses a split: the annotation file, or the receipt of its download."""
+    return download_receipt(cfg) if cfg.data.download else cfg.data.path(split, "annotations")
+
+
+def download_receipt(cfg: Config) -> Path:
+    """Return the receipt of `kdcache download coco`."""
+    return cfg.out / "receipts/download.json"
+
+
+def boxes_source(cfg: Config) -> str:
+    """Return what `kdcache evaluate --boxes` gets: `gt`, or a detector's file."""
+    return "gt" if cfg.evaluate.boxes == "gt" else str(cfg.data.root / cfg.evaluate.boxes)
+
+
+def detections_are_downloaded(cfg: Config) -> bool:
+    """Return whether the detector's file is the one that `kdcache download detections` fetches."""
+    return cfg.data.download and cfg.evaluate.boxes == DETECTIONS.name
+
+
+def boxes_ready(cfg: Config) -> list[Path]:
+    """Return the detector's file, or the receipt of its download; nothing where boxes are those of the annotations."""
+    if cfg.evaluate.boxes == "gt":
+        return []
+    if detections_are_downloaded(cfg):
+        return [cfg.out / "receipts/detections.json"]
+    return [cfg.data.root / cfg.evaluate.boxes]
+
+
+def store_folder(cfg: Config, teacher: str) -> Path:
+    """Return the store of a teacher's heatmaps. It is never an output: Snakemake would delete it before a job."""
+    return cfg.out / f"stores/{teacher}.zarr"
+
+
+def store_receipt(cfg: Config, teacher: str) -> Path:
+    """Return the receipt that is written when a store is finished."""
+    return cfg.out / f"receipts/stores/{teacher}.json"
+
+
+def run_folder(cfg: Config, name: str) -> Path:
+    """Return the folder of a trained student. It is never an output, as a store is not."""
+    return cfg.out / f"runs/{name}"
+
+
+def run_receipt(cfg: Config, name: str) -> Path:
+    """Return the receipt that is written when a run is finished."""
+    return cfg.out / f"receipts/train/{name}.json"
+
+
+def metrics_file(cfg: Config, network: str) -> Path:
+    """Return the AP of a network."""
+    return cfg.out / f"metrics/{network}.json"
+
+
+def cost_file(cfg: Config, network: str) -> Path:
+    """Return the parameters, FLOPs and speed of a network."""
+    return cfg.out / f"costs/{network}.json"
+
+
+def teacher_named(cfg: Config, name: str) -> TeacherConfig:
+    """Return the teacher of that name. KeyError where there is none."""
+    return {teacher.name: teacher for teacher in cfg.teachers}[name]
+
+
+def networks(cfg: Config) -> list[str]:
+    """Return every network that can be evaluated: the teachers, the students and their controls."""
+    return [f"teachers/{teacher.name}" for teacher in cfg.teachers] + [f"students/{name}" for name in cfg.runs]
+
+
+def network_ready(cfg: Config, network: str) -> list[Path]:
+    """Return the receipt of a student's run; nothing for a teacher, which is there from the beginning."""
+    kind, name = network.split("/")
+    return [run_receipt(cfg, name)] if kind == "students" else []
+
+
+def build_inputs(cfg: Config, teacher: str) -> list[Path]:
+    """Return what the build of a store waits for; validation labels only where the teacher's AP is checked first."""
+    ready = [annotations_ready(cfg, "train")]
+    if teacher_named(cfg, teacher).expect_ap:
+        ready.append(annotations_ready(cfg, "val"))
+    return ready
+
+
+def trainings(cfg: Config) -> dict[str, list[StudentSettings]]:
+    """Return the jobs that train: one a run, or ONE_STREAM with all of them."""
+    if cfg.one_stream:
+        return {ONE_STREAM: [*cfg.runs.values()]}
+    return {name: [settings] for name, settings in cfg.runs.items()}
+
+
+def students_file(cfg: Config, training: str) -> Path:
+    """Return the file with the settings of the students that one job trains."""
+    return cfg.out / f"settings/{training}.json"
+
+
+def needs_teacher(cfg: Config, training: str) -> bool:
+    """Return whether a student of this job learns from the teacher itself, on each augmented batch."""
+    return any(settings.distill.mode == "live" for settings in trainings(cfg)[training])
+
+
+def measures_ap(cfg: Config, training: str) -> bool:
+    """Return whether a student of this job is evaluated while it is trained."""
+    return any(settings.train.evaluate_epochs for settings in trainings(cfg)[training])
+
+
+def train_inputs(cfg: Config, training: str) -> list[Path]:
+    """Return what a training waits for besides its settings: stores, and labels where AP is measured meanwhile."""
+    ready = [store_receipt(cfg, teacher.name) for teacher in cfg.cached_teachers]
+    if measures_ap(cfg, training):
+        ready.append(annotations_ready(cfg, "val"))
+    return ready
+
+
+def rows_file(cfg: Config) -> Path:
+    """Return the file that lists the rows of the table and of the chart."""
+    return cfg.out / "settings/rows.json"
+
+
+def table_rows(cfg: Config) -> list[RowFiles]:
+    """Return the rows of the table: each teacher, and each student with its control."""
+    return [_teacher_row(cfg, teacher) for teacher in cfg.teachers] + [_student_row(cfg, s) for s in cfg.students]
+
+
+def _teacher_row(cfg: Config, teacher: TeacherConfig) -> RowFiles:
+    network = f"teachers/{teacher.name}"
+    return RowFiles(
+        name=teacher.name,
+        role="teacher",
+        paper=teacher.paper,
+        metrics=metrics_file(cfg, network),
+        cost=cost_file(cfg, network),
+    )
+
+
+def _student_row(cfg: Config, student: StudentConfig) -> RowFiles:
+    network, *controls = [f"students/{name}" for name in student.runs()]
+    return RowFiles(
+        name=student.name,
+        role="student",
+        paper=student.paper,
+        metrics=metrics_file(cfg, network),
+        control=metrics_file(cfg, controls[0]) if controls else None,
+        cost=cost_file(cfg, network),
+    )
+
+
+def measurements(cfg: Config) -> list[Path]:
+    """Return the metrics and costs that the table and the chart wait for."""
+    named = [path for row in table_rows(cfg) for path in (row.metrics, row.control, row.cost)]
+    return [path for path in named if path is not None]
+
+
+def predictions_run(cfg: Config) -> str:
+    """Return the run whose poses are drawn on photos."""
+    return cfg.report.predictions_student or cfg.students[-1].name

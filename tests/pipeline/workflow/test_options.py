@@ -1,0 +1,130 @@
+"""Options that the workflow gives to commands: those of the configuration, and only options that the commands have."""
+
+import importlib
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import pytest
+
+from pipeline.config import Config, parse_config
+from pipeline.workflow import options, paths
+from tests.pipeline.workflow.test_paths import SMALL
+
+VAL = ["--images", "coco/val", "--annotations", "coco/val.json"]
+
+
+def config(**changes: Any) -> Config:
+    """Return SMALL with changes."""
+    return parse_config({**SMALL, **changes})
+
+
+def following(arguments: list[str], option: str) -> list[str]:
+    """Return each argument that follows an option."""
+    return [value for name, value in itertools.pairwise(arguments) if name == option]
+
+
+def test_a_build_gets_the_settings_of_the_store() -> None:
+    store = {"codec": "exact8", "flip": True, "crops": False, "views": 2, "shard_rows": 64, "max_rmse": 0.01}
+    built = options.build_options(config(store=store), "tiny")
+    assert ["--flip" in built, "--no-crops" in built, "--unlabelled" in built] == [True, True, False]
+    values = {"--teacher": "onnx:tiny.onnx", "--codec": "exact8", "--views": "2", "--shard-rows": "64"}
+    assert {name: following(built, name) for name in values} == {name: [value] for name, value in values.items()}
+    assert following(built, "--max-rmse") == ["0.01"]
+    assert "--unlabelled" in options.build_options(config(store={"unlabelled": True}), "vit")
+
+
+def test_only_a_teacher_with_an_expected_ap_is_checked() -> None:
+    checked, other = SMALL["teachers"]
+    cfg = config(teachers=[{**checked, "expect_ap": 70, "tolerance": 0.5}, other])
+    built = options.build_options(cfg, "vit")
+    assert (following(built, "--expect-ap"), following(built, "--tolerance")) == (["70.0"], ["0.5"])
+    assert following(built, "--expect-annotations") == ["coco/val.json"]
+    assert not [name for name in options.build_options(cfg, "tiny") if name.startswith("--expect")]
+
+
+def test_a_training_gets_photos_teacher_and_labels_only_where_it_needs_them() -> None:
+    students = [
+        {"name": "measured", "control": False, "train": {"evaluate_epochs": 1}},
+        {"name": "live", "control": False, "distill": {"mode": "live"}},
+    ]
+    cfg = config(students=students, store={"teachers": ["vit", "tiny"]})
+    stores = ["results/x/stores/vit.zarr", "results/x/stores/tiny.zarr"]
+    measured, live = (options.train_options(cfg, name) for name in ("measured", "live"))
+    assert measured[:2] == live[:2] == stores
+    assert (following(measured, "--val-annotations"), following(measured, "--teacher")) == (["coco/val.json"], [])
+    assert (following(live, "--val-annotations"), following(live, "--teacher")) == ([], ["vitpose-plus-huge"])
+    assert "--images" not in live
+    without_crops = options.train_options(config(store={"crops": False}), "b")
+    assert following(without_crops, "--images") == ["coco/train"]
+
+
+def test_a_network_is_a_teacher_reference_or_the_folder_of_a_run() -> None:
+    assert options.network_argument(config(), "teachers/tiny") == ["--teacher", "onnx:tiny.onnx"]
+    assert options.network_argument(config(), "students/a-control") == ["results/x/runs/a-control"]
+
+
+def test_a_score_threshold_is_given_only_with_a_detector() -> None:
+    annotated = options.evaluate_options(config(evaluate={"flip": False, "score_threshold": 0.5}))
+    assert annotated[:7] == [*VAL, "--boxes", "gt", "--no-flip"]
+    detected = options.evaluate_options(config(evaluate={"boxes": "mine.json", "score_threshold": 0.5}))
+    assert (following(detected, "--boxes"), following(detected, "--score-threshold")) == (["coco/mine.json"], ["0.5"])
+
+
+def test_panels_show_the_requested_runs_and_persons() -> None:
+    cfg = config(report={"students": ["b", "a-control"], "person_ids": [7, 9], "predictions_student": "a"})
+    shown = ["results/x/runs/b", "results/x/runs/a-control"]
+    panel = options.heatmaps_options(cfg)
+    assert (following(panel, "--run"), following(panel, "--person"), "--persons" in panel) == (shown, ["7", "9"], False)
+    assert following(options.heatmaps_options(config()), "--persons") == ["4"]
+    assert following(options.predictions_options(cfg), "--run") == ["results/x/runs/a"]
+    assert following(options.hka_options(cfg), "--student") == shown
+
+
+def test_rendering_needs_a_number_of_persons() -> None:
+    rendered = {"persons": 24, "val_persons": 12, "seed": 3}
+    cfg = config(data={**SMALL["data"], "rendered": rendered})
+    assert options.demo_data_options(cfg) == ["--persons", "24", "--val-persons", "12", "--seed", "3"]
+    with pytest.raises(ValueError, match=r"data\.rendered is missing"):
+        options.demo_data_options(config())
+
+
+def command(path: Sequence[str]) -> click.Command:
+    """Return a `kdcache` command, or one of a group."""
+    found: click.Command = importlib.import_module(f"pipeline.commands.{path[0].replace('-', '_')}").command
+    for name in path[1:]:
+        assert isinstance(found, click.Group)
+        found = found.commands[name]
+    return found
+
+
+def test_every_option_exists() -> None:
+    checked, other = SMALL["teachers"]
+    cfg = config(
+        teachers=[{**checked, "expect_ap": 70}, other],
+        data={**SMALL["data"], "rendered": {}},
+        store={"crops": False, "unlabelled": True, "max_rmse": 0.1},
+        students=[{"name": "s", "distill": {"mode": "live"}, "train": {"evaluate_epochs": 1}}],
+        evaluate={"boxes": "mine.json"},
+    )
+    given = {
+        ("demo-data",): ["out", *options.demo_data_options(cfg)],
+        ("build",): ["store", *options.build_options(cfg, "vit")],
+        ("train",): options.train_options(cfg, "s"),
+        ("evaluate",): [*options.network_argument(cfg, "teachers/vit"), *options.evaluate_options(cfg)],
+        ("benchmark",): [*options.network_argument(cfg, "students/s"), *options.benchmark_options(cfg)],
+        ("report", "heatmaps"): [*options.heatmaps_options(cfg), "--out", "x.png"],
+        ("report", "predictions"): [*options.predictions_options(cfg), "--out", "x.png"],
+        ("hka",): ["--evaluate", *options.hka_options(cfg)],
+    }
+    for path, arguments in given.items():
+        context = command(path).make_context(path[-1], list(arguments))
+        assert not context.args, path
+
+
+def test_rows_are_read_by_the_command_that_makes_the_table() -> None:
+    from pipeline.report.rows import RowFiles
+
+    documents = [row.model_dump(mode="json") for row in paths.table_rows(config())]
+    assert [RowFiles.model_validate(document) for document in documents] == paths.table_rows(config())

@@ -1,0 +1,116 @@
+"""Files of the workflow: where they are, and what each job waits for."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config import Config, parse_config
+from pipeline.workflow import paths
+
+OUT = Path("results/x")
+SMALL: dict[str, Any] = {
+    "out": "results/x",
+    "data": {
+        "root": "coco",
+        "train": {"images": "train", "annotations": "train.json"},
+        "val": {"images": "val", "annotations": "val.json"},
+    },
+    "teachers": [{"name": "vit", "reference": "vitpose-plus-huge"}, {"name": "tiny", "reference": "onnx:tiny.onnx"}],
+    "students": [{"name": "a"}, {"name": "b", "control": False, "paper": "Efficientnet_B0"}],
+}
+
+
+def config(**changes: Any) -> Config:
+    """Return SMALL with changes."""
+    return parse_config({**SMALL, **changes})
+
+
+def students(*settings: dict[str, Any]) -> Config:
+    """Return SMALL with students that have these settings and no controls."""
+    return config(students=[{"name": f"s{n}", "control": False, **one} for n, one in enumerate(settings)])
+
+
+def test_a_split_is_ready_with_its_annotations_or_with_the_receipt_of_its_download() -> None:
+    downloaded = config(data={**SMALL["data"], "download": True})
+    assert paths.annotations_ready(config(), "val") == Path("coco/val.json")
+    receipt = OUT / "receipts/download.json"
+    assert paths.annotations_ready(downloaded, "train") == paths.annotations_ready(downloaded, "val") == receipt
+
+
+@pytest.mark.parametrize(
+    ("boxes", "download", "source", "ready"),
+    [
+        ("gt", True, "gt", []),
+        ("mine.json", True, "coco/mine.json", [Path("coco/mine.json")]),
+        (paths.DETECTIONS.name, False, f"coco/{paths.DETECTIONS.name}", [Path("coco", paths.DETECTIONS.name)]),
+        (paths.DETECTIONS.name, True, f"coco/{paths.DETECTIONS.name}", [OUT / "receipts/detections.json"]),
+    ],
+)
+def test_only_the_known_detections_of_a_downloaded_data_set_are_downloaded(
+    boxes: str, download: bool, source: str, ready: list[Path]
+) -> None:
+    cfg = config(evaluate={"boxes": boxes}, data={**SMALL["data"], "download": download})
+    assert (paths.boxes_source(cfg), paths.boxes_ready(cfg)) == (source, ready)
+
+
+def test_every_network_has_files_of_its_own() -> None:
+    cfg = config()
+    networks = paths.networks(cfg)
+    assert networks == ["teachers/vit", "teachers/tiny", "students/a", "students/a-control", "students/b"]
+    files = [file_of(cfg, network) for network in networks for file_of in (paths.metrics_file, paths.cost_file)]
+    assert len(set(files)) == len(files) == 10
+
+
+def test_a_student_is_ready_with_its_run_and_a_teacher_always() -> None:
+    assert paths.network_ready(config(), "students/a-control") == [OUT / "receipts/train/a-control.json"]
+    assert paths.network_ready(config(), "teachers/vit") == []
+
+
+def test_a_build_waits_for_validation_labels_only_where_the_teacher_is_checked() -> None:
+    checked, other = SMALL["teachers"]
+    cfg = config(teachers=[{**checked, "expect_ap": 75}, other])
+    assert paths.build_inputs(cfg, "vit") == [Path("coco/train.json"), Path("coco/val.json")]
+    assert paths.build_inputs(cfg, "tiny") == [Path("coco/train.json")]
+
+
+def test_each_run_is_a_training_or_all_are_one() -> None:
+    names = {name: [s.name for s in settings] for name, settings in paths.trainings(config()).items()}
+    assert names == {"a": ["a"], "a-control": ["a-control"], "b": ["b"]}
+    together = paths.trainings(config(one_stream=True))
+    assert {name: [s.name for s in settings] for name, settings in together.items()} == {
+        paths.ONE_STREAM: ["a", "a-control", "b"]
+    }
+
+
+def test_a_training_waits_for_every_cached_teacher_and_for_labels_only_where_ap_is_measured() -> None:
+    stores = [OUT / "receipts/stores/vit.json", OUT / "receipts/stores/tiny.json"]
+    cfg = students({"train": {"evaluate_epochs": 1}}, {})
+    assert paths.train_inputs(cfg, "s0") == [stores[0], Path("coco/val.json")]
+    assert paths.train_inputs(cfg, "s1") == [stores[0]]
+    assert paths.train_inputs(config(store={"teachers": ["vit", "tiny"]}), "b") == stores
+
+
+def test_one_live_student_makes_its_job_need_the_teacher() -> None:
+    settings = ({"distill": {"mode": "live"}}, {})
+    cfg = students(*settings)
+    assert [paths.needs_teacher(cfg, name) for name in ("s0", "s1")] == [True, False]
+    together = config(students=[{"name": f"s{n}", "control": False, **one} for n, one in enumerate(settings)])
+    assert paths.needs_teacher(together.model_copy(update={"one_stream": True}), paths.ONE_STREAM)
+
+
+def test_rows_name_the_files_that_the_jobs_write() -> None:
+    cfg = config()
+    teacher, _, with_control, without = paths.table_rows(cfg)
+    assert (teacher.role, teacher.metrics) == ("teacher", paths.metrics_file(cfg, "teachers/vit"))
+    assert with_control.control == paths.metrics_file(cfg, "students/a-control")
+    assert (without.paper, without.control) == ("Efficientnet_B0", None)
+    assert len(paths.measurements(cfg)) == 9  # metrics and costs of four rows, and one control
+    assert set(paths.measurements(cfg)) <= {
+        file_of(cfg, network) for network in paths.networks(cfg) for file_of in (paths.metrics_file, paths.cost_file)
+    }
+
+
+def test_predictions_show_the_last_student_by_default() -> None:
+    assert paths.predictions_run(config()) == "b"
+    assert paths.predictions_run(config(report={"predictions_student": "a"})) == "a"
