@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cache_tools.crops import CropPolicy, read_crop, store_crop
+from cache_tools.crops import CropPolicy, decode_crop, encode_crop
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
 from cache_tools.instances import from_coco
@@ -57,9 +57,9 @@ def main() -> None:
         CropPolicy(quality=q) for q in QUALITIES if q != 90
     ]:
         start = time.process_time()
-        stored = [store_crop(photos[n], b, policy) for n, b in zip(persons.file_name, persons.box, strict=True)]
+        stored = [encode_crop(photos[n], b, policy) for n, b in zip(persons.file_name, persons.box, strict=True)]
         wrote = time.process_time() - start
-        crops = [read_crop(data) for data, _, _ in stored]
+        crops = [decode_crop(data) for data, _, _ in stored]
         read = time.process_time() - start - wrote
         psnr = []
         for crop, (_, to_image, _), view, reference in zip(crops, stored, views, references, strict=True):
@@ -85,8 +85,8 @@ def measure_ap(arguments: argparse.Namespace, policy: CropPolicy | None) -> floa
     for row, name in enumerate(persons.file_name):
         image, matrix = read_image(arguments.images / name), to_image[row]
         if policy:
-            data, stored_to_image, _ = store_crop(image, persons.box[row], policy)
-            image, matrix = read_crop(data), compose(matrix, invert(stored_to_image))
+            data, stored_to_image, _ = encode_crop(image, persons.box[row], policy)
+            image, matrix = decode_crop(data), compose(matrix, invert(stored_to_image))
         crops.append(cut(image, matrix, teacher.input_size))
     maps = np.concatenate([teacher(np.stack(crops[i : i + 32])) for i in range(0, len(crops), 32)])
     cells = cell_to_crop(teacher.frame, teacher.input_size, teacher.heatmap_size)

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from cache_tools.coco import MIRROR
-from cache_tools.crops import CropPolicy, store_crop
+from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
 from cache_tools.instances import Instances, from_coco
@@ -93,15 +93,15 @@ def make_store(url: Path, table: Instances, photos: Path) -> HeatmapStore:
     store = HeatmapStore.create(url, spec, table)
     for shard in store.pending():
         rows = np.array(store.shard_rows(shard))
-        crops = [store_crop(read_image(photos / table.file_name[r]), table.box[r], policy) for r in rows]
+        crops = [encode_crop(read_image(photos / table.file_name[r]), table.box[r], policy) for r in rows]
         xy = apply(invert(compose(store.cell_to_crop, store.crop_to_image[rows])), table.keypoints[rows])
         maps = (
             render_targets(torch.from_numpy(xy), CELLS, SIGMA)
             * torch.from_numpy(table.visibility[rows] > 0)[..., None, None]
         )
-        store.write_shard(
-            shard, maps.numpy(), [c[0] for c in crops], np.array([c[1] for c in crops]), np.array([c[2] for c in crops])
-        )
+        content = store.new_shard(shard)
+        content.add(rows, maps.numpy(), crops)
+        store.write_shard(content)
     store.finalize()
     return HeatmapStore.open(url)
 

@@ -137,8 +137,9 @@ def kdcache_store(folder: Path, maps: Maps, codec: str) -> HeatmapStore:
     spec = make_spec(table, TeacherSpec("benchmark", "none"), frame=FrameSpec(), codec=codec)
     store = HeatmapStore.create(folder, spec, table)
     for shard in store.pending():
-        rows = store.shard_rows(shard)
-        store.write_shard(shard, maps[rows.start : rows.stop])
+        content = store.new_shard(shard)
+        content.add(content.rows, maps[content.rows.start : content.rows.stop])
+        store.write_shard(content)
     store.finalize()
     return HeatmapStore.open(folder)
 

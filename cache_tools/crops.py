@@ -7,6 +7,7 @@ a photo.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -59,6 +60,14 @@ class CropPolicy:
         )
 
 
+class StoredCrop(NamedTuple):
+    """A person's crop as a JPEG file, and where its pixels lie in the photo."""
+
+    jpeg: bytes
+    pixel_to_image: Matrix  #: (2, 3) from crop pixel to image pixel
+    size: tuple[int, int]  #: height, width
+
+
 def widest(along: float, across: float, rotation: float) -> float:
     """Longest extent of a rectangle in the direction of its side `along`, when turned by up to `rotation` degrees."""
     turn = min(math.radians(rotation), math.atan2(across, along))  # the diagonal lies in that direction there
@@ -78,8 +87,8 @@ def regions(boxes_xywh: NDArray[np.float64], image_size: NDArray[np.integer], po
     return np.concatenate([near, far], axis=1)
 
 
-def store_crop(image: Image, box_xywh: ArrayLike, policy: CropPolicy) -> tuple[bytes, Matrix, tuple[int, int]]:
-    """JPEG bytes of the person's crop, the matrix (2, 3) from its pixels to the image's, and its (height, width)."""
+def encode_crop(image: Image, box_xywh: ArrayLike, policy: CropPolicy) -> StoredCrop:
+    """Cut a person out of its photo (height, width, 3) and encode it; box: x, y, width, height in image pixels."""
     boxes = np.asarray(box_xywh, np.float64).reshape(1, 4)
     left, top, right, bottom = regions(boxes, np.array(image.shape[:2]), policy)[0]
     part = image[top:bottom, left:right]
@@ -92,9 +101,9 @@ def store_crop(image: Image, box_xywh: ArrayLike, policy: CropPolicy) -> tuple[b
     matrix = np.concatenate([np.diag(step), (np.array([left, top]) + (step - 1) / 2)[:, None]], axis=1)
     pixels = np.ascontiguousarray(part)
     data = simplejpeg.encode_jpeg(pixels, policy.quality, colorspace="RGB", colorsubsampling="444", fastdct=False)
-    return data, matrix, (height, width)
+    return StoredCrop(data, matrix, (height, width))
 
 
-def read_crop(data: bytes) -> Image:
-    """The stored crop as pixels (h, w, 3) RGB; ValueError where the bytes are no whole JPEG."""
+def decode_crop(data: bytes) -> Image:
+    """Return the stored crop as pixels (h, w, 3) RGB; ValueError where the bytes are no whole JPEG."""
     return simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)

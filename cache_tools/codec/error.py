@@ -19,7 +19,7 @@ def measure(codec: Codec, maps: Maps) -> dict[str, float]:
     return summary([error_of_row(row, codec.decode(codec.encode(row))) for row in maps])
 
 
-def measured_rows(rows: int) -> NDArray[np.int64]:
+def rows_to_measure(rows: int) -> NDArray[np.int64]:
     """The rows of a store whose error is measured: `ROWS` of them evenly spread, or all."""
     return np.unique(np.linspace(0, rows - 1, min(rows, ROWS)).round().astype(np.int64))
 

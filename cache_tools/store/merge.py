@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.instances import Instances
-from cache_tools.store.crop_files import pack_crops
+from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.spec import AnnotationsSpec, CacheMismatch, StoreSpec
 from cache_tools.store.writer import HeatmapStore, Url
 
@@ -30,8 +30,7 @@ def merge(sources: Sequence[Url], target: Url) -> dict[str, Any]:
     table, store_of, row_of = joined_table(stores)
     made = HeatmapStore.open_or_create(target, joined_spec(stores, table), table)
     for shard in made.pending():
-        rows = np.array(made.shard_rows(shard))
-        _copy_shard(stores, made, shard, store_of[rows], row_of[rows])
+        made.write_shard(_copied_shard(stores, made, shard, store_of, row_of))
     return made.finalize()
 
 
@@ -78,47 +77,28 @@ def _refuse_overlap(stores: Sequence[HeatmapStore]) -> None:
                 )
 
 
-def _copy_shard(
+def _copied_shard(
     stores: Sequence[HeatmapStore],
     made: HeatmapStore,
     shard: int,
     store_of: NDArray[np.int64],
     row_of: NDArray[np.int64],
-) -> None:
-    """Copy rows `row_of` of stores `store_of`, checked on the way, with the errors measured when they were made."""
-    first_row, n, spec, codec = made.shard_rows(shard).start, len(row_of), made.spec, made.codec
-    maps = (spec.joints, *codec.code_shape)
-    arrays: dict[str, NDArray[Any]] = {"heatmaps": np.zeros((n, *maps), codec.dtype)}
-    if spec.views:
-        arrays["views/heatmaps"] = np.zeros((n, spec.views, *maps), codec.dtype)
-        arrays["views/crop_to_image"] = np.zeros((n, spec.views, 2, 3))
-        arrays["views/flipped"] = np.zeros((n, spec.views), bool)
-    if spec.crops is not None:
-        arrays["crops/pixel_to_image"] = np.zeros((n, 2, 3))
-    size, jpeg = np.zeros((n, 2), np.int64), [b""] * n
-    errors: dict[int, dict[str, Any]] = {}
+) -> ShardContent:
+    """Return a shard of copied rows, with the codec's errors measured when they were made."""
+    content = made.new_shard(shard)
+    rows = np.array(content.rows)
     for index, store in enumerate(stores):
-        places = np.flatnonzero(store_of == index)
-        rows = row_of[places]
-        if not len(places):
+        here = rows[store_of[rows] == index]
+        there = row_of[here]
+        if not len(here):
             continue
-        arrays["heatmaps"][places] = store.read_codes(rows)
-        if spec.views:
-            names = ("views/heatmaps", "views/crop_to_image", "views/flipped")
-            for name, values in zip(names, store.read_view_codes(rows), strict=True):
-                arrays[name][places] = values
-        if spec.crops is not None:
-            arrays["crops/pixel_to_image"][places] = store.crop_pixel_to_image[rows]
-            size[places] = store.crop_size[rows]
-            for place, crop in zip(places, store.read_crops(rows), strict=True):
-                jpeg[place] = crop
-        measured = {int(r): e for s in range(store.shards) for r, e in store.entry(s)["errors"].items()}
-        pairs = zip(places.tolist(), rows.tolist(), strict=True)
-        errors |= {first_row + place: measured[row] for place, row in pairs if row in measured}
-    packed = None
-    if spec.crops is not None:
-        packed, arrays["crops/index"] = pack_crops(jpeg, size)
-    made.write_encoded(shard, arrays, packed, _clamped(stores) if shard == 0 else {"below": 0, "above": 0}, errors)
+        content.copy_rows(here, store, there)
+        measured = store.row_errors()
+        pairs = zip(here.tolist(), there.tolist(), strict=True)
+        content.errors |= {row: measured[source] for row, source in pairs if source in measured}
+    if shard == 0:
+        content.clamped = _clamped(stores)
+    return content
 
 
 def _clamped(stores: Sequence[HeatmapStore]) -> dict[str, int]:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cache_tools import geometry
-from cache_tools.codec.encode_rows import Batches
 from cache_tools.codec.profiles import Codec, Codes, Maps
 from cache_tools.store import ledger
 from cache_tools.store.crop_files import CropShards
@@ -23,12 +22,12 @@ Url = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class Views:
-    """Augmented views: maps (B, K, 17, h, w), crop_to_image (B, K, 2, 3), flipped (B, K); see docs/store-format.md."""
+class StoredViews:
+    """The K augmented views of B rows; docs/store-format.md says what flipped views hold."""
 
-    maps: Batches
-    crop_to_image: NDArray[np.float64]
-    flipped: NDArray[np.bool_]
+    maps: Maps  #: (B, K, 17, h, w)
+    crop_to_image: NDArray[np.float64]  #: (B, K, 2, 3)
+    flipped: NDArray[np.bool_]  #: (B, K)
 
 
 class StoreReader:
@@ -67,6 +66,11 @@ class StoreReader:
         static = {key: checked(objects, key, printed) for key, printed in content["objects"].items()}
         return cls(objects, static, content, mode == "r+")
 
+    @classmethod
+    def exists(cls, url: Url) -> bool:
+        """Return whether there is a store at `url`; False where the creation of one was interrupted."""
+        return Objects(url).get(ROOT) is not None
+
     @property
     def rows(self) -> int:
         """Number of persons."""
@@ -87,6 +91,10 @@ class StoreReader:
         """Shards not done yet, whoever was to write them; asks the ledger anew each time."""
         return [] if self.finished else [s for s in range(self.shards) if self._find_entry(s) is None]
 
+    def is_written(self, shard: int) -> bool:
+        """Return whether a shard is written, as the ledger says."""
+        return self._find_entry(shard) is not None
+
     @property
     def finished(self) -> bool:
         """Whether the receipt is written."""
@@ -106,6 +114,11 @@ class StoreReader:
         """The codec's error on the rows measured so far: the keys of error.summary."""
         return ledger.measured_error(e for s in range(self.shards) if (e := self._find_entry(s)) is not None)
 
+    def row_errors(self) -> dict[int, dict[str, Any]]:
+        """Return the codec's error on each measured row, as error.error_of_row has it."""
+        entries = [self.entry(shard) for shard in range(self.shards)]
+        return {int(row): error for entry in entries for row, error in entry["errors"].items()}
+
     def load(self, *, views: bool = False, crops: bool = False) -> None:
         """Hold the codes in memory (14 kB a row in `compact`), and views and crops if asked: then no disk is read."""
         self.heatmaps.load()
@@ -122,10 +135,10 @@ class StoreReader:
         """Codes (B, 17, h', w') of rows, to be decoded elsewhere, as on the device."""
         return self.heatmaps.read(self._indices(rows))
 
-    def read_views(self, rows: ArrayLike) -> Views:
+    def read_views(self, rows: ArrayLike) -> StoredViews:
         """The K stored augmentations of rows, decoded."""
         codes, crop_to_image, flipped = self.read_view_codes(rows)
-        return Views(self.codec.decode(codes), crop_to_image, flipped)
+        return StoredViews(self.codec.decode(codes), crop_to_image, flipped)
 
     def read_view_codes(self, rows: ArrayLike) -> tuple[Codes, geometry.Matrix, NDArray[np.bool_]]:
         """Codes (B, K, 17, h', w'), crop_to_image (B, K, 2, 3) and flipped (B, K) of rows."""

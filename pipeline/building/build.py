@@ -22,9 +22,7 @@ from tqdm import tqdm
 from cache_tools.crops import CropPolicy
 from cache_tools.instances import Instances, from_coco
 from cache_tools.progress import progress_bar
-from cache_tools.store.layout import ROOT
 from cache_tools.store.ledger import RECEIPT
-from cache_tools.store.objects import Objects
 from cache_tools.store.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
 from cache_tools.store.verify import verify
 from cache_tools.store.writer import HeatmapStore
@@ -100,7 +98,7 @@ def read_persons(job: BuildJob) -> tuple[Instances, str]:
 
 def existing_store(url: str) -> HeatmapStore | None:
     """The store at `url`; None where there is none, or where the creation of one was interrupted."""
-    return HeatmapStore.open(url) if Objects(url).get(ROOT) is not None else None
+    return HeatmapStore.open(url) if HeatmapStore.exists(url) else None
 
 
 def spec_of(job: BuildJob, teacher: PoseNetwork, persons: Instances, source: str, ap: float | None = None) -> StoreSpec:

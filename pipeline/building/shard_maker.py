@@ -3,20 +3,22 @@
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.crops import CropPolicy, store_crop
+from cache_tools.crops import CropPolicy, StoredCrop, encode_crop
 from cache_tools.geometry import Matrix
-from cache_tools.images import Image, cut, four_channels, read_image
+from cache_tools.images import cut, four_channels, read_image
 from cache_tools.instances import Instances
 from cache_tools.prefetch import in_order, usable_cpus
-from cache_tools.store.writer import HeatmapStore, Views
+from cache_tools.store.shard_content import ShardContent
+from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views
 from student.pose_network import Crops, Maps, PoseNetwork
@@ -28,44 +30,49 @@ class Stopped(Exception):
     """A shard was dropped, because the build is being stopped."""
 
 
-class StoredCrops:
-    """The crops of a shard's rows that go into the store, in any order of arrival."""
+class CropBatch(NamedTuple):
+    """Crops for one call of the teacher, and what the store keeps of the same persons."""
 
-    def __init__(self, rows: int, policy: CropPolicy) -> None:
-        self.policy = policy
-        self.jpeg = [b""] * rows
-        self.to_image: Matrix = np.zeros((rows, 2, 3))
-        self.size = np.zeros((rows, 2), np.int64)  # height, width
-
-    def add(self, row: int, image: Image, box_xywh: NDArray[np.float64]) -> None:
-        """Cut a person out of its photo."""
-        self.jpeg[row], self.to_image[row], self.size[row] = store_crop(image, box_xywh, self.policy)
+    places: range  #: rows of the shard
+    pixels: Crops  # (B, V, H, W, 3)
+    stored: list[StoredCrop]  #: one a person; empty where none is kept
 
 
-class Batches:
-    """The teacher's batches of a shard, filled by the threads that read photos: every crop is cut to its place."""
+class HeatmapBatch(NamedTuple):
+    """The teacher's answer to a CropBatch."""
+
+    places: range  #: rows of the shard
+    maps: Maps  # (B, V, 17, h, w)
+    stored: list[StoredCrop]  #: one a person; empty where none is kept
+
+
+class CropBatches:
+    """The teacher's batches of a shard. The threads that read photos write every crop into its batch directly."""
 
     def __init__(self, rows: int, batch_size: int, views: int, crop_size: tuple[int, int]) -> None:
         self.rows, self.step, self.crop_shape = rows, max(1, batch_size // views), (views, *crop_size, 3)
         self._filling: dict[int, Crops] = {}  # (B, V, H, W, 3) by its number
-        self._ready = 0  # rows from the first on that are cut
+        self._stored: list[StoredCrop | None] = []  # of the rows that are cut, from the first on
 
     def __len__(self) -> int:
         return -(-self.rows // self.step)
 
-    def of(self, row: int) -> Crops:
-        """Where the crops (V, H, W, 3) of a row are to be put."""
+    def crops_of(self, row: int) -> Crops:
+        """Return the array (V, H, W, 3) to write the crops of a row to."""
         number, place = divmod(row, self.step)
         if (batch := self._filling.get(number)) is None:
             new = np.empty((min(self.step, self.rows - number * self.step), *self.crop_shape), np.uint8)
-            batch = self._filling.setdefault(number, new)  # the first of two threads wins
+            # of two threads that come here at once, the first wins
+            batch = self._filling.setdefault(number, new)
         return batch[place]
 
-    def take(self, number: int, cut_rows: Iterator[int]) -> Crops:
-        """A batch (B, V, H, W, 3), once all of it is cut. cut_rows: tells how many rows more are, in their order."""
-        while self._ready < min((number + 1) * self.step, self.rows):
-            self._ready += next(cut_rows)
-        return self._filling.pop(number)
+    def take(self, number: int, cut_photos: Iterator[list[StoredCrop | None]]) -> CropBatch:
+        """Return a batch once all of it is cut. cut_photos: for each photo, in order, an entry a person of it."""
+        places = range(number * self.step, min((number + 1) * self.step, self.rows))
+        while len(self._stored) < places.stop:
+            self._stored += next(cut_photos)
+        stored = [crop for crop in self._stored[places.start : places.stop] if crop is not None]
+        return CropBatch(places, self._filling.pop(number), stored)
 
 
 class ShardMaker:
@@ -93,73 +100,80 @@ class ShardMaker:
         self._stop = threading.Event()
 
     def make(self, shard: int) -> int:
-        """Make and write one shard; the number of its rows."""
-        rows = self.store.shard_rows(shard)
-        persons = self.store.instances.take(slice(rows.start, rows.stop))
-        crops = (
-            StoredCrops(len(rows), CropPolicy(input_size=self.teacher.input_size)) if self.store.spec.crops else None
-        )
-        to_image = self.store.crop_to_image[rows.start : rows.stop, None]  # (n, 1, 2, 3)
-        with ExitStack() as stack:
-            # write_shard reads the maps first, and by the last of them the stored crops are complete
-            maps = stack.enter_context(closing(self._maps(persons, to_image, crops)))
-            views = None
-            if count := self.store.spec.views:
-                to_image, flipped = sample_geometry(persons, np.array(rows), count, self.teacher)
-                views = Views(stack.enter_context(closing(self._maps(persons, to_image))), to_image, flipped)
-            self.store.write_shard(
-                shard,
-                (piece[:, 0] for piece in maps),
-                crops=crops.jpeg if crops else None,
-                crop_pixel_to_image=crops.to_image if crops else None,
-                crop_size=crops.size if crops else None,
-                views=views,
-            )
+        """Make and write one shard; return the number of its rows."""
+        store = self.store
+        rows = store.shard_rows(shard)
+        # a cluster may run a task a second time
+        if store.is_written(shard):
+            return len(rows)
+        persons = store.instances.take(slice(rows.start, rows.stop))
+        content = store.new_shard(shard)
+        with self._turn:
+            self._add_heatmaps(content, persons)
+            if store.spec.views:
+                self._add_views(content, persons)
+        store.write_shard(content)
         return len(rows)
 
     def stop(self) -> None:
         """Have every shard that is being made dropped at its next batch, with Stopped."""
         self._stop.set()
 
-    def _maps(
-        self, persons: Instances, to_image: Matrix, stored: StoredCrops | None = None
-    ) -> Generator[Maps, None, None]:
-        """Heatmaps (B, V, 17, h, w) in row order of the V crops a person that `to_image` (n, V, 2, 3) cuts.
+    def _add_heatmaps(self, content: ShardContent, persons: Instances) -> None:
+        """Add each person's heatmaps and, where the store holds crops, its crop."""
+        rows, keeps_crops = content.rows, self.store.spec.crops is not None
+        policy = CropPolicy(input_size=self.teacher.input_size) if keeps_crops else None
+        to_image = self.store.crop_to_image[rows.start : rows.stop, None]  # (n, 1, 2, 3)
+        with closing(self._heatmaps(persons, to_image, policy)) as batches:
+            for places, maps, stored in batches:
+                content.add(rows[places.start : places.stop], maps[:, 0], stored if keeps_crops else None)
 
-        stored: is filled on the way, while a photo is at hand.
+    def _add_views(self, content: ShardContent, persons: Instances) -> None:
+        """Add the heatmaps of random views of each person."""
+        rows = content.rows
+        to_image, flipped = sample_geometry(persons, np.array(rows), self.store.spec.views, self.teacher)
+        with closing(self._heatmaps(persons, to_image)) as batches:
+            for places, maps, _ in batches:
+                part = slice(places.start, places.stop)
+                content.add_views(rows[part], maps, to_image[part], flipped[part])
+
+    def _heatmaps(
+        self, persons: Instances, to_image: Matrix, policy: CropPolicy | None = None
+    ) -> Generator[HeatmapBatch, None, None]:
+        """Yield the heatmaps of the V crops a person that `to_image` (n, V, 2, 3) cuts, in row order.
+
+        policy: also cut and encode the persons' crops for the store, while a photo is in memory.
         """
         photos = [list(rows) for _, rows in groupby(range(len(persons)), key=persons.file_name.__getitem__)]
-        batches = Batches(len(persons), self.batch_size, to_image.shape[1], self.teacher.input_size)
+        batches = CropBatches(len(persons), self.batch_size, to_image.shape[1], self.teacher.input_size)
 
-        def cut_persons(rows: list[int]) -> int:
+        def cut_persons(rows: list[int]) -> list[StoredCrop | None]:
             height, width = persons.image_size[rows[0]].tolist()
             image = read_image(self.images / persons.file_name[rows[0]], (height, width))
-            if stored:
-                for row in rows:
-                    stored.add(row, image, persons.box[row])
+            stored = [None if policy is None else encode_crop(image, persons.box[row], policy) for row in rows]
             image = four_channels(image)
             for row in rows:
-                for matrix, crop in zip(to_image[row], batches.of(row), strict=True):
+                for matrix, crop in zip(to_image[row], batches.crops_of(row), strict=True):
                     cut(image, matrix, self.teacher.input_size, out=crop)
-            return len(rows)
+            return stored
 
         with (
-            self._turn,
-            closing(in_order(cut_persons, photos, self.readers)) as cut_rows,
-            # one thread, so batches come in order; it is ahead, so maps are encoded while the teacher works
-            closing(in_order(lambda n: self._teach(batches.take(n, cut_rows)), range(len(batches)), 1)) as maps,
+            closing(in_order(cut_persons, photos, self.readers)) as cut_photos,
+            # One thread, which keeps batches in order; maps are encoded while it runs the teacher on the next batch.
+            closing(in_order(lambda n: self._teach(batches.take(n, cut_photos)), range(len(batches)), 1)) as taught,
         ):
-            yield from maps
+            yield from taught
 
-    def _teach(self, crops: Crops) -> Maps:
-        """Heatmaps (B, V, 17, h, w) of crops (B, V, H, W, 3)."""
+    def _teach(self, batch: CropBatch) -> HeatmapBatch:
+        """Return the teacher's heatmaps of a batch."""
         if self._stop.is_set():
             raise Stopped
+        persons, views = batch.pixels.shape[:2]
         start = time.perf_counter()
-        maps = np.asarray(self.teacher(crops.reshape(-1, *crops.shape[2:])), np.float32)
+        maps = np.asarray(self.teacher(batch.pixels.reshape(-1, *batch.pixels.shape[2:])), np.float32)
         self.seconds_in_teacher += time.perf_counter() - start
-        self.progress(len(crops) * crops.shape[1] / (1 + self.store.spec.views))
-        return maps.reshape(*crops.shape[:2], *maps.shape[1:])
+        self.progress(persons * views / (1 + self.store.spec.views))
+        return HeatmapBatch(batch.places, maps.reshape(persons, views, *maps.shape[1:]), batch.stored)
 
 
 def sample_geometry(

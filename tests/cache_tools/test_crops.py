@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cache_tools.crops import CropPolicy, read_crop, regions, store_crop
+from cache_tools.crops import CropPolicy, decode_crop, encode_crop, regions
 from cache_tools.geometry import apply, compose, crop_to_image, invert, padded_box
 from cache_tools.images import Image, cut, four_channels, read_image
 from cache_tools.instances import from_coco
@@ -47,7 +47,7 @@ def test_a_region_holds_every_pixel_that_a_view_can_touch(box, size, zoom, degre
 @settings(max_examples=60)
 def test_a_crop_fits_the_canvas_and_is_never_enlarged(box, size, density, input_size) -> None:
     policy = CropPolicy(density=density, input_size=input_size)
-    _, matrix, (height, width) = store_crop(np.zeros((*size, 3), np.uint8), box, policy)
+    _, matrix, (height, width) = encode_crop(np.zeros((*size, 3), np.uint8), box, policy)
     assert height <= policy.canvas_size[0]
     assert width <= policy.canvas_size[1]
     step = matrix[[0, 1], [0, 1]]  # image pixels for one stored pixel
@@ -63,8 +63,8 @@ def test_a_crop_fits_the_canvas_and_is_never_enlarged(box, size, density, input_
 def test_a_view_of_the_crop_is_the_view_of_the_photo(box: tuple[int, ...]) -> None:
     y, x = np.mgrid[:480, :640]
     image = np.stack([40 + x / 4, 30 + y / 3, 200 - x / 8 - y / 8], axis=2).astype(np.uint8)
-    data, stored_to_image, size = store_crop(image, box, POLICY)
-    crop = read_crop(data)
+    data, stored_to_image, size = encode_crop(image, box, POLICY)
+    crop = decode_crop(data)
     assert crop.shape == (*size, 3)
     for view in (crop_to_image(box), view_matrix(*padded_box(box, (256, 192)), np.array([30.0]), np.array([True]))):
         direct = cut(image, view[0], (256, 192)).astype(int)
@@ -77,13 +77,13 @@ def test_a_view_of_the_crop_is_the_view_of_the_photo(box: tuple[int, ...]) -> No
 
 def test_a_crop_is_the_same_bytes_every_time() -> None:
     image = np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
-    assert store_crop(image, (50, 60, 100, 200), POLICY)[0] == store_crop(image, (50, 60, 100, 200), POLICY)[0]
+    assert encode_crop(image, (50, 60, 100, 200), POLICY)[0] == encode_crop(image, (50, 60, 100, 200), POLICY)[0]
 
 
 def test_a_damaged_crop_is_refused() -> None:
-    data, _, _ = store_crop(np.full((100, 100, 3), 77, np.uint8), (10, 10, 50, 80), POLICY)
+    data, _, _ = encode_crop(np.full((100, 100, 3), 77, np.uint8), (10, 10, 50, 80), POLICY)
     with pytest.raises(ValueError, match=r"."):
-        read_crop(data[: len(data) // 2])
+        decode_crop(data[: len(data) // 2])
 
 
 def test_the_region_names_every_number_of_the_policy() -> None:
@@ -101,8 +101,8 @@ def test_views_of_real_persons_lose_little(shared_data: Path) -> None:
     psnr = []
     for row, view in enumerate(views):
         image = read_image(shared_data / "coco" / "val" / persons.file_name[row])
-        data, stored_to_image, _ = store_crop(image, persons.box[row], POLICY)
-        seen = cut(read_crop(data), compose(view, invert(stored_to_image)), (256, 192))
+        data, stored_to_image, _ = encode_crop(image, persons.box[row], POLICY)
+        seen = cut(decode_crop(data), compose(view, invert(stored_to_image)), (256, 192))
         error = np.mean((seen.astype(float) - cut(image, view, (256, 192))) ** 2)
         psnr.append(10 * np.log10(255**2 / max(error, 1e-9)))
     assert np.median(psnr) > 38

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.coco import MIRROR
-from cache_tools.crops import CropPolicy, store_crop
+from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, invert
 from cache_tools.instances import Instances
 from cache_tools.store.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
-from cache_tools.store.writer import HeatmapStore, Views
+from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
 from student.batches.augment import sample_views
 from student.batches.loader import Batch, TrainLoader
@@ -95,22 +95,21 @@ def write_store(
     for shard in store.pending():
         rows = np.array(store.shard_rows(shard))
         images = [cv2.imread(str(photos / table.file_name[r]))[..., ::-1] for r in rows]
-        stored = [store_crop(np.ascontiguousarray(i), table.box[r], policy) for i, r in zip(images, rows, strict=True)]
+        stored = [encode_crop(np.ascontiguousarray(i), table.box[r], policy) for i, r in zip(images, rows, strict=True)]
         xy = apply(invert(compose(store.cell_to_crop, store.crop_to_image[rows])), table.keypoints[rows])
-        store.write_shard(
-            shard,
-            scale * gaussians(xy, frame.heatmap_size, frame.sigma),
-            [s[0] for s in stored] if crops else None,
-            np.array([s[1] for s in stored]) if crops else None,
-            np.array([s[2] for s in stored]) if crops else None,
-            _views(store, table, rows, views) if views else None,
-        )
+        content = store.new_shard(shard)
+        content.add(rows, scale * gaussians(xy, frame.heatmap_size, frame.sigma), stored if crops else None)
+        if views:
+            content.add_views(rows, *_views(store, table, rows, views))
+        store.write_shard(content)
     store.finalize()
     return HeatmapStore.open(url)
 
 
-def _views(store: HeatmapStore, table: Instances, rows: NDArray[np.int64], count: int) -> Views:
-    """What a perfect teacher says of `count` random views a person."""
+def _views(
+    store: HeatmapStore, table: Instances, rows: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the exact heatmaps of `count` random views a person, their crop_to_image and whether they are flipped."""
     matrices, flips, maps = [], [], []
     for k in range(count):
         view = sample_views(
@@ -122,7 +121,7 @@ def _views(store: HeatmapStore, table: Instances, rows: NDArray[np.int64], count
         matrices.append(view.crop_to_image)
         flips.append(view.flipped)
         maps.append(gaussians(xy))
-    return Views(np.stack(maps, 1), np.stack(matrices, 1), np.stack(flips, 1))
+    return np.stack(maps, 1), np.stack(matrices, 1), np.stack(flips, 1)
 
 
 def take(

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cache_tools.crops import StoredCrop
 from cache_tools.instances import Instances
 from cache_tools.store.spec import CropsSpec, StoreSpec, TeacherSpec, make_spec
-from cache_tools.store.writer import HeatmapStore, Views
+from cache_tools.store.writer import HeatmapStore
 
 SHARD_ROWS = 16
 
@@ -51,26 +52,37 @@ def spec_of(table: Instances, **fields: Any) -> StoreSpec:
     return make_spec(table, TeacherSpec("rendered", "digest", "Apache-2.0"), **chosen)
 
 
+def crops_of(table: Instances) -> list[StoredCrop]:
+    """Return `jpegs` with matrices and sizes that tell the persons apart."""
+    ids = table.annotation_id.tolist()
+    return [StoredCrop(jpeg, np.full((2, 3), i), (i, i + 1)) for jpeg, i in zip(jpegs(table), ids, strict=True)]
+
+
 def write(store: HeatmapStore, shard: int) -> dict[str, Any]:
-    """Write one shard of what the functions above give, its maps in pieces."""
-    rows = store.shard_rows(shard)
-    table = store.instances.take(slice(rows.start, rows.stop))
-    maps, n, k = peaks(table, store.codec.heatmap_size), len(table), store.spec.views
-    ids = table.annotation_id.astype(np.float64)
-    return store.write_shard(
-        shard,
-        (maps[i : i + 5] for i in range(0, n, 5)),
-        crops=jpegs(table) if store.spec.crops else None,
-        crop_pixel_to_image=np.broadcast_to(ids[:, None, None], (n, 2, 3)) if store.spec.crops else None,
-        crop_size=np.stack([ids, ids + 1], 1) if store.spec.crops else None,
-        views=Views(
-            np.repeat(maps[:, None], k, axis=1) * 0.5,
-            np.broadcast_to(ids[:, None, None, None], (n, k, 2, 3)),
-            np.broadcast_to(ids[:, None] % 2 == 0, (n, k)),
+    """Write one shard of what the functions above give, in batches of five."""
+    content = store.new_shard(shard)
+    rows, count = np.array(content.rows), store.spec.views
+    table = store.instances.take(rows)
+    maps, ids = peaks(table, store.codec.heatmap_size), table.annotation_id
+    crops = crops_of(table)
+    for start in range(0, len(rows), 5):
+        part = slice(start, start + 5)
+        content.add(rows[part], maps[part], crops[part] if store.spec.crops else None)
+    if count:
+        content.add_views(
+            rows,
+            np.repeat(maps[:, None], count, axis=1) * 0.5,
+            np.broadcast_to(ids[:, None, None, None], (len(rows), count, 2, 3)),
+            np.broadcast_to(ids[:, None] % 2 == 0, (len(rows), count)),
         )
-        if k
-        else None,
-    )
+    return store.write_shard(content)
+
+
+def write_maps(store: HeatmapStore, shard: int, maps: NDArray[np.float32]) -> dict[str, Any]:
+    """Write one shard of a store without crops and views."""
+    content = store.new_shard(shard)
+    content.add(content.rows, maps)
+    return store.write_shard(content)
 
 
 def built(url: str | Path, table: Instances, **fields: Any) -> HeatmapStore:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.interpolate import BSpline
 
-from cache_tools.codec.error import error_of_row, measure, measured_rows, peak_xy
+from cache_tools.codec.error import error_of_row, measure, peak_xy, rows_to_measure
 from cache_tools.codec.profiles import PROFILES, Codec, _quintic, get_codec
 from tests.samples.small_store import peaks, persons
 
@@ -109,7 +109,7 @@ def test_peak_positions_are_sub_pixel(y: float, x: float) -> None:
 
 @given(st.integers(1, 200_000))
 def test_measured_rows_are_256_or_all(rows: int) -> None:
-    chosen = measured_rows(rows)
+    chosen = rows_to_measure(rows)
     assert len(chosen) == min(rows, 256)
     assert chosen[0] == 0
     assert chosen[-1] == rows - 1

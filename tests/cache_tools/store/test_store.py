@@ -15,8 +15,19 @@ from hypothesis import strategies as st
 from cache_tools import geometry
 from cache_tools.codec.profiles import PROFILES
 from cache_tools.store.spec import CacheMismatch, FrameSpec
-from cache_tools.store.writer import HeatmapStore, Views
-from tests.samples.small_store import SHARD_ROWS, built, files_of, jpegs, peaks, persons, spec_of, write
+from cache_tools.store.writer import HeatmapStore
+from tests.samples.small_store import (
+    SHARD_ROWS,
+    built,
+    crops_of,
+    files_of,
+    jpegs,
+    peaks,
+    persons,
+    spec_of,
+    write,
+    write_maps,
+)
 
 ROWS = 40  # two full shards and half a one
 
@@ -110,7 +121,7 @@ def test_maps_that_are_not_finite_name_their_persons_and_nothing_is_written(tmp_
     maps = peaks(table.take(slice(16, 32)))
     maps[3, 5, 1, 1], maps[9, 0, 0, 0] = np.nan, np.inf
     with pytest.raises(ValueError, match="NaN or infinity for annotation 119, 125"):
-        store.write_shard(1, maps)
+        write_maps(store, 1, maps)
     assert files_of(tmp_path / "store") == before
 
 
@@ -119,7 +130,7 @@ def test_values_outside_are_clamped_and_counted(tmp_path: Path) -> None:
     store = HeatmapStore.create(tmp_path / "store", spec_of(table, crops=None, views=0, codec="exact8"), table)
     maps = peaks(table)
     maps[0, 0, :2], maps[2, 1, 3, :5] = -0.3, 1.5
-    store.write_shard(0, maps)
+    write_maps(store, 0, maps)
     assert store.finalize()["clamped"] == {"below": 96, "above": 5}
     assert np.abs(store.read([0, 1, 2]) - np.clip(maps, 0, 1)).max() < 0.0101
 
@@ -127,24 +138,38 @@ def test_values_outside_are_clamped_and_counted(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     table = persons(ROWS)
     store = HeatmapStore.create(tmp_path / "store", spec_of(table, views=1), table)
-    maps, n = peaks(table.take(slice(0, 16))), 16
-    crops, matrices, sizes = jpegs(table)[:n], np.zeros((n, 2, 3)), np.ones((n, 2))
-    views = Views(maps[:, None], np.zeros((n, 1, 2, 3)), np.zeros((n, 1), bool))
+    maps, n, rows = peaks(table.take(slice(0, 16))), 16, np.arange(16)
+    crops, flipped = crops_of(table)[:n], np.zeros((n, 1), bool)
+    askew = [crops[0]._replace(pixel_to_image=np.eye(3)), *crops[1:]]
+    content = store.new_shard(0)
     for arguments, message in (
-        ((maps,), "crops not given"),
-        ((maps, crops, matrices, sizes), "views not given"),
-        ((maps[:9], crops, matrices, sizes, views), "9 rows of heatmaps: expected 16"),
-        ((np.concatenate([maps, maps]), crops, matrices, sizes, views), "more than 16 rows"),
-        ((maps[..., :40], crops, matrices, sizes, views), "shape"),
-        ((maps, crops, matrices[:3], sizes, views), "crop_pixel_to_image has shape"),
-        ((maps, crops[:3], matrices, sizes, views), "3 crops"),
-        ((maps, crops, matrices, sizes, Views(maps[:, None], np.zeros((n, 2, 3)), views.flipped)), "crop_to_image"),
+        ((rows, maps), "crops not given"),
+        ((rows, maps[:9], crops), r"heatmaps of shape \(9, 17, 64, 48\): expected \(16, 17, 64, 48\)"),
+        ((rows, maps[..., :40], crops), r"heatmaps of shape .* expected \(16, 17, 64, 48\)"),
+        ((rows, maps, askew), r"crop.pixel_to_image has shape \(3, 3\)"),
+        ((rows, maps, crops[:3]), "3 crops"),
+        ((rows + 1, maps, crops), "row 16 is not one of shard 0: expected rows 0-15"),
+        ((np.zeros(n), maps, crops), "added twice"),
     ):
         with pytest.raises(ValueError, match=message):
-            store.write_shard(0, *arguments)
+            content.add(*arguments)
+    with pytest.raises(ValueError, match="crop_to_image has shape"):
+        content.add_views(rows, maps[:, None], np.zeros((n, 2, 3)), flipped)
+    content = store.new_shard(0)
+    content.add(rows[2:], maps[2:], crops[2:])
+    with pytest.raises(ValueError, match="added twice"):
+        content.add(rows[2:3], maps[2:3], crops[2:3])
+    with pytest.raises(ValueError, match="heatmaps of 14 of its 16 rows, row 0 is the first without"):
+        store.write_shard(content)
+    content.add(rows[:2], maps[:2], crops[:2])
+    with pytest.raises(ValueError, match="views of 0 of its 16 rows"):
+        store.write_shard(content)
+    content.add_views(rows, maps[:, None], np.zeros((n, 1, 2, 3)), flipped)
+    with pytest.raises(ValueError, match="made for the store"):
+        HeatmapStore.open(tmp_path / "store", mode="r+").write_shard(content)
     assert store.pending() == [0, 1, 2]
     with pytest.raises(ValueError, match="shards 0 to 2"):
-        store.write_shard(3, maps)
+        store.new_shard(3)
     with pytest.raises(IndexError, match="rows 0 to 39"):
         store.read([40])
 
@@ -250,7 +275,7 @@ def test_zarr_alone_reads_all_of_it(undisturbed: Path) -> None:
 def test_blank_maps_are_stored_as_any_others(tmp_path: Path) -> None:
     table = persons(11)
     store = HeatmapStore.create(tmp_path / "store", spec_of(table, crops=None, views=0), table)
-    store.write_shard(0, np.zeros((11, 17, 64, 48), np.float32))
+    write_maps(store, 0, np.zeros((11, 17, 64, 48), np.float32))
     store.finalize()
     assert not store.read(np.arange(11)).any()
     store.load()

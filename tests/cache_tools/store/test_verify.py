@@ -145,9 +145,10 @@ def test_shards_that_changed_places_are_found(copy: Path) -> None:
 def test_codes_that_no_encoder_writes_are_found(tmp_path: Path) -> None:
     table = persons(8)
     store = HeatmapStore.create(tmp_path / "store", spec_of(table, codec="float16", crops=None, views=0), table)
-    codes = np.zeros((8, 17, 64, 48), np.float16)
-    codes[5, 3, 2, 1] = np.nan
-    store.write_encoded(0, {"heatmaps": codes}, None, {"below": 0, "above": 0}, {})
+    content = store.new_shard(0)
+    content.add(content.rows, np.zeros((8, 17, 64, 48), np.float32))
+    content._arrays["heatmaps"][5, 3, 2, 1] = np.nan
+    store.write_shard(content)
     store.finalize()
     (damage,) = verify(tmp_path / "store")
     assert "no heatmap, of annotation 105" in damage.what

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cache_tools.crops import read_crop
+from cache_tools.crops import decode_crop
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
 from cache_tools.instances import from_coco
@@ -50,7 +50,7 @@ def test_a_store_holds_what_the_teacher_says_of_each_crop(job: BuildJob) -> None
     for row, data in enumerate(store.read_crops(range(ROWS))):
         photo = read_image(job.images / persons.file_name[row])
         from_photo = cut(photo, store.crop_pixel_to_image[row], store.crop_size[row])
-        assert np.abs(from_photo.astype(int) - read_crop(data)).mean() < 4
+        assert np.abs(from_photo.astype(int) - decode_crop(data)).mean() < 4
 
 
 def test_a_finished_store_is_left_alone(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from pipeline.persons.boxes import annotated, detected
 from pipeline.teachers.load import load_network
 from student.pose_network import PoseNetwork
 from student.prediction import read_crops
+from tests.samples.small_store import write_maps
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_cached_heatmaps_keep_the_ap(
 ) -> None:
     spec = make_spec(persons, TeacherSpec("tinypose", tinypose.digest), frame=FrameSpec("stride"), codec=codec)
     store = HeatmapStore.create(tmp_path / "val.zarr", spec, persons)
-    store.write_shard(0, maps)
+    write_maps(store, 0, maps)
     store.finalize()
     cached = evaluate_store(HeatmapStore.open(tmp_path / "val.zarr"), val).metrics
     assert abs(cached["AP"] - verdict.metrics["AP"]) < 0.003

@@ -3,15 +3,15 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
 from click.testing import CliRunner
 
 from cache_tools.geometry import compose
+from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.spec import CacheMismatch
-from cache_tools.store.writer import Views
-from pipeline.building import shard_maker
 from pipeline.building.build import build
 from pipeline.building.job import BuildJob
 from pipeline.commands.verify import command
@@ -46,9 +46,12 @@ def test_views_that_are_elsewhere_than_their_matrices_say_are_found(
     job: BuildJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replay of them would be wrong in every epoch, and no checksum can tell."""
-    monkeypatch.setattr(
-        shard_maker, "Views", lambda maps, to_image, flipped: Views(maps, compose(to_image, RIGHT), flipped)
-    )
+    add_views = ShardContent.add_views
+
+    def add_elsewhere(content: ShardContent, rows: Any, maps: Any, crop_to_image: Any, flipped: Any) -> None:
+        add_views(content, rows, maps, compose(crop_to_image, RIGHT), flipped)
+
+    monkeypatch.setattr(ShardContent, "add_views", add_elsewhere)
     build(job)
     with pytest.raises(ValueError, match="the teacher disagrees with the stored views"):
         recompute_rows(job.store, job.teacher, job.images, 5)

@@ -28,6 +28,7 @@ from pipeline.report.rows import Cost, Row
 from pipeline.teachers.load import load_network
 from student.models.paper import paper_rows
 from tests.pipeline.report.test_table import COST, metrics
+from tests.samples.small_store import write_maps
 
 
 def paper_chart_rows() -> list[Row]:
@@ -156,7 +157,7 @@ def test_a_panel_of_a_teacher_and_a_store(shared_data: Path, tmp_path: Path, per
     live = network_column(teacher, "live", subjects)
     spec = make_spec(subjects.truth, TeacherSpec("tinypose", "0"), frame=FrameSpec("stride"), codec="exact8")
     store = HeatmapStore.create(tmp_path / "two.zarr", spec, subjects.truth)
-    store.write_shard(0, live.maps)
+    write_maps(store, 0, live.maps)
     figure = heatmap_panel(subjects, [live, store_column(store, "cached", subjects)])
     axes = np.array(figure.axes).reshape(2, 4)
     assert [a.get_title() for a in axes[0]] == ["photo", "ground truth", "live", "cached"]
