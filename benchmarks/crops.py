@@ -19,7 +19,9 @@ from cache_tools.crops import CropPolicy, decode_crop, encode_crop
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
 from cache_tools.instances import from_coco
-from pipeline.evaluation.evaluate import judge
+from pipeline.evaluation.evaluate import score
+from pipeline.evaluation.metrics_file import NetworkProtocol
+from pipeline.persons.annotation_file import AnnotationFile
 from pipeline.persons.boxes import annotated
 from pipeline.teachers.load import load_network
 from student.augment_recipes import RECIPES
@@ -79,7 +81,8 @@ def main() -> None:
 def measure_ap(arguments: argparse.Namespace, policy: CropPolicy | None) -> float:
     """AP of the teacher on the plain crops of every person, cut from the stored crops (None: from the photos)."""
     teacher = load_network(arguments.teacher, "cpu")
-    persons = from_coco(arguments.annotations)
+    labels = AnnotationFile(arguments.annotations)
+    persons = labels.persons
     to_image = crop_to_image(persons.box, teacher.frame, teacher.input_size)
     crops = []
     for row, name in enumerate(persons.file_name):
@@ -91,7 +94,8 @@ def measure_ap(arguments: argparse.Namespace, policy: CropPolicy | None) -> floa
     maps = np.concatenate([teacher(np.stack(crops[i : i + 32])) for i in range(0, len(crops), 32)])
     cells = cell_to_crop(teacher.frame, teacher.input_size, teacher.heatmap_size)
     found = decode_keypoints(maps, compose(cells, to_image), torch.device("cpu"))
-    return judge(found, annotated(persons), persons, arguments.annotations).metrics["AP"]
+    protocol = NetworkProtocol(predictor=teacher.name, input_size=teacher.input_size, flip=False)
+    return score(found, annotated(persons), persons, labels, protocol).metrics.AP or 0.0
 
 
 if __name__ == "__main__":

@@ -75,7 +75,13 @@ def from_coco(path: str | Path, *, labelled: bool = True, part: tuple[int, int] 
     part: (i, n) gives the i-th of n parts, counted from 1; the photos of a part are in no other.
     Raises ValueError when the file holds no such person or is not a keypoint file; it names the annotation.
     """
-    data = read_annotations(path)
+    return from_document(read_annotations(path), path, labelled=labelled, part=part)
+
+
+def from_document(
+    data: dict[str, Any], path: str | Path, *, labelled: bool = True, part: tuple[int, int] | None = None
+) -> Instances:
+    """Return the persons of what `read_annotations` read from `path`, as `from_coco` does."""
     images = {image.get("id"): image for image in data["images"] if isinstance(image, dict)}
     persons: list[Person] = []
     for place, annotation in enumerate(data["annotations"]):

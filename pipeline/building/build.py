@@ -135,9 +135,11 @@ def accepted_ap(teacher: PoseNetwork, expectation: Expectation, recorded: float 
     ap, labels = recorded, "the labels that it was built with"
     if ap is None:
         from pipeline.evaluation.evaluate import evaluate
+        from student.inference import Inference
 
-        metrics = evaluate(teacher, expectation.annotations, expectation.images).metrics
-        ap, labels = round(100 * (metrics["AP"] or 0), 2), expectation.annotations.name
+        inference = Inference(flip=False)
+        metrics = evaluate(teacher, expectation.annotations, expectation.images, inference=inference).metrics
+        ap, labels = round(metrics.percent("AP") or 0, 2), expectation.annotations.name
     if ap < expectation.ap - expectation.tolerance:
         raise ValueError(
             f"{teacher.name} reaches AP {ap:.1f} on {labels}, expected {expectation.ap:g} "

@@ -1,9 +1,12 @@
 """`kdcache benchmark`: what a student, a teacher or a backbone costs."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from pipeline.costs.cost_file import Cost, ExportSpeed
 
 
 @click.command("benchmark")
@@ -47,27 +50,32 @@ def command(
         return
     if sum(given is not None for given in (run, teacher, backbone)) != 1:
         raise click.UsageError("give one of RUN, --teacher REF and --backbone NAME")
-    from pipeline.costs.network import Protocol, student_cost, teacher_cost
+    from pipeline.costs.network import SpeedSettings, student_cost, teacher_cost
 
-    protocol = Protocol(device, dtype, batch_size, seconds, channels_last, compiled)
+    speed_settings = SpeedSettings(
+        device=device,
+        dtype=dtype,
+        batch_size=batch_size,
+        seconds=seconds,
+        channels_last=channels_last,
+        compile=compiled,
+    )
     if teacher is not None:
         from pipeline.teachers.load import load_network
 
-        cost = teacher_cost(load_network(teacher, device=device), teacher, protocol)
+        cost = teacher_cost(load_network(teacher, device=device), teacher, speed_settings)
     elif run is not None:
         from student.checkpoint import load_student
 
         student, settings = load_student(run)
-        cost = student_cost(student, settings.model, settings.name, protocol, onnx=onnx)
+        cost = student_cost(student, settings.model, settings.name, speed_settings, onnx=onnx)
     else:
         from student.models.student import create_student, untrained_settings
 
         model = untrained_settings(str(backbone), head, input_size)
-        cost = student_cost(create_student(model), model, str(backbone), protocol, onnx=onnx)
+        cost = student_cost(create_student(model), model, str(backbone), speed_settings, onnx=onnx)
     if out is not None:
-        from pipeline.evaluation.evaluate import write_json
-
-        write_json(out, cost)
+        cost.write(out)
     click.echo(summary(cost))
 
 
@@ -75,7 +83,6 @@ def limits(store: str, run: Path, images: Path | None, teacher: str | None, devi
     """Seconds a step of the loader alone, of the step alone and of both, in a line; written to `out` as well."""
     from cache_tools.store.writer import HeatmapStore
     from pipeline.costs.loader import time_loader
-    from pipeline.evaluation.evaluate import write_json
     from pipeline.teachers.load import load_network
     from student.checkpoint import read_record
     from student.settings import StudentSettings
@@ -84,27 +91,30 @@ def limits(store: str, run: Path, images: Path | None, teacher: str | None, devi
     live = None if teacher is None else load_network(teacher, device=device)
     timed = time_loader(HeatmapStore.open(store), settings, photos=images, teacher=live, device=device)
     if out is not None:
-        write_json(out, timed)
+        timed.write(out)
     return (
-        f"a step of {timed['batch_size']}: loader alone {timed['loader_seconds']:.3f} s, step alone "
-        f"{timed['step_seconds']:.3f} s, both {timed['both_seconds']:.3f} s; the {timed['limit']} limits"
+        f"a step of {timed.batch_size}: loader alone {timed.loader_seconds:.3f} s, step alone "
+        f"{timed.step_seconds:.3f} s, both {timed.both_seconds:.3f} s; the {timed.limit} limits"
     )
 
 
-def summary(cost: dict[str, Any]) -> str:
-    """The numbers in a few lines."""
-    told = (("params_m", "M parameters"), ("gmacs", "GMACs"), ("gflops", "GFLOPs (Table 1's count)"))
-    counts = ", ".join(f"{cost[key]:.3f} {unit}" for key, unit in told if cost[key] is not None)
-    if cost["gmacs"] is None:
+def summary(cost: "Cost") -> str:
+    """Return the numbers in a few lines."""
+    numbers = {
+        "M parameters": cost.params_m,
+        "GMACs": cost.gmacs,
+        "GFLOPs (Table 1's count)": cost.gflops,
+    }
+    counts = ", ".join(f"{value:.3f} {unit}" for unit, value in numbers.items() if value is not None)
+    if cost.gmacs is None:
         counts += f"{', ' if counts else 'parameters and '}FLOPs unknown: not a torch network"
-    lines = [f"{cost['name']}: {counts}", f"{_speed(cost)}, {cost['dtype']} on {cost['device']}"]
-    if exported := cost.get("onnxruntime"):
-        lines.append(f"{_speed(exported | {'batch_size': cost['batch_size']})}, onnxruntime on {exported['device']}")
+    lines = [f"{cost.name}: {counts}", f"{_speed(cost, cost.batch_size)}, {cost.dtype} on {cost.device}"]
+    if cost.onnxruntime is not None:
+        lines.append(f"{_speed(cost.onnxruntime, cost.batch_size)}, onnxruntime on {cost.onnxruntime.device}")
     return "\n".join(lines)
 
 
-def _speed(measured: dict[str, Any]) -> str:
+def _speed(speed: "Cost | ExportSpeed", batch_size: int) -> str:
     return (
-        f"{measured['images_per_second']:.1f} images/s in batches of {measured['batch_size']}, "
-        f"{measured['latency_ms']:.2f} ms a single image"
+        f"{speed.images_per_second:.1f} images/s in batches of {batch_size}, {speed.latency_ms:.2f} ms a single image"
     )

@@ -22,6 +22,6 @@ def command(what: str, destination: Path, keep: bool, receipt: Path | None) -> N
     for path in there:
         click.echo(path)
     if receipt:
-        from pipeline.evaluation.evaluate import write_json
+        from cache_tools.files import write_json
 
         write_json(receipt, {"what": what, "paths": [str(path) for path in there]})

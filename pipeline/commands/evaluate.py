@@ -1,11 +1,15 @@
 """`kdcache evaluate`: COCO keypoint AP of a student, a teacher or the maps in a store."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.commands.ignored import refuse
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.metrics_file import Metrics
 
 
 @click.command("evaluate")
@@ -43,7 +47,8 @@ def command(
 
     A store is evaluated with the boxes and the flip that it was built with.
     """
-    from pipeline.evaluation.evaluate import evaluate, evaluate_store, write_json
+    from cache_tools.files import write_text
+    from pipeline.evaluation.evaluate import evaluate, evaluate_store
 
     if sum(given is not None for given in (run, teacher, store)) != 1:
         raise click.UsageError("give one of RUN, --teacher REF and --store URL")
@@ -51,45 +56,41 @@ def command(
         refuse(context, ("images", "boxes", "score_threshold", "flip", "workers"), "a store has heatmaps already")
         from cache_tools.store.writer import HeatmapStore
 
-        verdict = evaluate_store(HeatmapStore.open(store), annotations, batch_size=batch_size, device=device)
+        result = evaluate_store(HeatmapStore.open(store), annotations, batch_size=batch_size, device=device)
     else:
         if images is None:
             raise click.UsageError("--images is missing: the folder of the photos that --annotations describes")
         if boxes == "gt":
             refuse(context, ["score_threshold"], "--boxes gt have no scores")
         from pipeline.teachers.load import load_network
+        from student.inference import Inference
 
-        verdict = evaluate(
+        result = evaluate(
             load_network(teacher or f"student:{run}", device=device),
             annotations,
             images,
             boxes=boxes,
             score_threshold=score_threshold,
-            flip=flip,
-            batch_size=batch_size,
-            workers=workers,
-            device=device,
+            inference=Inference(flip=flip, batch_size=batch_size, workers=workers, device=device),
         )
     if out is not None:
-        write_json(out, verdict.metrics)
+        result.metrics.write(out)
     if results is not None:
-        write_json(results, verdict.results, indent=None)
-    click.echo(summary(verdict.metrics))
+        write_text(results, json.dumps(result.results) + "\n")
+    click.echo(summary(result.metrics))
 
 
-def summary(metrics: dict[str, Any]) -> str:
-    """The ten numbers in percent, the protocol in one line, and what is to be remarked."""
-    from pipeline.evaluation.evaluate import METRICS
-
-    cells = ["-" if metrics[name] is None else f"{100 * metrics[name]:.1f}" for name in METRICS]
-    protocol = metrics["protocol"]
+def summary(metrics: "Metrics") -> str:
+    """Return the ten numbers in percent, the protocol in one line, and the remarks."""
+    cells = ["-" if value is None else f"{100 * value:.1f}" for value in metrics.numbers.values()]
+    protocol = metrics.protocol
     return "\n".join(
         [
-            "  ".join(f"{name:>5}" for name in METRICS),
+            "  ".join(f"{name:>5}" for name in metrics.numbers),
             "  ".join(f"{cell:>5}" for cell in cells),
-            f"{protocol['predictor']}: {protocol['persons']} persons in {protocol['images']} images, "
-            f"boxes {protocol['boxes']['source']}, flip test {'on' if protocol['flip'] else 'off'}, "
-            f"input {'x'.join(map(str, protocol['input_size']))}, {protocol['dtype']} on {protocol['device']}",
-            *(f"note: {note}" for note in metrics["notes"]),
+            f"{protocol.predictor}: {protocol.persons} persons in {protocol.images} images, "
+            f"boxes {protocol.boxes.source}, flip test {'on' if protocol.flip else 'off'}, "
+            f"input {'x'.join(map(str, protocol.input_size))}, {protocol.dtype} on {protocol.device}",
+            *(f"note: {note}" for note in metrics.notes),
         ]
     )

@@ -131,8 +131,10 @@ def _describe(kind: str, file: Path, crops: "Crops", seconds: float) -> str:
 def _average_precision(file: Path, images: Path, annotations: Path) -> str:
     from pipeline.evaluation.evaluate import evaluate
     from pipeline.teachers.load import load_network
+    from student.inference import Inference
 
-    metrics = evaluate(load_network(f"onnx:{file}?frame=udp", device="cpu"), annotations, images, flip=False).metrics
-    protocol = metrics["protocol"]
-    ap = "-" if metrics["AP"] is None else f"{100 * metrics['AP']:.1f}"
-    return f"{ap} on {protocol['persons']} persons, annotated boxes, no flip test"
+    network = load_network(f"onnx:{file}?frame=udp", device="cpu")
+    metrics = evaluate(network, annotations, images, inference=Inference(flip=False)).metrics
+    percent = metrics.percent("AP")
+    ap = "-" if percent is None else f"{percent:.1f}"
+    return f"{ap} on {metrics.protocol.persons} persons, annotated boxes, no flip test"

@@ -35,9 +35,9 @@ def command(
 
     `warp` zooms a cached peak with the image, `peaks` keeps its width: distill.replay chooses between them.
     """
+    from cache_tools.files import write_json
     from cache_tools.store.spec import CacheMismatch
     from cache_tools.store.writer import HeatmapStore
-    from pipeline.evaluation.evaluate import write_json
     from pipeline.fidelity.measure import measure
     from pipeline.teachers.load import load_network
 

@@ -116,7 +116,7 @@ def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) 
 
 
 def _evaluate(references: list[str], options: dict[str, Any]) -> None:
-    from pipeline.evaluation.evaluate import write_json, write_text
+    from cache_tools.files import write_json, write_text
     from pipeline.hka.evaluate import evaluate_exact, evaluate_teacher, render_people, with_visible_legs
     from pipeline.hka.figure import draw
     from pipeline.hka.report import report, table

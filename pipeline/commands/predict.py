@@ -1,5 +1,6 @@
 """`kdcache predict`: keypoints of the persons in any photos."""
 
+import json
 from pathlib import Path
 
 import click
@@ -40,7 +41,7 @@ def command(
 
     Poses are scored as `kdcache evaluate` scores them, and those that a detector's boxes give twice are left out.
     """
-    from pipeline.evaluation.evaluate import write_json
+    from cache_tools.files import write_text
     from pipeline.evaluation.oks import coco_results
     from pipeline.persons.photo_boxes import find_photos
     from pipeline.report.overlay import write_overlays
@@ -69,7 +70,8 @@ def command(
     shown = [asked.photo[row] for row in kept]
     if out is not None:
         beside = [{"file_name": p.name, "bbox": b.tolist()} for p, b in zip(shown, asked.box[kept], strict=True)]
-        write_json(out, [result | more for result, more in zip(results, beside, strict=True)], indent=None)
+        rows = [result | more for result, more in zip(results, beside, strict=True)]
+        write_text(out, json.dumps(rows) + "\n")
     if overlay is not None:
         write_overlays(overlay, shown, found[kept], joint_threshold, upright=asked.upright)
     click.echo(f"{len(kept)} persons in {len(set(shown))} of {len(photos)} photos")

@@ -107,9 +107,9 @@ def command(
         live = load_network(teacher, device=device)
     evaluate = None
     if val_images is not None and val_annotations is not None:
-        from pipeline.evaluation.during_training import ap_of
+        from pipeline.evaluation.during_training import training_evaluation
 
-        evaluate = ap_of(val_annotations, val_images, device)
+        evaluate = training_evaluation(val_annotations, val_images, device)
     records = train(
         stores, chosen, runs, photos=images, teacher=live, evaluate=evaluate, device=device, overwrite=overwrite,
         resume=resume, say=click.echo,
@@ -121,7 +121,7 @@ def command(
         measured = "" if best is None else f", AP {best:.4f} at step {record['best']['step']}"
         click.echo(f"{record['name']}: {record['steps']} steps in {record['seconds']:.0f} s{measured}")
     if receipt is not None:
-        from pipeline.evaluation.evaluate import write_json
+        from cache_tools.files import write_json
 
         if students is None:
             write_json(receipt, records[0])

@@ -12,6 +12,7 @@ from typing import Literal
 
 from cache_tools.instances import from_coco
 from pipeline.config import Config, TeacherConfig
+from pipeline.persons.annotation_file import AnnotationFile
 from pipeline.persons.boxes import detected
 from pipeline.teachers.names import VITPOSE_HUB, VITPOSE_NOT_ON_HUB, unknown_teacher
 from student.models.backbones import resolve
@@ -126,7 +127,7 @@ def _boxes(config: Config, val_persons: int) -> int:
         return val_persons
     path, annotations = config.data.root / config.evaluate.boxes, config.data.path("val", "annotations")
     if path.is_file() and annotations.is_file():
-        return len(detected(path, annotations, score_threshold=config.evaluate.score_threshold))
+        return len(detected(path, AnnotationFile(annotations), score_threshold=config.evaluate.score_threshold))
     return max(val_persons, DETECTIONS)
 
 

@@ -1,15 +1,17 @@
-"""What limits training: the loader alone, the step alone, and both together."""
+"""Measure what limits training: the loader alone, the step alone, and both together."""
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Literal
 
 import torch
 
 from cache_tools.store.writer import HeatmapStore
-from student.batches.loader import TrainLoader
+from pipeline.result_file import ResultFile
+from student.batches.loader import Batch, TrainLoader
 from student.batches.stream import stream_of
 from student.device import torch_device
 from student.pose_network import PoseNetwork
@@ -18,7 +20,28 @@ from student.training.distributed import Place
 from student.training.learner import Learner
 from student.training.train import learn
 
-WARM_UP = 3  # steps that are not timed
+#: steps that are not timed
+WARM_UP = 3
+
+
+class StepTimes(ResultFile):
+    """Wall seconds of a training step and of its parts."""
+
+    kind: ClassVar[str] = "file of `kdcache benchmark --loader`"
+
+    batch_size: int
+    #: threads of the loader
+    workers: int
+    device: str
+    #: of a batch, when nothing uses it
+    loader_seconds: float
+    #: of a step on a batch that is there already
+    step_seconds: float
+    #: of a step in training
+    both_seconds: float
+    instances_per_second: float
+    #: which of the two takes longer
+    limit: Literal["loader", "step"]
 
 
 def time_loader(
@@ -29,11 +52,11 @@ def time_loader(
     teacher: PoseNetwork | None = None,
     device: str = "auto",
     steps: int = 30,
-) -> dict[str, Any]:
-    """Wall seconds a step of the loader alone, of training steps on one batch alone, and of both; and what limits.
+) -> StepTimes:
+    """Measure seconds a step of the loader alone, of training steps on one batch alone, and of both.
 
-    Both near the larger of the two: threads and device work side by side. Near their sum: they share the same cores.
-    A live teacher is asked by the loader. The student's weights are random ones, which cost as much as any.
+    Both near the larger of the two: threads and device work at the same time. Near their sum: they share the same
+    cores. A live teacher is run by the loader. The student's weights are random, which cost as much as any.
     """
     settings = settings.model_copy(update={"model": settings.model.model_copy(update={"weights": "none"})})
     place = Place(torch_device(device))
@@ -44,33 +67,33 @@ def time_loader(
     ):
         learner = Learner(settings, Path(folder), steps, loader.sampler.steps_per_epoch, place)
 
-        def wait() -> None:
+        def wait_for_device() -> None:
             if place.device.type == "cuda":
                 torch.cuda.synchronize(place.device)
 
-        def seconds(take: Callable[[Any], None], batches: Any) -> float:
-            began = 0.0
+        def seconds_per_step(use: Callable[[Batch], None], batches: Iterable[Batch]) -> float:
+            start = 0.0
             for number, batch in enumerate(batches):
                 if number == WARM_UP:
-                    wait()
-                    began = time.perf_counter()
-                take(batch)
-            wait()
-            return (time.perf_counter() - began) / steps
+                    wait_for_device()
+                    start = time.perf_counter()
+                use(batch)
+            wait_for_device()
+            return (time.perf_counter() - start) / steps
 
         total = steps + WARM_UP
-        alone = seconds(lambda batch: None, loader.batches(0, total))
+        loader_seconds = seconds_per_step(lambda batch: None, loader.batches(0, total))
         (batch,) = loader.batches(0, 1)
-        step = seconds(lambda b: learn(learner, b), [batch] * total)
-        both = seconds(lambda b: learn(learner, b), loader.batches(0, total))
+        step_seconds = seconds_per_step(lambda b: learn(learner, b), repeat(batch, total))
+        both_seconds = seconds_per_step(lambda b: learn(learner, b), loader.batches(0, total))
     size = settings.train.batch_size
-    return {
-        "batch_size": size,
-        "workers": settings.train.workers,
-        "device": str(place.device),
-        "loader_seconds": alone,
-        "step_seconds": step,
-        "both_seconds": both,
-        "instances_per_second": size / both,
-        "limit": "loader" if alone > step else "step",
-    }
+    return StepTimes(
+        batch_size=size,
+        workers=settings.train.workers,
+        device=str(place.device),
+        loader_seconds=loader_seconds,
+        step_seconds=step_seconds,
+        both_seconds=both_seconds,
+        instances_per_second=size / both_seconds,
+        limit="loader" if loader_seconds > step_seconds else "step",
+    )

@@ -1,7 +1,8 @@
-"""What a network costs: parameters, multiply-accumulates, images per second, latency. One protocol for every row.
+"""Measure what a network costs: parameters, multiply-accumulates, images per second, latency; by one protocol for all.
 
-The speed is that of uint8 crops that lie on the device already to heatmaps on the device: normalisation is in it, the
-decoding of JPEGs and of keypoints is not. Warm-up, then the median of several runs, the device awaited at both ends.
+Speed is that of uint8 crops that are on the device already to heatmaps on the device: normalisation is included, the
+decoding of JPEGs and of keypoints is not. Warm-up, then the median of several runs; the device is synchronised at both
+ends.
 """
 
 import platform
@@ -19,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pipeline.costs.cost_file import Cost, CostProtocol, ExportSpeed
 from student.device import dtype_on, torch_device
 from student.export.onnx import INPUT, cpu_session, export_onnx
 from student.models.flops import count_costs, evaluation
@@ -27,24 +29,29 @@ from student.normalise import normalise
 from student.pose_network import PoseNetwork
 from student.settings import ModelSettings
 
-RUNS = 5  # of which the median counts
+#: runs of which the median is reported
+RUNS = 5
 ON_DEVICE = "uint8 crops on the device to heatmaps on the device, normalisation included"
 IN_MEMORY = "uint8 crops in the computer's memory to heatmaps in its memory, normalisation included"
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """How speed is measured. seconds: of the runs of one number together; a run is one pass at least."""
+@dataclass(frozen=True, kw_only=True)
+class SpeedSettings:
+    """How speed is measured."""
 
+    #: auto, cpu, cuda or cuda:N
     device: str = "auto"
-    dtype: str = "auto"  # float32, bfloat16; auto: bfloat16 on CUDA, float32 elsewhere
+    #: float32, bfloat16; auto: bfloat16 on CUDA, float32 elsewhere
+    dtype: str = "auto"
+    #: crops a pass
     batch_size: int = 32
+    #: of all runs behind one number together; a run is at least one pass
     seconds: float = 5.0
     channels_last: bool = True
     compile: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Speed:
     """Images per second in batches, and milliseconds of a single image; each the median of RUNS runs."""
 
@@ -54,86 +61,103 @@ class Speed:
 
 
 def student_cost(
-    student: PoseStudent, settings: ModelSettings, name: str, protocol: Protocol, *, onnx: bool = True
-) -> dict[str, Any]:
-    """The content of cost.json for a student; with `onnx`, the speed of its export on the CPU as well."""
-    cost = network_cost(student, settings.input_size, protocol)
-    cost |= {"name": name, "backbone": settings.backbone, "head": settings.head}
+    student: PoseStudent, settings: ModelSettings, name: str, speed_settings: SpeedSettings, *, onnx: bool = True
+) -> Cost:
+    """Return the cost of a student; with `onnx`, the speed of its export on the CPU as well."""
+    cost = network_cost(student, settings.input_size, speed_settings)
+    labels: dict[str, Any] = {"name": name, "backbone": settings.backbone, "head": settings.head}
     if onnx:
-        cost["onnxruntime"] = asdict(export_speed(student, settings, protocol)) | {"device": cpu_name()}
-    return cost
+        speed = export_speed(student, settings, speed_settings)
+        labels["onnxruntime"] = ExportSpeed(**asdict(speed), device=cpu_name())
+    return cost.model_copy(update=labels)
 
 
-def teacher_cost(teacher: PoseNetwork, reference: str, protocol: Protocol) -> dict[str, Any]:
-    """The content of cost.json for a teacher.
+def teacher_cost(teacher: PoseNetwork, reference: str, speed_settings: SpeedSettings) -> Cost:
+    """Return the cost of a teacher.
 
-    One that holds no torch network has FLOPs of None; its parameters are those that it tells of, if it does.
+    FLOPs are None for a teacher that is not a torch network; its parameters are those that it states, if it does.
     """
     network = getattr(teacher, "network", None)
     if isinstance(network, nn.Module):
-        cost = network_cost(network, teacher.input_size, protocol)
+        cost = network_cost(network, teacher.input_size, speed_settings)
     else:
-        crops = random_crops(protocol.batch_size, teacher.input_size)
-        speed = measure(teacher, crops, protocol.seconds)
-        device = str(getattr(teacher, "device", "unstated"))
-        dtype = str(getattr(teacher, "dtype", "unstated"))
-        cost = _record(speed, teacher.input_size, protocol, device, dtype, IN_MEMORY)
-        if parameters := getattr(teacher, "parameters", None):
-            cost["params_m"] = parameters / 1e6
-    cost["protocol"]["folded"] = getattr(teacher, "folded", False)  # a mixture of experts counted as one dense network
-    return cost | {"name": teacher.name, "reference": reference}
+        crops = random_crops(speed_settings.batch_size, teacher.input_size)
+        parameters = getattr(teacher, "parameters", None)
+        cost = Cost(
+            params_m=parameters / 1e6 if parameters else None,
+            gmacs=None,
+            gflops=None,
+            **asdict(measure_speed(teacher, crops, speed_settings.seconds)),
+            batch_size=speed_settings.batch_size,
+            dtype=str(getattr(teacher, "dtype", "unstated")),
+            device=hardware_name(str(getattr(teacher, "device", "unstated"))),
+            protocol=_protocol(IN_MEMORY, teacher.input_size, speed_settings),
+        )
+    # a mixture of experts may be counted, and run, as one dense network
+    protocol = cost.protocol.model_copy(update={"folded": getattr(teacher, "folded", False)})
+    return cost.model_copy(update={"protocol": protocol, "name": teacher.name, "reference": reference})
 
 
-def network_cost(network: nn.Module, input_size: tuple[int, int], protocol: Protocol) -> dict[str, Any]:
-    """Counts and speed of a torch network on normalised images (B, 3, H, W), by the names of cost.json."""
-    costs = count_costs(network, input_size)
-    device = torch_device(protocol.device)
-    dtype = dtype_on(device) if protocol.dtype == "auto" else protocol.dtype
-    speed = network_speed(network, input_size, protocol, device, dtype)
-    record = _record(speed, input_size, protocol, str(device), dtype, ON_DEVICE)
-    record["protocol"] |= {"channels_last": protocol.channels_last, "compile": protocol.compile}
-    return record | {"params_m": costs.params_m, "gmacs": costs.gmacs, "gflops": costs.gflops}
+def network_cost(network: nn.Module, input_size: tuple[int, int], speed_settings: SpeedSettings) -> Cost:
+    """Return counts and speed of a torch network on normalised images (B, 3, H, W)."""
+    counts = count_costs(network, input_size)
+    device = torch_device(speed_settings.device)
+    dtype = dtype_on(device) if speed_settings.dtype == "auto" else speed_settings.dtype
+    speed = network_speed(network, input_size, speed_settings, device, dtype)
+    options = {"channels_last": speed_settings.channels_last, "compile": speed_settings.compile}
+    return Cost(
+        params_m=counts.params_m,
+        gmacs=counts.gmacs,
+        gflops=counts.gflops,
+        **asdict(speed),
+        batch_size=speed_settings.batch_size,
+        dtype=dtype,
+        device=hardware_name(str(device)),
+        protocol=_protocol(ON_DEVICE, input_size, speed_settings).model_copy(update=options),
+    )
 
 
 def network_speed(
-    network: nn.Module, input_size: tuple[int, int], protocol: Protocol, device: torch.device, dtype: str
+    network: nn.Module, input_size: tuple[int, int], speed_settings: SpeedSettings, device: torch.device, dtype: str
 ) -> Speed:
-    """Speed of a torch network, which is left as it was but for its device and memory format."""
+    """Return the speed of a torch network, which keeps its mode but is moved to `device` and its memory format."""
     network = network.to(device)
-    if protocol.channels_last:
+    if speed_settings.channels_last:
         network = network.to(memory_format=torch.channels_last)
-    forward: Callable[[Tensor], Tensor] = torch.compile(network) if protocol.compile else network
-    layout = torch.channels_last if protocol.channels_last else torch.contiguous_format
+    forward: Callable[[Tensor], Tensor] = torch.compile(network) if speed_settings.compile else network
+    memory_format = torch.channels_last if speed_settings.channels_last else torch.contiguous_format
 
     def run(crops: Tensor) -> None:
-        forward(normalise(crops).contiguous(memory_format=layout))
+        forward(normalise(crops).contiguous(memory_format=memory_format))
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    half = torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16")
-    with evaluation(network), torch.inference_mode(), half:
-        return measure(
-            run, torch.from_numpy(random_crops(protocol.batch_size, input_size)).to(device), protocol.seconds
-        )
+    crops = torch.from_numpy(random_crops(speed_settings.batch_size, input_size)).to(device)
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16")
+    with evaluation(network), torch.inference_mode(), autocast:
+        return measure_speed(run, crops, speed_settings.seconds)
 
 
-def export_speed(student: PoseStudent, settings: ModelSettings, protocol: Protocol) -> Speed:
-    """Speed of a student's ONNX export by onnxruntime on the CPU, in float32."""
-    crops = random_crops(protocol.batch_size, settings.input_size)
+def export_speed(student: PoseStudent, settings: ModelSettings, speed_settings: SpeedSettings) -> Speed:
+    """Return the speed of a student's ONNX export by onnxruntime on the CPU, in float32."""
+    crops = random_crops(speed_settings.batch_size, settings.input_size)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "student.onnx"
         export_onnx(student.cpu(), settings, file, crops[:2], "benchmark")
-        return file_speed(file, crops, protocol.seconds)
+        return file_speed(file, crops, speed_settings.seconds)
 
 
 def file_speed(path: str | Path, crops: NDArray[np.uint8], seconds: float) -> Speed:
-    """Speed of an exported student (student/export.py) by onnxruntime on the CPU."""
+    """Return the speed of an exported student (student/export/onnx.py) by onnxruntime on the CPU."""
     session = cpu_session(path)
-    return measure(lambda batch: session.run(None, {INPUT: batch}), crops, seconds)
+    return measure_speed(lambda batch: session.run(None, {INPUT: batch}), crops, seconds)
 
 
-def measure(run: Callable[[Any], object], crops: Any, seconds: float) -> Speed:
-    """Speed of `run`, which returns when it is done, on a batch (B, H, W, 3) and on its first crop alone."""
+def measure_speed(run: Callable[[Any], object], crops: Any, seconds: float) -> Speed:
+    """Return the speed of `run` on a batch (B, H, W, 3) and on only its first crop.
+
+    run: returns when the work is done. seconds: of all runs behind each number together.
+    """
     passes = timed(lambda: run(crops), seconds)
     single = timed(lambda: run(crops[:1]), seconds)
     return Speed(
@@ -144,59 +168,50 @@ def measure(run: Callable[[Any], object], crops: Any, seconds: float) -> Speed:
 
 
 def timed(call: Callable[[], object], seconds: float) -> list[float]:
-    """Seconds that one call takes, by each of RUNS runs that share `seconds`, after a warm-up of two calls or more."""
-    call()  # compiles, allocates, chooses algorithms
+    """Return the seconds of one call in each of RUNS runs that share `seconds`, after at least two warm-up calls."""
+    # the first call compiles, allocates and chooses algorithms
+    call()
     start = time.perf_counter()
     call()
     calls = max(1, round(seconds / RUNS / (time.perf_counter() - start)))
-    for _ in range(min(calls, 20)):  # clocks and caches settle
+    # clocks and caches settle
+    for _ in range(min(calls, 20)):
         call()
-    found = []
+    seconds_of_call = []
     for _ in range(RUNS):
         start = time.perf_counter()
         for _ in range(calls):
             call()
-        found.append((time.perf_counter() - start) / calls)
-    return found
+        seconds_of_call.append((time.perf_counter() - start) / calls)
+    return seconds_of_call
 
 
 def random_crops(count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Noise (count, H, W, 3): no network's speed depends on what it sees."""
+    """Return noise (count, H, W, 3): no network's speed depends on what it sees."""
     return np.random.default_rng(0).integers(0, 256, (count, *size, 3), dtype=np.uint8)
 
 
-def device_name(device: str) -> str:
-    """The name of the GPU or of the processor that `device` means; another word stays as it is."""
+def hardware_name(device: str) -> str:
+    """Return the name of the GPU or processor behind `cuda`, `cuda:N` or `cpu`; any other word as it is."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     return cpu_name() if device == "cpu" else device
 
 
 def cpu_name() -> str:
-    """The processor and torch's number of threads, in words."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
+    """Return the processor's name and torch's number of threads."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{names[0] if names else platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
 
 
-def _record(
-    speed: Speed, input_size: tuple[int, int], protocol: Protocol, device: str, dtype: str, measured: str
-) -> dict[str, Any]:
-    return {
-        "params_m": None,
-        "gmacs": None,
-        "gflops": None,
-        **asdict(speed),
-        "batch_size": protocol.batch_size,
-        "dtype": dtype,
-        "device": device_name(device),
-        "protocol": {
-            "measured": measured,
-            "input_size": list(input_size),
-            "statistic": f"median of {RUNS} runs that share {protocol.seconds:g} s, after a warm-up",
-            "gmacs": "multiply-accumulates of one image / 10^9",
-            "gflops": "Table 1's counter: 2 per multiply-accumulate, plus biases, norms, activations and pools, / 10^9",
-            "versions": {name: version(name) for name in ("torch", "onnxruntime", "kdcache")},
-        },
-    }
+def _protocol(measured: str, input_size: tuple[int, int], speed_settings: SpeedSettings) -> CostProtocol:
+    return CostProtocol(
+        measured=measured,
+        input_size=input_size,
+        statistic=f"median of {RUNS} runs that share {speed_settings.seconds:g} s, after a warm-up",
+        gmacs="multiply-accumulates of one image / 10^9",
+        gflops="Table 1's counter: 2 per multiply-accumulate, plus biases, norms, activations and pools, / 10^9",
+        versions={name: version(name) for name in ("torch", "onnxruntime", "kdcache")},
+    )

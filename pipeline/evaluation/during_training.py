@@ -1,11 +1,13 @@
-"""AP while training: the model in hand, measured through the same door as every finished one."""
+"""Evaluate a student that is still in training, by the same code as finished ones."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.evaluation.evaluate import METRICS, evaluate
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.persons.annotation_file import AnnotationFile
 from student.device import dtype_on
+from student.inference import Inference
 from student.pose_network import Crops, Maps
 from student.torch_network import run_network
 
@@ -15,12 +17,13 @@ if TYPE_CHECKING:
     from student.training.learner import Evaluate
 
 
-class ModelInHand:
-    """A student that is still in training, as evaluation sees it."""
+class ModelInTraining:
+    """A student that is still in training, as a pose network."""
 
     frame, digest, licence = "udp", "in training", "that of its training data"
 
     def __init__(self, model: "PoseStudent", settings: "StudentSettings") -> None:
+        """Take the model as it is; its weights may change between calls."""
         self.model, self.name = model, settings.name
         self.input_size, self.heatmap_size = settings.model.input_size, settings.model.heatmap_size
         self.sigma = settings.model.sigma
@@ -28,25 +31,32 @@ class ModelInHand:
         self.dtype = dtype_on(self.device)
 
     def __call__(self, crops: Crops) -> Maps:
-        """Heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
+        """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
         return run_network(self.model, crops, self.device)
 
 
-def ap_of(annotations: Path, photos: Path, device: str = "auto") -> "Evaluate":
-    """What `train` measures with: about `train.evaluate_persons` persons, annotated boxes, no flip test."""
+def training_evaluation(annotations: Path, photos: Path, device: str = "auto") -> "Evaluate":
+    """Return the function that `train` calls to evaluate a student: COCO's ten keypoint numbers by name.
 
-    def measure(model: "PoseStudent", settings: "StudentSettings") -> Mapping[str, Any]:
-        verdict = evaluate(
-            ModelInHand(model, settings),
-            annotations,
-            photos,
-            device=device,
-            max_persons=settings.train.evaluate_persons,
-        )
-        return {name: verdict.metrics[name] for name in METRICS}
-
+    It evaluates about `train.evaluate_persons` persons, in annotated boxes, without flip test. The annotation file is
+    parsed here, once. Raises FileNotFoundError where it or the folder of photos does not exist.
+    """
     if not photos.is_dir():
         raise FileNotFoundError(f"there is no folder of photos at {photos}")
     if not annotations.is_file():
         raise FileNotFoundError(f"there is no annotation file at {annotations}")
-    return measure
+    labels = AnnotationFile(annotations)
+    inference = Inference(flip=False, device=device)
+
+    def evaluate_student(model: "PoseStudent", settings: "StudentSettings") -> Mapping[str, Any]:
+        result = evaluate(
+            ModelInTraining(model, settings),
+            labels,
+            photos,
+            inference=inference,
+            max_persons=settings.train.evaluate_persons,
+            progress=False,
+        )
+        return result.metrics.numbers
+
+    return evaluate_student

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.evaluate import write_json, write_text
+from cache_tools.files import write_json, write_text
 from pipeline.hka.agreement import Calibration
 from pipeline.hka.angles import NOTICE, SIDES, measure, signed
 from pipeline.hka.joints import Joints

@@ -1,9 +1,10 @@
 """The words under Table 1: the protocol that its numbers were measured under, and which rows had another."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from pipeline.report.rows import Cost, Row
+from pipeline.costs.cost_file import Cost
+from pipeline.evaluation.metrics_file import EvaluationProtocol
+from pipeline.report.rows import Row
 
 
 def caption(rows: Sequence[Row], *, details: bool = False) -> list[str]:
@@ -58,22 +59,21 @@ def _protocols(rows: Sequence[Row]) -> dict[str, dict[str, list[str]]]:
     facts: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         for name, metrics in ((row.name, row.metrics), (f"{row.name} without teacher", row.control)):
-            for key, value in (protocol_words(metrics["protocol"]) if metrics else {}).items():
+            for key, value in (protocol_words(metrics.protocol) if metrics else {}).items():
                 facts.setdefault(key, {}).setdefault(value, []).append(name)
     return facts
 
 
-def protocol_words(protocol: dict[str, Any]) -> dict[str, str]:
+def protocol_words(protocol: EvaluationProtocol) -> dict[str, str]:
     """What of a metrics.json's protocol decides whether two numbers may be compared."""
-    boxes = protocol["boxes"]
+    boxes, labels = protocol.boxes, protocol.annotations
     return {
-        "data": f"{protocol['annotations']['file']} ({protocol['annotations']['digest'][:8]}), "
-        f"{protocol['persons']} persons in {protocol['images']} images",
-        "boxes": "of the ground truth" if boxes["source"] == "gt" else f"{boxes['source']} ({boxes['boxes']} boxes)",
-        "flip test": "on" if protocol["flip"] else "off",
-        "decoder": protocol["decoder"].partition(":")[0],
-        "input": "×".join(map(str, protocol["input_size"])),
-        "evaluated in": f"{protocol['dtype']} on {protocol['device']}",
+        "data": f"{labels.file} ({labels.digest[:8]}), {protocol.persons} persons in {protocol.images} images",
+        "boxes": "of the ground truth" if boxes.source == "gt" else f"{boxes.source} ({boxes.boxes} boxes)",
+        "flip test": "on" if protocol.flip else "off",
+        "decoder": protocol.decoder.partition(":")[0],
+        "input": "×".join(map(str, protocol.input_size)),
+        "evaluated in": f"{protocol.dtype} on {protocol.device}",
     }
 
 

@@ -4,15 +4,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.config import describe
+from pipeline.costs.cost_file import Cost
+from pipeline.evaluation.metrics_file import Metrics
+from pipeline.result_file import ResultFile
 from student.models.paper import PaperRow, paper_row, paper_rows
 from student.settings import Settings
 
 Role = Literal["teacher", "student"]
+File = TypeVar("File", bound=ResultFile)
 
 
 class RowFiles(Settings):
@@ -26,44 +30,6 @@ class RowFiles(Settings):
     cost: Path | None = None
 
 
-class ExportSpeed(BaseModel):
-    """Speed of a student's ONNX file by ONNX Runtime on the CPU, in float32."""
-
-    model_config = ConfigDict(frozen=True)
-
-    images_per_second: float
-    latency_ms: float
-    device: str
-
-
-class CostProtocol(BaseModel):
-    """How a cost.json was measured; None where a network leaves no choice."""
-
-    model_config = ConfigDict(frozen=True)
-
-    measured: str = "unstated"
-    channels_last: bool | None = None
-    compile: bool | None = None
-    folded: bool = False  # a mixture of experts counted, and run, as one dense network
-
-
-class Cost(BaseModel):
-    """What the report reads of a cost.json; None where a network does not tell (the FLOPs of an ONNX file)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    params_m: float | None
-    gmacs: float | None
-    gflops: float | None  # by Table 1's counter
-    images_per_second: float
-    latency_ms: float | None = None  # of a single image
-    batch_size: int
-    dtype: str
-    device: str
-    onnxruntime: ExportSpeed | None = None
-    protocol: CostProtocol = CostProtocol()
-
-
 @dataclass(frozen=True)
 class Row:
     """One row of the report."""
@@ -71,15 +37,15 @@ class Row:
     name: str
     role: Role
     paper: PaperRow | None
-    metrics: dict[str, Any] | None  # None: not run
-    control: dict[str, Any] | None
+    metrics: Metrics | None  # None: not run
+    control: Metrics | None
     cost: Cost | None
     absent: Mapping[str, str] = field(default_factory=dict)  # metrics, control or cost -> a file that does not exist
 
     def percent(self, metric: str, *, control: bool = False) -> float | None:
         """A metric of the row or of its control, in percent."""
-        value = ((self.control if control else self.metrics) or {}).get(metric)
-        return None if value is None else 100 * value
+        metrics = self.control if control else self.metrics
+        return None if metrics is None else metrics.percent(metric)
 
 
 def load_rows(description: str) -> list[Row]:
@@ -112,37 +78,18 @@ def _row(files: RowFiles) -> Row:
             raise ValueError(
                 f"row {files.name!r}: the paper's Table 1 has no row {files.paper!r}: expected one of {known}"
             )
-    cost = _read(files.cost)
-    try:
-        checked = None if cost is None else Cost.model_validate(cost)
-    except ValidationError as error:
-        raise ValueError(f"{files.cost} is not a cost.json of `kdcache benchmark`:\n{describe(error)}") from None
     named = {"metrics": files.metrics, "control": files.control, "cost": files.cost}
     return Row(
         files.name,
         files.role,
         paper,
-        _metrics(files.metrics),
-        _metrics(files.control),
-        checked,
+        _read(Metrics, files.metrics),
+        _read(Metrics, files.control),
+        _read(Cost, files.cost),
         {kind: str(path) for kind, path in named.items() if path is not None and not path.exists()},
     )
 
 
-def _metrics(path: Path | None) -> dict[str, Any] | None:
-    metrics = _read(path)
-    if metrics is not None and not {"AP", "AR", "protocol"} <= metrics.keys():
-        raise ValueError(f"{path} is not a metrics.json of `kdcache evaluate`: expected AP, AR and protocol in it")
-    return metrics
-
-
-def _read(path: Path | None) -> dict[str, Any] | None:
-    if path is None or not path.exists():
-        return None
-    try:
-        data = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}): make it again") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{path} holds a {type(data).__name__}: expected a JSON object")
-    return data
+def _read(kind: type[File], path: Path | None) -> File | None:
+    """Return the content of a result file; None where none is named or it does not exist yet."""
+    return None if path is None or not path.exists() else kind.read(path)

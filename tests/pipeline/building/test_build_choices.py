@@ -65,7 +65,7 @@ def test_persons_without_labels_on_request(job: BuildJob) -> None:
     assert receipt["rows"] == ROWS
     assert build(everybody) == receipt
     assert verify(job.store, job.annotations) == []
-    assert evaluate_store(HeatmapStore.open(job.store), job.annotations, device="cpu").metrics["AP"] is not None
+    assert evaluate_store(HeatmapStore.open(job.store), job.annotations, device="cpu").metrics.AP is not None
     assert "persons without labels too" in CliRunner().invoke(info_command, [job.store]).output
     with pytest.raises(CacheMismatch, match=f"rows: found {ROWS}, expected {ROWS // 2}"):
         build(job)

@@ -11,13 +11,13 @@ from torch import nn
 
 from pipeline.commands.benchmark import command, summary
 from pipeline.commands.zoo import command as zoo
-from pipeline.costs.network import Protocol, measure, network_speed, random_crops, student_cost, teacher_cost
-from pipeline.report.rows import Cost
+from pipeline.costs.cost_file import Cost
+from pipeline.costs.network import SpeedSettings, measure_speed, network_speed, random_crops, student_cost, teacher_cost
 from pipeline.teachers.load import load_network
 from student.models.flops import count_costs
 from tests.samples.small_run import SMALL, write_run
 
-QUICK = Protocol(device="cpu", batch_size=2, seconds=0.05)
+QUICK = SpeedSettings(device="cpu", batch_size=2, seconds=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ class Slow(nn.Module):
 
 def test_speed_of_a_network_that_is_known() -> None:
     network = Slow().train()
-    speed = network_speed(network, (32, 32), Protocol("cpu", batch_size=8, seconds=0.6), torch.device("cpu"), "float32")
+    speed = network_speed(network, (32, 32), SpeedSettings(batch_size=8, seconds=0.6), torch.device("cpu"), "float32")
     assert speed.images_per_second == pytest.approx(8 / 0.06, rel=0.25)
     assert speed.latency_ms == pytest.approx(25, rel=0.25)
     assert len(speed.images_per_second_of_runs) == 5
@@ -57,7 +57,7 @@ def test_speed_of_a_network_that_is_known() -> None:
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_a_network_gets_the_layout_asked_for(channels_last: bool) -> None:
     network = Slow()
-    protocol = Protocol("cpu", batch_size=2, seconds=0.1, channels_last=channels_last)
+    protocol = SpeedSettings(batch_size=2, seconds=0.1, channels_last=channels_last)
     network_speed(network, (8, 8), protocol, torch.device("cpu"), "float32")
     assert network.channels_last == {channels_last}
 
@@ -70,17 +70,18 @@ def test_one_slow_run_does_not_move_the_median() -> None:
         calls += 1
         time.sleep(0.3 if calls == 12 else 0.01)
 
-    speed = measure(stumbling, random_crops(4, (8, 8)), 0.1)
+    speed = measure_speed(stumbling, random_crops(4, (8, 8)), 0.1)
     assert min(speed.images_per_second_of_runs) < 0.5 * speed.images_per_second
     assert speed.images_per_second == pytest.approx(400, rel=0.3)
 
 
-def test_a_student_s_cost_is_what_the_report_reads(run: Path) -> None:
+def test_a_student_s_cost_is_what_the_report_reads(run: Path, tmp_path: Path) -> None:
     from student.checkpoint import load_student
 
     student, settings = load_student(run)
-    cost = json.loads(json.dumps(student_cost(student, settings.model, settings.name, QUICK), allow_nan=False))
-    read, counts = Cost.model_validate(cost), count_costs(student, SMALL.input_size)
+    student_cost(student, settings.model, settings.name, QUICK).write(tmp_path / "cost.json")
+    cost = json.loads((tmp_path / "cost.json").read_text())
+    read, counts = Cost.read(tmp_path / "cost.json"), count_costs(student, SMALL.input_size)
     assert (read.params_m, read.gmacs, read.gflops) == (counts.params_m, counts.gmacs, counts.gflops)
     assert (read.batch_size, read.dtype) == (2, "float32")
     assert cost["images_per_second"] > 0
@@ -91,19 +92,18 @@ def test_a_student_s_cost_is_what_the_report_reads(run: Path) -> None:
 
 def test_a_student_costs_the_same_as_a_teacher(run: Path) -> None:
     cost = teacher_cost(load_network(f"student:{run}", device="cpu"), f"student:{run}", QUICK)
-    assert cost["params_m"] == pytest.approx(count_costs(write_run(run), SMALL.input_size).params_m)
-    assert cost["protocol"]["measured"].startswith("uint8 crops on the device")
+    assert cost.params_m == pytest.approx(count_costs(write_run(run), SMALL.input_size).params_m)
+    assert cost.protocol.measured.startswith("uint8 crops on the device")
 
 
 def test_a_teacher_without_a_torch_network(shared_data: Path) -> None:
     reference = f"onnx:{shared_data}/teachers/tinypose_256x192.onnx?frame=stride"
     cost = teacher_cost(load_network(reference, device="cpu"), reference, QUICK)
-    assert cost["params_m"] == pytest.approx(1.3, abs=0.3)  # of the file's initialisers
-    assert (cost["gmacs"], cost["gflops"]) == (None, None)
-    assert cost["dtype"] == "float32"
-    assert cost["images_per_second"] > 0
-    assert "computer's memory" in cost["protocol"]["measured"]
-    Cost.model_validate(cost)
+    assert cost.params_m == pytest.approx(1.3, abs=0.3)  # of the file's initialisers
+    assert (cost.gmacs, cost.gflops) == (None, None)
+    assert cost.dtype == "float32"
+    assert cost.images_per_second > 0
+    assert "computer's memory" in cost.protocol.measured
     assert "1.300 M parameters, FLOPs unknown" in summary(cost)
 
 
@@ -158,6 +158,6 @@ def test_on_cuda(run: Path) -> None:
     from student.checkpoint import load_student
 
     student, settings = load_student(run)
-    cost = student_cost(student, settings.model, settings.name, Protocol(batch_size=64, seconds=0.5), onnx=True)
-    assert cost["dtype"] == "bfloat16"
-    assert cost["device"] == torch.cuda.get_device_name()
+    cost = student_cost(student, settings.model, settings.name, SpeedSettings(batch_size=64, seconds=0.5), onnx=True)
+    assert cost.dtype == "bfloat16"
+    assert cost.device == torch.cuda.get_device_name()

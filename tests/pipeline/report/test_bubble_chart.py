@@ -20,11 +20,13 @@ from cache_tools.instances import Instances, from_coco
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.cli import kdcache
+from pipeline.costs.cost_file import Cost
+from pipeline.evaluation.metrics_file import Metrics
 from pipeline.persons.subjects import choose, from_annotations
 from pipeline.report.bubble_chart import SMALLEST, bubble_chart, scale_steps, svg_text, write_chart
 from pipeline.report.label_placement import overlapping, place
 from pipeline.report.panels import heatmap_panel, mosaic, network_column, store_column, tinted
-from pipeline.report.rows import Cost, Row
+from pipeline.report.rows import Row
 from pipeline.teachers.load import load_network
 from student.models.paper import paper_rows
 from tests.pipeline.report.test_table import COST, metrics
@@ -38,8 +40,8 @@ def paper_chart_rows() -> list[Row]:
             row.name,
             row.role,
             row,
-            metrics(row.ap / 100, row.ar / 100),
-            metrics(row.ap / 100 - 0.01, row.ar / 100) if row.role == "student" else None,
+            Metrics.model_validate(metrics(row.ap / 100, row.ar / 100)),
+            Metrics.model_validate(metrics(row.ap / 100 - 0.01, row.ar / 100)) if row.role == "student" else None,
             Cost.model_validate(COST | {"params_m": row.params_m, "images_per_second": row.images_per_second}),
         )
         for row in paper_rows()

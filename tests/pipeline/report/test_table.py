@@ -10,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import kdcache
+from pipeline.costs.cost_file import Cost
+from pipeline.evaluation.metrics_file import Metrics
 from pipeline.report.caption import caption
-from pipeline.report.rows import Cost, Row, load_rows
+from pipeline.report.rows import Row, load_rows
 from pipeline.report.table import IMPOSSIBLE, NOT_RUN, comma_separated, latex, markdown, marks, numbers
 from student.models.paper import paper_rows
 
@@ -137,7 +139,8 @@ def test_of_the_papers_rows_exactly_b2_is_impossible() -> None:
 
 
 def test_ours_are_asserted_too() -> None:
-    on_the_edge, beyond = metrics(0.5 + 0.0099, 0.5), metrics(0.5 + 0.01, 0.5)
+    on_the_edge = Metrics.model_validate(metrics(0.5 + 0.0099, 0.5))
+    beyond = Metrics.model_validate(metrics(0.5 + 0.01, 0.5))
     cost = Cost.model_validate(COST)
     assert marks(Row("x", "student", None, on_the_edge, on_the_edge, cost)) == {}
     assert marks(Row("x", "student", None, beyond, None, cost)) == {"AP": IMPOSSIBLE}
@@ -191,7 +194,7 @@ def test_the_caption_tells_the_protocol_and_who_differs(rows: list[Row]) -> None
 
 
 def test_no_empty_columns() -> None:
-    heads = markdown([Row("x", "student", None, metrics(0.5, 0.6), None, None)]).splitlines()[0]
+    heads = markdown([Row("x", "student", None, Metrics.model_validate(metrics(0.5, 0.6)), None, None)]).splitlines()[0]
     assert [head.strip() for head in heads.strip("|").split("|")] == [
         "Model", "AP", "AR", "Params (M)", "GMACs", "GFLOPs", "images/s",
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from transformers import VitPoseBackboneConfig, VitPoseConfig, VitPoseForPoseEst
 from cache_tools.geometry import apply as apply_matrix
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image
 from cache_tools.images import cut
-from pipeline.costs.network import Protocol, teacher_cost
+from pipeline.costs.network import SpeedSettings, teacher_cost
 from pipeline.teachers.load import load_network
 from pipeline.teachers.vitpose import Heatmaps, fold, plus_network
 from student.models.flops import count_costs
@@ -60,8 +60,8 @@ def test_folding_the_experts_changes_nothing() -> None:
 def test_vitpose_from_a_folder_is_transformers_own(vitpose_folder: Path, crops: np.ndarray) -> None:
     teacher = load_network(f"vitpose:{vitpose_folder}", device="cpu")
     assert (teacher.input_size, teacher.heatmap_size, teacher.frame) == ((64, 48), (16, 12), "udp")
-    protocol = Protocol("cpu", batch_size=1, seconds=0.01)
-    assert teacher_cost(teacher, "vitpose:folder", protocol)["protocol"]["folded"]  # so that the table says it
+    speed_settings = SpeedSettings(device="cpu", batch_size=1, seconds=0.01)
+    assert teacher_cost(teacher, "vitpose:folder", speed_settings).protocol.folded  # so that the table says it
     processor = VitPoseImageProcessor(size={"height": 64, "width": 48}, do_affine_transform=False)
     pixels = processor(list(crops), boxes=[[[0, 0, 1, 1]]] * len(crops), return_tensors="pt")["pixel_values"]
     model = VitPoseForPoseEstimation.from_pretrained(vitpose_folder).eval()

@@ -21,6 +21,7 @@ from pipeline.teachers.student_run import DEMO
 from student.checkpoint import load_student, read_record, write_record
 from student.export.int8 import quantise_onnx
 from student.export.onnx import export_onnx, run_onnx
+from student.inference import Inference
 from student.models.backbones import Backbone
 from student.models.student import PoseStudent
 from student.normalise import normalise
@@ -129,8 +130,8 @@ def test_the_command_with_int8_and_ap(run: Path, tmp_path: Path) -> None:
     assert onnx.TensorProto.INT8 in types
     for kind, dtype in (("", "float32"), (".int8", "int8")):
         teacher = load_network(f"onnx:{tmp_path}/out/small{kind}.onnx", device="cpu")
-        protocol = evaluate(teacher, val, tmp_path / "demo/val", device="cpu").metrics["protocol"]
-        assert (protocol["dtype"], protocol["device"], protocol["decode_device"]) == (dtype, "cpu", "cpu")
+        protocol = evaluate(teacher, val, tmp_path / "demo/val").metrics.protocol
+        assert (protocol.dtype, protocol.device) == (dtype, "cpu")
 
 
 def test_stored_persons_are_cut_as_the_build_cut_them(run: Path, tmp_path: Path) -> None:
@@ -158,8 +159,9 @@ def test_eight_bits_cost_little_ap(tmp_path: Path) -> None:
     export_onnx(student, settings.model, whole, crops[:4], "demo")
     quantise_onnx(whole, small, crops)
     val = tmp_path / "annotations/person_keypoints_val.json"
+    inference = Inference(flip=False, device="cpu")
     ap = [
-        evaluate(load_network(f"onnx:{file}", device="cpu"), val, tmp_path / "val", device="cpu").metrics["AP"]
+        evaluate(load_network(f"onnx:{file}", device="cpu"), val, tmp_path / "val", inference=inference).metrics.AP
         for file in (whole, small)
     ]
     assert ap[0] > 0.6

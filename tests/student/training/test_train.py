@@ -129,7 +129,7 @@ def test_a_gpu_learns_in_bfloat16_from_views_cut_there(store, tmp_path) -> None:
 
 def test_what_limits_training_is_measured(store) -> None:
     times = time_loader(store, settings(), device="cpu", steps=4)
-    assert times["loader_seconds"] > 0
-    assert times["step_seconds"] > 0
-    assert times["limit"] in ("loader", "step")
-    assert times["instances_per_second"] == pytest.approx(8 / times["both_seconds"])
+    assert times.loader_seconds > 0
+    assert times.step_seconds > 0
+    assert times.limit in ("loader", "step")
+    assert times.instances_per_second == pytest.approx(8 / times.both_seconds)

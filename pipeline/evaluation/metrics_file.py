@@ -1,0 +1,115 @@
+"""metrics.json: the numbers of an evaluation with the protocol under which they were measured."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from pipeline.persons.boxes import BoxProtocol
+from pipeline.result_file import ResultFile, ResultPart
+
+#: pycocotools' ten keypoint numbers, in its order
+METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
+
+
+class JointAccuracy(ResultPart):
+    """Accuracy of one joint, or of all joints together, over the persons on whom it is labelled."""
+
+    #: share of joints within PCK_THRESHOLD x the longer side of the person's box; None without a labelled joint
+    PCK: float | None
+    #: mean object keypoint similarity; None without a labelled joint
+    OKS: float | None
+    #: number of labelled joints
+    labelled: int
+
+
+class AnnotationProtocol(ResultPart):
+    """The annotation file that predictions are compared with."""
+
+    #: name of the file, without folders
+    file: str
+    #: sha256 of the instance table (`Instances.digest`)
+    digest: str
+
+
+class NetworkProtocol(ResultPart):
+    """The network that made the heatmaps, and how it was run. Sizes are (height, width)."""
+
+    #: name of the network
+    predictor: str
+    #: sha256 over weights and preprocessing
+    weights: str = "unstated"
+    #: codec of the store that the heatmaps were read from; None for heatmaps that were never stored
+    codec: str | None = None
+    #: pixels of a crop
+    input_size: tuple[int, int]
+    #: cells of a heatmap
+    heatmap_size: tuple[int, int] | None = None
+    #: "udp" or "stride" (cache_tools/geometry.py)
+    frame: str = "unstated"
+    #: whether heatmaps are averaged with those of the mirrored crop
+    flip: bool
+    #: precision of the network
+    dtype: str = "unstated"
+    #: device of the network
+    device: str = "unstated"
+    #: device on which heatmaps are decoded
+    decode_device: str = "unstated"
+
+
+class EvaluationProtocol(NetworkProtocol):
+    """All that decides whether two APs may be compared."""
+
+    #: the boxes that poses are looked for in
+    boxes: BoxProtocol
+    #: how a heatmap becomes a keypoint
+    decoder: str
+    #: how the score of a pose follows from those of its joints
+    rescoring: str = "unstated"
+    #: OKS above which a detection is suppressed by a better one; None: no suppression
+    oks_nms: float | None = None
+    #: detections that count in an image
+    max_detections: int | None = None
+    #: what PCK counts as a hit
+    pck: str = "unstated"
+    #: the labels
+    annotations: AnnotationProtocol
+    #: labelled persons
+    persons: int
+    #: images, those without persons included
+    images: int
+    #: poses that are left after suppression
+    detections_kept: int | None = None
+    #: version of this package
+    kdcache: str = "unstated"
+
+
+class Metrics(ResultFile):
+    """Content of a metrics.json. AP and the others are shares; None where no labelled person has the size."""
+
+    kind: ClassVar[str] = "metrics.json of `kdcache evaluate`"
+
+    AP: float | None
+    AP50: float | None = None
+    AP75: float | None = None
+    APM: float | None = None
+    APL: float | None = None
+    AR: float | None
+    AR50: float | None = None
+    AR75: float | None = None
+    ARM: float | None = None
+    ARL: float | None = None
+    #: name of a joint, or `all` -> its accuracy
+    per_joint: dict[str, JointAccuracy] = Field(default_factory=dict)
+    #: remarks for a reader of the numbers
+    notes: tuple[str, ...] = ()
+    protocol: EvaluationProtocol
+
+    @property
+    def numbers(self) -> dict[str, float | None]:
+        """Return pycocotools' ten numbers by name."""
+        return {name: getattr(self, name) for name in METRICS}
+
+    def percent(self, name: str) -> float | None:
+        """Return one of the ten numbers in percent."""
+        value = self.numbers[name]
+        return None if value is None else 100 * value

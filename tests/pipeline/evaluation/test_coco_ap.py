@@ -1,0 +1,96 @@
+"""COCO's ten numbers against faster-coco-eval, on random, crowded and empty images."""
+
+import contextlib
+import copy
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from faster_coco_eval import COCO as FastCOCO
+from faster_coco_eval import COCOeval_faster
+from pycocotools.coco import COCO
+
+from pipeline.evaluation.coco_ap import coco_numbers
+from pipeline.persons.annotation_file import AnnotationFile, completed
+
+
+@pytest.fixture(scope="module")
+def labels(shared_data: Path) -> AnnotationFile:
+    return AnnotationFile(shared_data / "coco" / "person_keypoints_val.json")
+
+
+def by_faster_coco_eval(truth: dict[str, Any], results: list[dict[str, Any]]) -> list[float]:
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = FastCOCO(copy.deepcopy(truth))
+        evaluation = COCOeval_faster(coco, coco.loadRes(copy.deepcopy(results)), "keypoints")
+        evaluation.run()
+    return list(evaluation.stats)[:10]
+
+
+def same_in_both(truth: dict[str, Any], results: list[dict[str, Any]]) -> list[float]:
+    """Return our numbers after a check that they are faster-coco-eval's."""
+    coco = COCO()
+    coco.dataset = copy.deepcopy(truth)
+    coco.createIndex()
+    numbers, _ = coco_numbers(coco, results)
+    ours = [-1.0 if value is None else value for value in numbers.values()]
+    np.testing.assert_allclose(ours, by_faster_coco_eval(truth, results), rtol=0, atol=1e-9)
+    return ours
+
+
+def coco_result(image: int, xy: np.ndarray, score: float) -> dict[str, Any]:
+    """Return a pose of points (17, 2) that are all equally sure, as a COCO result."""
+    keypoints = np.concatenate([xy, np.ones((17, 1))], axis=1).ravel().tolist()
+    return {"image_id": int(image), "category_id": 1, "keypoints": keypoints, "score": score}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_predictions_score_as_in_faster_coco_eval(seed: int, labels: AnnotationFile) -> None:
+    persons = labels.persons
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, len(persons), 600)  # some persons several times, some never
+    noise = rng.normal(0, 0.03 * (seed + 1), (600, 17, 2)) * np.sqrt(persons.area[rows])[:, None, None]
+    scores = rng.uniform(0, 1, 600).tolist()
+    moved = persons.keypoints[rows] + noise
+    results = [coco_result(persons.image_id[row], moved[i], scores[i]) for i, row in enumerate(rows)]
+    assert 0 < same_in_both(completed(labels.document), results)[0] < 1
+
+
+def test_crowded_and_empty_images_score_as_in_faster_coco_eval(labels: AnnotationFile) -> None:
+    """More detections an image than COCO counts, and false positives where nobody is."""
+    persons = labels.persons
+    rng = np.random.default_rng(5)
+    truth = completed(labels.document)
+    images = np.unique(persons.image_id)[:12]
+    truth["images"] = [i for i in truth["images"] if i["id"] in images]
+    truth["annotations"] = [a for a in truth["annotations"] if a["image_id"] in images[4:]]
+    results = []
+    for image in images:
+        for row in rng.choice(np.flatnonzero(persons.image_id == image), 30):
+            noise = rng.normal(0, 0.05, (17, 2)) * np.sqrt(persons.area[row])
+            results.append(coco_result(image, persons.keypoints[row] + noise, float(rng.uniform())))
+    ap = same_in_both(truth, results)[0]
+    assert 0.05 < ap < 0.95
+    without_false = [result for result in results if result["image_id"] not in images[:4]]
+    assert ap < same_in_both(truth, without_false)[0]
+
+
+def test_only_the_given_images_count(labels: AnnotationFile) -> None:
+    persons = labels.persons
+    images = np.unique(persons.image_id)
+    rows = range(len(persons))
+    exact = [coco_result(persons.image_id[row], persons.keypoints[row], 1.0) for row in rows]
+    numbers, _ = coco_numbers(labels.coco, [r for r in exact if r["image_id"] in images[:5]], images[:5])
+    assert numbers["AP"] == 1.0
+    numbers, _ = coco_numbers(labels.coco, [r for r in exact if r["image_id"] in images[:5]])
+    assert numbers["AR"] is not None
+    assert numbers["AR"] < 0.5
+
+
+def test_results_are_left_as_they_were(labels: AnnotationFile) -> None:
+    results = [coco_result(labels.persons.image_id[0], labels.persons.keypoints[0], 0.5)]
+    before = copy.deepcopy(results)
+    coco_numbers(labels.coco, results)
+    assert results == before
