@@ -36,7 +36,7 @@ from student.augment_recipes import recipe
 from student.batches.augment import sample_views
 from student.batches.loader import TrainLoader
 from student.batches.pixel_source import PixelSource
-from student.batches.plan import Plan, plan_batch
+from student.batches.plan import BatchPlan, plan_batch
 from student.batches.stream import StreamSettings
 from student.heatmaps.device_codec import decode_codes
 from student.heatmaps.replay import replay
@@ -45,7 +45,19 @@ from student.normalise import IMAGENET_MEAN, IMAGENET_STD, normalise
 
 INPUT, CELLS, SIGMA = (256, 192), (64, 48), 2.0
 REAL = Path(os.environ.get("KDCACHE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "coco"
-STREAM = StreamSettings(INPUT, CELLS, SIGMA, recipe("vitpose"), "peaks", False, 32, 1, 0, None, workers=2)
+STREAM = StreamSettings(
+    input_size=INPUT,
+    heatmap_size=CELLS,
+    sigma=SIGMA,
+    augment=recipe("vitpose"),
+    replay="peaks",
+    live=False,
+    batch_size=32,
+    epochs=1,
+    seed=0,
+    max_rows=None,
+    workers=2,
+)
 
 
 def main() -> None:
@@ -211,7 +223,7 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
     return {name: total / (batches * STREAM.batch_size) for name, total in seconds.items()}
 
 
-def decode(photos: PixelSource, plan: Plan) -> list[Any]:
+def decode(photos: PixelSource, plan: BatchPlan) -> list[Any]:
     """The decoding half of PixelSource.cut."""
     steps = np.sqrt(np.abs(np.linalg.det(plan.view_to_image[:, :, :2])))
     return [photos.canvas(int(row), float(step), "RGBA") for row, step in zip(plan.rows, steps, strict=True)]

@@ -15,6 +15,7 @@ class Settings(BaseModel):
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+Replay = Literal["peaks", "warp", "views"]
 
 
 class ModelSettings(Settings):
@@ -46,7 +47,7 @@ class DistillSettings(Settings):
     alpha_end: Probability | None = None  # with it, alpha goes linearly from `alpha` to this over the run
     loss: Literal["adaptive_wing", "mse", "kl"] = "adaptive_wing"  # kl: equation 2, cross-entropy + KL divergence
     temperature: float = Field(1.0, gt=0)  # of `kl`
-    replay: Literal["peaks", "warp", "views"] = "peaks"
+    replay: Replay = "peaks"
 
 
 class AugmentSettings(Settings):

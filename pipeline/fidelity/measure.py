@@ -19,10 +19,10 @@ from cache_tools.progress import progress_bar
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from pipeline.evaluation.oks import similarity
-from student.batches.augment import Views, sample_views
+from student.batches.augment import AugmentedViews, sample_views
 from student.device import torch_device
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
-from student.heatmaps.replay import Mode, replay
+from student.heatmaps.replay import ReplayMode, replay
 from student.heatmaps.targets import target_weight
 from student.pose_network import PoseNetwork
 from student.prediction import decode_keypoints, read_crops
@@ -30,7 +30,7 @@ from student.settings import AugmentSettings
 
 # ViTPose's zoom and rotation alone: a mirror or a shift changes nothing in how wide a peak is.
 VIEWS = AugmentSettings(flip=0.0, half_body=0.0, shift=0.0)
-MODES: tuple[Mode, ...] = ("warp", "peaks")
+MODES: tuple[ReplayMode, ...] = ("warp", "peaks")
 ARMS = ("live", *MODES)
 PEAK = 0.05  # cells count in the RMSE where the live teacher is above this, as in the codec's own error
 ZOOMS = (0.0, 0.75, 1.25, np.inf)  # bounds of the bins; above 1 the view shows more than the plain crop
@@ -111,7 +111,7 @@ def measure(
     return _report(store, _joined(parts), seed), sorted(kept, key=lambda example: example.zoom)
 
 
-def _views(store: HeatmapStore, rows: NDArray[np.int64], seed: int) -> Views:
+def _views(store: HeatmapStore, rows: NDArray[np.int64], seed: int) -> AugmentedViews:
     persons, frame = store.instances.take(rows), store.spec.frame
     return sample_views(
         persons.box, persons.keypoints, persons.visibility, rows, VIEWS, seed=seed,
@@ -119,12 +119,12 @@ def _views(store: HeatmapStore, rows: NDArray[np.int64], seed: int) -> Views:
     )  # fmt: skip
 
 
-def _cell_to_image(store: HeatmapStore, views: Views) -> Matrix:
+def _cell_to_image(store: HeatmapStore, views: AugmentedViews) -> Matrix:
     return compose(store.cell_to_crop, views.crop_to_image)
 
 
 def _replays(
-    store: HeatmapStore, rows: NDArray[np.int64], views: Views, part: NDArray[np.int64], device: torch.device
+    store: HeatmapStore, rows: NDArray[np.int64], views: AugmentedViews, part: NDArray[np.int64], device: torch.device
 ) -> dict[str, NDArray[np.float32]]:
     """The stored maps of `part` of the rows in their views, by each mode."""
     frame = store.spec.frame

@@ -1,4 +1,4 @@
-"""Maps of a live teacher, asked about every batch: the control that tells what the cache costs or gains."""
+"""Maps of a live teacher that runs on every batch: the control that shows what the cache costs or gains."""
 
 import numpy as np
 import torch
@@ -6,38 +6,43 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cache_tools.geometry import Matrix, cell_to_crop, compose, invert
-from student.batches.plan import Plan, between_cells
+from student.batches.plan import BatchPlan, between_cells
 from student.batches.stream import StreamSettings
 from student.heatmaps.replay import replay
 from student.pose_network import PoseNetwork
 
 
 class LiveMaps:
-    """What a teacher says of the student's own views. `view` prepares its crops, `maps` asks it."""
+    """A teacher's maps of the student's own views: `crop_to_image` says how to cut its crops, `maps` runs it."""
 
     def __init__(self, teacher: PoseNetwork, settings: StreamSettings, device: torch.device) -> None:
         self.teacher, self.settings, self.device = teacher, settings, device
         self.input_size = teacher.input_size
-        self._cells = between_cells(settings.heatmap_size, teacher.heatmap_size)
-        self._alike = (teacher.heatmap_size, teacher.sigma) == (settings.heatmap_size, settings.sigma)
+        self._student_to_teacher = between_cells(settings.heatmap_size, teacher.heatmap_size)
+        teacher_map, student_map = (teacher.heatmap_size, teacher.sigma), (settings.heatmap_size, settings.sigma)
+        self._same_map = teacher_map == student_map
 
-    def view(self, plan: Plan) -> Matrix:
-        """Teacher's crop pixel -> image (B, 2, 3), so that its heatmap shows the student's view."""
+    def crop_to_image(self, plan: BatchPlan) -> Matrix:
+        """Return matrices (B, 2, 3), teacher's crop pixel -> image, that make its heatmaps show the student's views."""
         crop_to_cell = invert(cell_to_crop(self.teacher.frame, self.input_size, self.teacher.heatmap_size))
-        return compose(crop_to_cell, invert(self._cells), plan.cell_to_image)
+        return compose(crop_to_cell, invert(self._student_to_teacher), plan.cell_to_image)
 
     def maps(self, crops: NDArray[np.uint8]) -> Tensor:
-        """Maps (B, 17, h, w) of crops (B, H, W, 3) in the student's cells, on the device, as wide as a cached map's."""
+        """Run the teacher on crops (B, H, W, 3); return maps (B, 17, h, w) in the student's cells, on the device.
+
+        Their peaks are as wide as those of a cached map would be.
+        """
         maps = torch.from_numpy(np.asarray(self.teacher(crops), np.float32)).to(self.device)
-        if self._alike:
+        if self._same_map:
             return maps
-        cells = torch.tensor(self._cells, dtype=torch.float32, device=self.device)
+        matrix = torch.tensor(self._student_to_teacher, dtype=torch.float32, device=self.device)
         return replay(
             maps,
-            cells.expand(len(maps), 2, 3),
-            torch.zeros(len(maps), dtype=torch.bool, device=self.device),  # the view was mirrored before it was asked
+            matrix.expand(len(maps), 2, 3),
+            # the teacher's crop was mirrored already, with the view
+            torch.zeros(len(maps), dtype=torch.bool, device=self.device),
             self.settings.heatmap_size,
-            "warp" if self.settings.replay == "warp" else "peaks",
+            self.settings.replay_mode,
             teacher_sigma=self.teacher.sigma,
             student_sigma=self.settings.sigma,
         )

@@ -1,10 +1,10 @@
-"""Batches for training: sampler -> decode threads -> pinned ring -> side stream -> device.
+"""Batches for training: sampler -> decoding threads -> pinned ring -> side stream -> device.
 
     with TrainLoader([store], stream_of([settings])) as loader:
         for batch in loader.batches(0, 1000):
             ...
 
-Batch n is a function of the store, the settings and n alone: threads, processes and resumes can't change it.
+Batch n is a function of the store, the settings and n only: threads, processes and resumes cannot change it.
 
 Pixels are cut to the student's view where that is cheapest: by the threads (OpenCV, uint8) for training on a CPU and
 for photos from a folder, on the device for stored crops and a GPU. Targets, teacher maps and normalisation are made on
@@ -14,21 +14,22 @@ the device.
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cache_tools.geometry import Matrix, cell_to_crop
+from cache_tools.geometry import Matrix
 from cache_tools.store.writer import HeatmapStore
-from student.batches.cached_maps import CachedMaps, fits_memory, same_rows
+from student.batches.cached_maps import CachedMaps, check_same_rows, fits_memory
 from student.batches.live_maps import LiveMaps
 from student.batches.pixel_source import PixelSource
-from student.batches.plan import Plan, plan_batch
+from student.batches.plan import BatchPlan, plan_batch
 from student.batches.sampler import Sampler
 from student.batches.stream import StreamSettings
 from student.batches.warp import warp_image
@@ -36,42 +37,51 @@ from student.heatmaps.targets import render_targets, target_weight
 from student.normalise import normalise
 from student.pose_network import PoseNetwork
 
-AHEAD = 2  # batches ready or on their way to the device, beside the one in each thread's hands
+# batches finished or being copied to the device, in addition to the one that each thread fills
+READY_BATCHES = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """B persons on the device."""
 
-    images: Tensor  # (B, 3, H, W) float32, normalised
-    targets: Tensor  # (B, 17, h, w) from the labels
-    target_weight: Tensor  # (B, 17) 1 where a joint is labelled and in view
-    teacher_maps: Tensor | None  # (B, 17, h, w) in the student's view
-    plan: Plan  # rows and geometry, on the CPU
+    #: (B, 3, H, W) float32, normalised
+    images: Tensor
+    #: (B, 17, h, w) from the labels
+    targets: Tensor
+    #: (B, 17) 1 where a joint is labelled and in view, else 0
+    target_weight: Tensor
+    #: (B, 17, h, w) in the student's view; None where no student uses a teacher
+    teacher_maps: Tensor | None
+    #: rows and geometry, on the CPU
+    plan: BatchPlan
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Slot:
-    """One place of the ring: the arrays that a thread fills, pinned where the device is a GPU."""
+    """One slot of the ring: the arrays of a batch that a thread fills, pinned where the device is a GPU."""
 
-    arrays: dict[str, Tensor] = field(default_factory=dict)
+    arrays: dict[str, Tensor]
+    #: set when the device has read the arrays
     copied: torch.cuda.Event | None = None
-    plan: Plan | None = None
+    plan: BatchPlan | None = None
 
-    def put(self, name: str, values: NDArray) -> None:
+    def write(self, name: str, values: NDArray[Any]) -> None:
         """Copy `values` into the slot's array of that name."""
         np.copyto(self.view(name), values, casting="same_kind")
 
-    def view(self, name: str) -> NDArray:
-        """The slot's array as numpy sees it."""
+    def view(self, name: str) -> NDArray[Any]:
+        """Return the slot's array as a numpy array on the same memory."""
         return self.arrays[name].numpy()
 
 
 class TrainLoader:
-    """The stream of batches of one process. close() it, or use it in a `with` block.
+    """The stream of batches of one process. Close it, or use it in a `with` block.
 
-    photos: folder of the photos, in place of stored crops. teacher: asked about every batch when `settings.live`.
-    cut_on_device: where views are cut, when it shall not be chosen.
+    photos: folder of the photos, in place of stored crops. teacher: runs on every batch where `settings.live`. rank,
+    world: which process of how many this is. cut_on_device: where views are cut; None chooses the cheaper place.
+
+    Raises CacheMismatch for stores of different persons, ValueError for settings that stores and teacher cannot serve.
     """
 
     def __init__(
@@ -86,38 +96,39 @@ class TrainLoader:
         world: int = 1,
         cut_on_device: bool | None = None,
     ) -> None:
-        same_rows(stores)
+        check_same_rows(stores)
         self.settings, self.device = settings, torch.device(device)
         self.cuda = self.device.type == "cuda"
         if settings.live and teacher is None:
-            raise ValueError("distill.mode is live: give the teacher that is to be asked (--teacher)")
+            raise ValueError("distill.mode is live, but there is no teacher to run: give one (--teacher)")
         if settings.replay == "views" and len(stores) > 1:
             raise ValueError(f"distill.replay is views: expected one store, found {len(stores)}, whose views differ")
         self.live = LiveMaps(teacher, settings, self.device) if teacher is not None and settings.live else None
         rows = min(stores[0].rows, settings.max_rows or stores[0].rows)
         self.instances = stores[0].instances
         cached = settings.replay is not None and self.live is None
-        self.caches = [CachedMaps(s, settings, rows, self.device) for s in stores] if cached else []
-        with_crops = next((s for s in stores if s.spec.crops is not None), stores[0])
+        self.caches = [CachedMaps(store, settings, rows, self.device) for store in stores] if cached else []
+        with_crops = next((store for store in stores if store.spec.crops is not None), stores[0])
         self.pixels = PixelSource(with_crops, photos)
-        wanted = self.cuda if cut_on_device is None else cut_on_device
-        self.cut_on_device = wanted and self.pixels.stored and self.live is None
-        # whether it is used or not, so that runs with and without a teacher see the same rows in the same order
-        near = all(fits_memory(store, rows, settings.memory_gib) for store in stores)
+        requested = self.cuda if cut_on_device is None else cut_on_device
+        self.cut_on_device = requested and self.pixels.stored and self.live is None
+        # decided by the store even where its maps are not used: runs with and without a teacher see the same rows in
+        # the same order
+        in_memory = all(fits_memory(store, rows, settings.memory_gib) for store in stores)
         self.sampler = Sampler(
-            rows,
-            settings.batch_size,
-            settings.seed,
-            shard_rows=None if near else stores[0].spec.shard_rows,
+            rows=rows,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            shard_rows=None if in_memory else stores[0].spec.shard_rows,
             rank=rank,
             world=world,
         )
-        self._cells = cell_to_crop("udp", settings.input_size, settings.heatmap_size)
-        self._stream = torch.cuda.Stream(self.device) if self.cuda else None
-        if self._stream is not None:
-            self._stream.wait_stream(torch.cuda.current_stream(self.device))  # which brought the caches to the device
+        self._copy_stream = torch.cuda.Stream(self.device) if self.cuda else None
+        if self._copy_stream is not None:
+            # the current stream copied the caches to the device
+            self._copy_stream.wait_stream(torch.cuda.current_stream(self.device))
         self._threads = ThreadPoolExecutor(settings.workers, "decode")
-        self._ring = [self._new_slot() for _ in range(settings.workers + AHEAD)]
+        self._ring = [self._new_slot() for _ in range(settings.workers + READY_BATCHES)]
 
     def __enter__(self) -> "TrainLoader":
         return self
@@ -126,29 +137,29 @@ class TrainLoader:
         self.close()
 
     def close(self) -> None:
-        """Let the threads end what they hold in hand, and no more: the work of a batch each, at most."""
+        """Stop the threads after the batch that each of them is filling."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
-        """The batches of steps `start` to `stop` - 1; an error in a thread is raised here, at its batch.
+        """Yield the batches of steps `start` to `stop` - 1; an error in a thread is raised here, at its batch.
 
         Invariant of the ring: at any time a slot belongs to exactly one of
-          - `free`: nobody reads or writes it;
-          - a thread, from its submission until its future is done: nobody else writes it;
+          - `free`: nothing reads or writes it;
+          - a thread, from its submission until its future is done: nothing else writes it;
           - the copy to the device, which reads it until its event `copied`; the slot goes back to `free` at once, and
             the thread that gets it next waits for that event before its first write.
-        On a CPU a batch holds no memory of its slot, so the slot is free when the batch is made.
+        On a CPU a batch holds no memory of its slot, and the slot is free when the batch is made.
         """
         free, waiting = deque(self._ring), deque[tuple[Future[None], Slot]]()
         steps = iter(range(start, stop))
 
-        def send() -> None:
+        def submit() -> None:
             while free and (step := next(steps, None)) is not None:
                 slot = free.popleft()
                 waiting.append((self._threads.submit(self._fill, slot, step), slot))
 
         try:
-            send()
+            submit()
             while waiting:
                 future, slot = waiting.popleft()
                 try:
@@ -156,64 +167,68 @@ class TrainLoader:
                     batch = self._to_device(slot)
                 finally:
                     free.append(slot)
-                send()  # before the step: threads work while it runs
+                # before the yield: the threads work during the training step
+                submit()
                 yield batch
         finally:
-            # the ring is whole again when the next call begins; who was cancelled never ends
+            # the ring must be whole again for the next call; a cancelled future never ends, and needs no wait
             wait([future for future, _ in waiting if not future.cancel()])
 
     # --- in the threads
 
     def _fill(self, slot: Slot, step: int) -> None:
-        """Everything of a batch that is made on the CPU."""
+        """Write everything of a batch that is made on the CPU into its slot."""
         if slot.copied is not None:
             slot.copied.synchronize()
         rows, epochs = self.sampler.batch(step)
         stored = None
-        if self.settings.replay == "views":
-            cell_to_image, flipped, codes = self.caches[0].stored(rows, epochs)
+        if self.settings.replay == "views" and self.caches:
+            cell_to_image, flipped, codes = self.caches[0].stored_views(rows, epochs)
             stored = cell_to_image, flipped
-            slot.put("codes_0", codes)
+            slot.write("codes_0", codes)
         plan = slot.plan = plan_batch(self.settings, self.instances, rows, epochs, stored)
         for i, cache in enumerate(self.caches):
-            slot.put(f"student_to_teacher_{i}", cache.matrices(plan).astype(np.float32))
-            if cache.travels and stored is None:
-                slot.put(f"codes_{i}", cache.codes(rows))
+            slot.write(f"student_to_teacher_{i}", cache.matrices(plan).astype(np.float32))
+            if cache.needs_transfer and stored is None:
+                slot.write(f"codes_{i}", cache.codes(rows))
         for name in ("rows", "flipped", "gain", "bias", "visibility"):
-            slot.put(name, getattr(plan, name))
-        slot.put("xy_cells", plan.xy_cells.astype(np.float32))
+            slot.write(name, getattr(plan, name))
+        slot.write("xy_cells", plan.xy_cells.astype(np.float32))
         if self.cut_on_device:
-            view_to_canvas = self.pixels.copy(rows, plan.view_to_image, slot.view("pixels"))
-            slot.put("view_to_canvas", view_to_canvas.astype(np.float32))
+            view_to_canvas = self.pixels.copy_canvases(rows, plan.view_to_image, slot.view("pixels"))
+            slot.write("view_to_canvas", view_to_canvas.astype(np.float32))
             return
         views: list[tuple[Matrix, NDArray[np.uint8]]] = [(plan.view_to_image, slot.view("pixels"))]
         if self.live is not None:
-            views.append((self.live.view(plan), slot.view("teacher_pixels")))
+            views.append((self.live.crop_to_image(plan), slot.view("teacher_pixels")))
         self.pixels.cut(rows, views)
 
     # --- in the training loop
 
     def _to_device(self, slot: Slot) -> Batch:
         assert slot.plan is not None
-        if self._stream is None:
+        if self._copy_stream is None:
             return self._batch(slot.arrays, slot.arrays, slot.plan)
-        with torch.cuda.stream(self._stream):
+        with torch.cuda.stream(self._copy_stream):
             arrays = {
                 name: array.to(self.device, non_blocking=True)
                 for name, array in slot.arrays.items()
-                if name != "teacher_pixels"  # a live teacher takes them from here
+                # a live teacher takes its pixels from the CPU
+                if name != "teacher_pixels"
             }
             slot.copied = torch.cuda.Event()
             slot.copied.record()
             batch = self._batch(arrays, slot.arrays, slot.plan)
         step = torch.cuda.current_stream(self.device)
-        step.wait_stream(self._stream)
+        step.wait_stream(self._copy_stream)
         for tensor in (batch.images, batch.targets, batch.target_weight, batch.teacher_maps):
             if tensor is not None:
-                tensor.record_stream(step)  # made on the side stream, given back on the step's
+                # allocated on the side stream: its memory must not be reused before the step has read it
+                tensor.record_stream(step)
         return batch
 
-    def _batch(self, arrays: dict[str, Tensor], host: dict[str, Tensor], plan: Plan) -> Batch:
+    def _batch(self, arrays: dict[str, Tensor], host: dict[str, Tensor], plan: BatchPlan) -> Batch:
+        """Make the batch of the arrays on the device; host: the slot's arrays."""
         settings = self.settings
         if self.cut_on_device:
             crops = warp_image(
@@ -233,26 +248,28 @@ class TrainLoader:
         )
 
     def _teacher_maps(self, arrays: dict[str, Tensor], host: dict[str, Tensor]) -> Tensor | None:
+        """Return the teacher's maps, the mean of those of all caches."""
         if self.live is not None:
             return self.live.maps(host["teacher_pixels"].numpy())
         if not self.caches:
             return None
-        words = [
+        maps = [
             cache.maps(arrays["rows"], arrays.get(f"codes_{i}"), arrays[f"student_to_teacher_{i}"], arrays["flipped"])
             for i, cache in enumerate(self.caches)
         ]
-        return words[0] if len(words) == 1 else torch.stack(words).mean(0)
+        return maps[0] if len(maps) == 1 else torch.stack(maps).mean(0)
 
     def _new_slot(self) -> Slot:
-        batch, size = self.settings.batch_size, self.settings.input_size
+        batch_size, joints = self.settings.batch_size, self.instances.keypoints.shape[1]
+        size = self.pixels.canvas_size(self.sampler.rows) if self.cut_on_device else self.settings.input_size
         shapes: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
-            "pixels": ((*(self.pixels.canvas_size(self.sampler.rows) if self.cut_on_device else size), 3), torch.uint8),
+            "pixels": ((*size, 3), torch.uint8),
             "rows": ((), torch.int64),
             "flipped": ((), torch.bool),
             "gain": ((3,), torch.float32),
             "bias": ((3,), torch.float32),
-            "visibility": ((17,), torch.uint8),
-            "xy_cells": ((17, 2), torch.float32),
+            "visibility": ((joints,), torch.uint8),
+            "xy_cells": ((joints, 2), torch.float32),
         }
         if self.cut_on_device:
             shapes["view_to_canvas"] = ((2, 3), torch.float32)
@@ -260,6 +277,10 @@ class TrainLoader:
             shapes["teacher_pixels"] = ((*self.live.input_size, 3), torch.uint8)
         for i, cache in enumerate(self.caches):
             shapes[f"student_to_teacher_{i}"] = ((2, 3), torch.float32)
-            if cache.travels:
+            if cache.needs_transfer:
                 shapes[f"codes_{i}"] = (cache.shape, cache.torch_dtype)
-        return Slot({n: torch.empty((batch, *s), dtype=t, pin_memory=self.cuda) for n, (s, t) in shapes.items()})
+        arrays = {
+            name: torch.empty((batch_size, *shape), dtype=dtype, pin_memory=self.cuda)
+            for name, (shape, dtype) in shapes.items()
+        }
+        return Slot(arrays=arrays)

@@ -1,4 +1,4 @@
-"""What a batch will show, before any pixel is read: rows, views and matrices. numpy alone, the same everywhere."""
+"""Rows, views and matrices of a batch, computed before any pixel is read, with numpy only."""
 
 from dataclasses import dataclass
 
@@ -9,25 +9,36 @@ from cache_tools import geometry
 from cache_tools.coco import MIRROR
 from cache_tools.geometry import Matrix
 from cache_tools.instances import Instances
-from student.batches.augment import Views, sample_views, uniforms
+from student.batches.augment import sample_views
+from student.batches.random_draws import uniform_draws
 from student.batches.stream import StreamSettings
 
-FRAME = "udp"  # of every student's crops and heatmaps
-STORED_VIEW_DRAW = 31  # a column of chance that sample_views leaves alone
+# of every student's crops and heatmaps
+FRAME = "udp"
+# a column of random draws that sample_views does not use
+STORED_VIEW_DRAW = 31
 
 
-@dataclass(frozen=True)
-class Plan:
-    """One batch of B persons as the student will see it."""
+@dataclass(frozen=True, kw_only=True)
+class BatchPlan:
+    """The rows and the geometry of one batch of B persons."""
 
-    rows: NDArray[np.int64]  # (B,)
-    view_to_image: Matrix  # (B, 2, 3) student crop pixel -> image pixel, mirror included
-    cell_to_image: Matrix  # (B, 2, 3) student heatmap cell -> image pixel
-    flipped: NDArray[np.bool_]  # (B,)
-    gain: NDArray[np.float32]  # (B, 3)
-    bias: NDArray[np.float32]  # (B, 3)
-    xy_cells: NDArray[np.float64]  # (B, 17, 2) keypoints in heatmap cells, named as the view shows them
-    visibility: NDArray[np.uint8]  # (B, 17)
+    #: (B,) of the instance table
+    rows: NDArray[np.int64]
+    #: (B, 2, 3) student's crop pixel -> image pixel, mirror included
+    view_to_image: Matrix
+    #: (B, 2, 3) student's heatmap cell -> image pixel
+    cell_to_image: Matrix
+    #: (B,) left and right joints have changed places
+    flipped: NDArray[np.bool_]
+    #: (B, 3) colour = gain * colour + bias, in 0..255
+    gain: NDArray[np.float32]
+    #: (B, 3)
+    bias: NDArray[np.float32]
+    #: (B, 17, 2) keypoints in heatmap cells, left and right as the view shows them
+    xy_cells: NDArray[np.float64]
+    #: (B, 17)
+    visibility: NDArray[np.uint8]
 
 
 def plan_batch(
@@ -36,13 +47,13 @@ def plan_batch(
     rows: NDArray[np.int64],
     epochs: NDArray[np.int64],
     stored: tuple[Matrix, NDArray[np.bool_]] | None = None,
-) -> Plan:
-    """The plan of these rows in these epochs (B,): a random view of each person, or the one given.
+) -> BatchPlan:
+    """Return the plan of these rows in these epochs, (B,) each: a random view of each person, or the stored one.
 
-    stored: cell -> image (B, 2, 3) of the student's cells, and flipped (B,), of views that a store has maps of.
+    stored: student's cell -> image (B, 2, 3) and flipped (B,) of views whose heatmaps a store holds.
     """
     keypoints, visibility = instances.keypoints[rows], instances.visibility[rows]
-    views: Views = sample_views(
+    views = sample_views(
         instances.box[rows],
         keypoints,
         visibility,
@@ -61,7 +72,7 @@ def plan_batch(
     xy_cells = geometry.apply(geometry.invert(cell_to_image), keypoints)
     joints = np.where(flipped[:, None], MIRROR, np.arange(len(MIRROR)))  # (B, 17)
     batch = np.arange(len(rows))[:, None]
-    return Plan(
+    return BatchPlan(
         rows=rows,
         view_to_image=view_to_image,
         cell_to_image=cell_to_image,
@@ -73,16 +84,16 @@ def plan_batch(
     )
 
 
-def stored_view(
+def choose_stored_views(
     settings: StreamSettings, rows: NDArray[np.int64], epochs: NDArray[np.int64], views: int
 ) -> NDArray[np.int64]:
-    """Which of its `views` stored views each row (B,) shows in these epochs (B,)."""
-    chance = uniforms(settings.seed, epochs, rows, STORED_VIEW_DRAW + 1)[:, STORED_VIEW_DRAW]
+    """Return which of its `views` stored views each row shows in its epoch; all arrays (B,)."""
+    chance = uniform_draws(settings.seed, epochs, rows, STORED_VIEW_DRAW + 1)[:, STORED_VIEW_DRAW]
     return (chance * views).astype(np.int64)
 
 
 def between_cells(source: tuple[int, int], destination: tuple[int, int]) -> Matrix:
-    """Matrix (2, 3) from cells of one map to those of another that shows the same view: corner cell on corner cell.
+    """Return the matrix (2, 3) from cells of one map to those of another of the same view: corner cell on corner cell.
 
     With maps of equal size a teacher's view is chosen so that its cells *are* the student's, whatever its frame: no map
     is resampled, and its crop differs from its frame's by one part in the width at most.

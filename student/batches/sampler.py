@@ -1,8 +1,8 @@
-"""Which rows make which batch: a function of (seed, step) and nothing else.
+"""The rows of each batch: a function of (seed, step) and nothing else.
 
-Epochs follow each other in one endless stream of rows and batches are cut from it, so every row comes exactly once an
+Epochs follow each other in one endless stream of rows, and batches are cut from it: every row comes exactly once an
 epoch, every batch is full, and the whole state of the sampler is the number of the next step. Threads, processes and
-resumes can't change the order.
+resumes cannot change the order.
 """
 
 import math
@@ -12,20 +12,17 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = NDArray[np.int64]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sampler:
-    """Rows of every step of one of `world` processes.
-
-    shard_rows: None when all rows are equally near (a store in memory). Else shards of so many rows come in random
-    order, and rows are shuffled within windows of `window` rows: a store on disk is read a few shards at a time.
-    """
+    """Rows of every step of one of `world` processes."""
 
     rows: int
-    batch_size: int  # of one process
+    #: of one process
+    batch_size: int
     seed: int = 0
+    #: None shuffles all rows, for a store in memory. Else shards of so many rows come in random order, and rows are
+    #: shuffled within windows of `window` rows: a store on disk is read a few shards at a time.
     shard_rows: int | None = None
     window: int = 8192
     rank: int = 0
@@ -33,7 +30,7 @@ class Sampler:
 
     def __post_init__(self) -> None:
         if self.rows < 1:
-            raise ValueError("nothing to train on: the store has no rows")
+            raise ValueError("nothing to train on: the store has no rows; build it from annotations with keypoints")
         if not 0 <= self.rank < self.world:
             raise ValueError(f"rank {self.rank} of {self.world} processes: expected 0 to {self.world - 1}")
 
@@ -43,11 +40,11 @@ class Sampler:
         return self.rows / (self.batch_size * self.world)
 
     def steps(self, epochs: float) -> int:
-        """Steps of a run of `epochs` epochs, at least one."""
+        """Return the steps of a run of `epochs` epochs, at least one."""
         return max(1, math.ceil(epochs * self.steps_per_epoch - 1e-9))
 
-    def joint_batch(self, step: int) -> Rows:
-        """Rows (world * batch_size,) of all processes together, in order of rank."""
+    def joint_batch(self, step: int) -> NDArray[np.int64]:
+        """Return the rows (world * batch_size,) of all processes together, in order of rank."""
         size = self.batch_size * self.world
         first, end = step * size, (step + 1) * size
         parts = []
@@ -56,25 +53,27 @@ class Sampler:
             parts.append(self.epoch(epoch)[max(first - start, 0) : end - start])
         return np.concatenate(parts)
 
-    def batch(self, step: int) -> tuple[Rows, Rows]:
-        """Rows (batch_size,) of this process, and the epoch of each."""
+    def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows (batch_size,) of this process, and the epoch of each."""
         share = slice(self.rank * self.batch_size, (self.rank + 1) * self.batch_size)
-        places = step * self.batch_size * self.world + np.arange(self.batch_size * self.world)
-        return self.joint_batch(step)[share], places[share] // self.rows
+        positions = step * self.batch_size * self.world + np.arange(self.batch_size * self.world)
+        return self.joint_batch(step)[share], positions[share] // self.rows
 
-    def epoch(self, epoch: int) -> Rows:
-        """Every row once (rows,), in the order of this epoch."""
-        return _epoch(self.rows, self.seed, epoch, self.shard_rows, self.window)
+    def epoch(self, epoch: int) -> NDArray[np.int64]:
+        """Return every row once (rows,), in the order of this epoch."""
+        return _epoch_order(self.rows, self.seed, epoch, self.shard_rows, self.window)
 
 
 @lru_cache(maxsize=4)
-def _epoch(rows: int, seed: int, epoch: int, shard_rows: int | None, window: int) -> Rows:
+def _epoch_order(rows: int, seed: int, epoch: int, shard_rows: int | None, window: int) -> NDArray[np.int64]:
     random = np.random.default_rng([seed, epoch])
     if shard_rows is None:
         order = random.permutation(rows)
     else:
         starts = random.permutation(np.arange(0, rows, shard_rows))
-        near = np.concatenate([np.arange(start, min(start + shard_rows, rows)) for start in starts])
-        order = np.concatenate([random.permutation(near[at : at + window]) for at in range(0, rows, window)])
-    order.setflags(write=False)  # shared by everybody who asks for this epoch
+        by_shard = np.concatenate([np.arange(start, min(start + shard_rows, rows)) for start in starts])
+        windows = [random.permutation(by_shard[first : first + window]) for first in range(0, rows, window)]
+        order = np.concatenate(windows)
+    # the cached array is shared between all callers
+    order.setflags(write=False)
     return order

@@ -1,90 +1,81 @@
-"""What a stream of batches depends on, and the one thing that students who share a stream must agree about."""
+"""The settings on which a stream of batches depends, and whether several students can share one stream."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
+from typing import Any, Literal
 
 from student.augment_recipes import recipe
-from student.settings import AugmentSettings, Size, StudentSettings
-
-Replay = Literal["peaks", "warp", "views"]
+from student.settings import AugmentSettings, DistillSettings, Replay, Size, StudentSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StreamSettings:
-    """The settings on which batches depend; students with equal ones see equal batches, together or apart."""
+    """The settings on which batches depend: students with equal ones see equal batches, together or apart.
 
-    input_size: Size
-    heatmap_size: Size
-    sigma: float
-    augment: AugmentSettings
-    replay: Replay | None  # how a teacher's maps become the student's; None: nobody wants them
-    live: bool  # the teacher is asked about every batch, no cache
-    batch_size: int
-    epochs: float
-    seed: int
-    max_rows: int | None
+    `path` is where StudentSettings has the field; students who share a stream must agree about it.
+    """
+
+    input_size: Size = field(metadata={"path": "model.input_size"})
+    heatmap_size: Size = field(metadata={"path": "model.heatmap_size"})
+    #: of the target's Gaussian, in heatmap cells
+    sigma: float = field(metadata={"path": "model.sigma"})
+    augment: AugmentSettings = field(metadata={"path": "augment"})
+    #: of one process
+    batch_size: int = field(metadata={"path": "train.batch_size"})
+    epochs: float = field(metadata={"path": "train.epochs"})
+    seed: int = field(metadata={"path": "train.seed"})
+    max_rows: int | None = field(metadata={"path": "train.max_rows"})
+    #: rows of a store that does not fit come in another order
+    memory_gib: float = field(default=4.0, metadata={"path": "train.memory_gib"})
+    #: how a teacher's maps become the student's; None: no student uses them
+    replay: Replay | None
+    #: the teacher runs on every batch, and no cache is read
+    live: bool
+    #: threads that decode; the largest number of any student
     workers: int = 2
-    memory_gib: float = 4.0
+
+    @property
+    def replay_mode(self) -> Literal["peaks", "warp"]:
+        """How maps of a view other than the student's are replayed."""
+        return "warp" if self.replay == "warp" else "peaks"
 
 
-# where each stands in StudentSettings, for the message
-_PATHS = {
-    "input_size": "model.input_size",
-    "heatmap_size": "model.heatmap_size",
-    "sigma": "model.sigma",
-    "augment": "augment",
-    "batch_size": "train.batch_size",
-    "epochs": "train.epochs",
-    "seed": "train.seed",
-    "max_rows": "train.max_rows",
-    "memory_gib": "train.memory_gib",  # rows of a store that does not fit come in another order
-}
+#: field of StreamSettings -> its path in StudentSettings
+SHARED_PATHS: dict[str, str] = {f.name: f.metadata["path"] for f in fields(StreamSettings) if "path" in f.metadata}
 
 
 def stream_of(students: Sequence[StudentSettings]) -> StreamSettings:
-    """The stream for these students; ValueError names the setting in which two of them ask for different batches.
+    """Return the settings of the stream that these students share.
 
-    Students without a teacher may join those with one; students of a cached and of a live teacher may not meet.
+    Students without a teacher may share a stream with those that have one. Raises ValueError that names the setting in
+    which two students need different batches, or where one needs a cached teacher and another a live one.
     """
-    first = _alone(students[0])
+    shared = _shared_settings(students[0])
     for student in students[1:]:
-        other = _alone(student)
-        for name, path in _PATHS.items():
-            mine, theirs = getattr(first, name), getattr(other, name)
-            if mine != theirs:
+        for name, value in _shared_settings(student).items():
+            if value != shared[name]:
                 raise ValueError(
                     f"students {students[0].name} and {student.name} cannot share one stream: "
-                    f"{path} is {mine} and {theirs}; make them equal, or train apart"
+                    f"{SHARED_PATHS[name]} is {shared[name]} and {value}; make them equal, or train apart"
                 )
-    alone = [_alone(student) for student in students]
-    wanted = {(s.live, s.replay) for s in alone if s.replay is not None}
-    if len(wanted) > 1:
-        found = sorted(f"{'live' if live else 'cached'} {replay}" for live, replay in wanted)
+    sources = {_teacher_source(s.distill) for s in students if s.distill.mode != "none"}
+    if len(sources) > 1:
+        found = sorted(f"{'live' if live else 'cached'} {replay}" for live, replay in sources)
         raise ValueError(
-            f"these students cannot share one stream: distill.mode and distill.replay ask for {' and '.join(found)}; "
+            f"these students cannot share one stream: distill.mode and distill.replay need {' and '.join(found)}; "
             "make them equal, or train apart"
         )
-    values = {f.name: getattr(first, f.name) for f in fields(StreamSettings)}
-    live, replay = next(iter(wanted), (False, None))
-    return StreamSettings(**(values | {"replay": replay, "live": live, "workers": max(s.workers for s in alone)}))
+    live, replay = next(iter(sources), (False, None))
+    return StreamSettings(**shared, live=live, replay=replay, workers=max(s.train.workers for s in students))
 
 
-def _alone(student: StudentSettings) -> StreamSettings:
-    model, distill, train = student.model, student.distill, student.train
+def _shared_settings(student: StudentSettings) -> dict[str, Any]:
+    values = {name: attrgetter(path)(student) for name, path in SHARED_PATHS.items()}
+    return values | {"augment": recipe(student.augment)}
+
+
+def _teacher_source(distill: DistillSettings) -> tuple[bool, Replay | None]:
+    """Return whether the teacher is live, and the replay; a live teacher has no stored views, so `views` is `peaks`."""
     live = distill.mode == "live"
-    shown: Replay = "peaks" if live and distill.replay == "views" else distill.replay  # live, there are no stored views
-    return StreamSettings(
-        input_size=model.input_size,
-        heatmap_size=model.heatmap_size,
-        sigma=model.sigma,
-        augment=recipe(student.augment),
-        replay=None if distill.mode == "none" else shown,
-        live=live,
-        batch_size=train.batch_size,
-        epochs=train.epochs,
-        seed=train.seed,
-        max_rows=train.max_rows,
-        workers=train.workers,
-        memory_gib=train.memory_gib,
-    )
+    return live, "peaks" if live and distill.replay == "views" else distill.replay

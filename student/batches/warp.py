@@ -1,29 +1,30 @@
-"""Crops of the student from stored pixels, on the device that trains: one bilinear look at the canvas."""
+"""The student's crops from stored pixels, on the device that trains, by one bilinear sampling of the canvas."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from student.heatmaps.sampling import sampling_grid
 
-CANVASES_AT_ONCE, ON_A_GPU = 2, 16  # their float copies stay in a CPU's cache, and small in a GPU's memory
+# canvases converted to float at once: their copies fit a CPU's cache, and take little of a GPU's memory
+CPU_CANVASES, GPU_CANVASES = 2, 16
 
 
 def warp_image(
     canvas: Tensor, matrix: Tensor, size: tuple[int, int], gain: Tensor | None = None, bias: Tensor | None = None
 ) -> Tensor:
-    """Crops (B, 3, h, w) float32 in 0..255 from canvases uint8 (B, H, W, 3): bilinear, black outside the canvas.
+    """Return crops (B, 3, h, w) float32 in 0..255 of canvases uint8 (B, H, W, 3): bilinear, black outside the canvas.
 
     matrix (B, 2, 3): crop pixel -> canvas pixel. gain and bias (B, 3), given together, change colours within 0..255.
-    Bilinear, so a canvas much denser than the crop would alias: student/photos.py shrinks it before.
+    A canvas much denser than the crop would alias: `PixelSource` shrinks it before.
     """
     crops = torch.empty(len(canvas), 3, *size, device=canvas.device)
-    at_once = CANVASES_AT_ONCE if canvas.device.type == "cpu" else ON_A_GPU
+    at_once = CPU_CANVASES if canvas.device.type == "cpu" else GPU_CANVASES
     for start in range(0, len(canvas), at_once):
         part = slice(start, start + at_once)
         pixels = canvas[part].permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
         grid = sampling_grid(matrix[part], (canvas.shape[1], canvas.shape[2]), size)
-        crop = F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+        crop = functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
         if gain is not None and bias is not None:
             crop.mul_(gain[part, :, None, None]).add_(bias[part, :, None, None]).clamp_(0, 255)
         crops[part] = crop

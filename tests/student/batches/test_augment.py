@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from cache_tools.geometry import apply, crop_to_image, padded_box
 from student.augment_recipes import RECIPES, recipe
-from student.batches.augment import half_body_boxes, sample_views, uniforms, view_matrix
+from student.batches.augment import half_body_boxes, sample_views, view_matrix
+from student.batches.random_draws import uniform_draws
 from student.settings import AugmentSettings
 
 ROWS = 4000
@@ -133,11 +134,11 @@ def test_half_bodies_come_where_enough_joints_are_labelled(persons):
 
 
 def test_uniform_numbers_are_uniform_and_unrelated():
-    numbers = uniforms(7, 0, np.arange(50_000), 3)
+    numbers = uniform_draws(7, 0, np.arange(50_000), 3)
     assert numbers.min() > 0
     assert numbers.max() < 1
     columns = np.concatenate(
-        [numbers, np.roll(numbers[:, :1], 1, axis=0), uniforms(7, 1, np.arange(50_000), 1)], axis=1
+        [numbers, np.roll(numbers[:, :1], 1, axis=0), uniform_draws(7, 1, np.arange(50_000), 1)], axis=1
     )
     correlation = np.corrcoef(columns.T) - np.eye(columns.shape[1])
     assert np.abs(correlation).max() < 0.02

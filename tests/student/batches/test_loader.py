@@ -52,7 +52,10 @@ def same(one: Batch, other: Batch) -> bool:
 @pytest.mark.parametrize(("rows", "batch", "world"), [(40, 8, 1), (37, 5, 2), (10, 7, 3), (3, 8, 1)])
 @pytest.mark.parametrize("shard_rows", [None, 4])
 def test_every_row_comes_once_an_epoch_over_all_processes(rows, batch, world, shard_rows) -> None:
-    ranks = [Sampler(rows, batch, 1, shard_rows, window=9, rank=r, world=world) for r in range(world)]
+    ranks = [
+        Sampler(rows=rows, batch_size=batch, seed=1, shard_rows=shard_rows, window=9, rank=rank, world=world)
+        for rank in range(world)
+    ]
     epochs = 4
     steps = -(-rows * epochs // (batch * world))
     stream = np.concatenate([rank.batch(step)[0] for step in range(steps) for rank in ranks])
@@ -65,7 +68,7 @@ def test_every_row_comes_once_an_epoch_over_all_processes(rows, batch, world, sh
 
 
 def test_a_window_needs_few_shards_and_orders_differ_by_epoch_and_seed() -> None:
-    sampler = Sampler(1000, 10, seed=0, shard_rows=100, window=200)
+    sampler = Sampler(rows=1000, batch_size=10, seed=0, shard_rows=100, window=200)
     for start in range(0, 1000, 200):
         assert len(set(sampler.epoch(0)[start : start + 200] // 100)) <= 3
     assert not np.array_equal(sampler.epoch(0), sampler.epoch(1))
@@ -163,7 +166,9 @@ def test_rows_come_in_the_same_order_with_a_teacher_and_without(store, memory_gi
         for way, more in (({}, {}), ({"replay": None}, {}), ({"live": True}, {"teacher": SeeingTeacher()}))
     ]
     assert all(np.array_equal(orders[0], order) for order in orders)
-    assert np.array_equal(orders[0], Sampler(ROWS, 8, 3, None if memory_gib else 16).epoch(0))
+    assert np.array_equal(
+        orders[0], Sampler(rows=ROWS, batch_size=8, seed=3, shard_rows=None if memory_gib else 16).epoch(0)
+    )
 
 
 def test_a_store_too_large_for_memory_gives_the_same_maps(store) -> None:
@@ -253,7 +258,7 @@ def test_what_cannot_be_is_said_before_training(store, tmp_path) -> None:
     with pytest.raises(ValueError, match="expected one store"):
         TrainLoader([store, store], replace(STREAM, replay="views"))
     with pytest.raises(ValueError, match="no rows"):
-        Sampler(0, 8)
+        Sampler(rows=0, batch_size=8)
 
 
 @pytest.mark.gpu
@@ -274,7 +279,7 @@ def test_slow_copies_and_slow_steps_never_meet_in_the_ring(store) -> None:
         for batch in loader.batches(0, 60):
             torch.cuda._sleep(3_000_000)  # cycles: the step, which reads the batch a few milliseconds later
             found.append([t.clone() for t in (batch.images, batch.targets, batch.target_weight, batch.teacher_maps)])
-            with torch.cuda.stream(loader._stream):
+            with torch.cuda.stream(loader._copy_stream):
                 torch.cuda._sleep(5_000_000)  # before the next copy begins
     for cpu, gpu in zip(take(store, stop=60), found, strict=True):
         for one, other in zip((cpu.images, cpu.targets, cpu.target_weight, cpu.teacher_maps), gpu, strict=True):
