@@ -1,4 +1,4 @@
-"""`kdcache evaluate`: COCO keypoint AP of a student, a teacher or the maps in a store."""
+"""`kdcache evaluate`: COCO keypoint AP of a student, a teacher or the heatmaps in a store."""
 
 import json
 from pathlib import Path
@@ -6,26 +6,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.ignored import refuse
+from pipeline.commands.shared_options import inference_options, reject_ignored
 
 if TYPE_CHECKING:
     from pipeline.evaluation.metrics_file import Metrics
+    from student.inference import Inference
+
+PATH = click.Path(path_type=Path)
 
 
 @click.command("evaluate")
-@click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--teacher", metavar="REF", help="A teacher instead of a RUN, e.g. onnx:FILE?frame=stride.")
-@click.option("--store", metavar="URL", help="The heatmaps in a store of these annotations instead of a RUN.")
-@click.option("--images", type=click.Path(path_type=Path), help="Folder of the photos; not needed with --store.")
-@click.option("--annotations", required=True, type=click.Path(path_type=Path), help="COCO person_keypoints file.")
-@click.option("--boxes", default="gt", show_default=True, metavar="gt|FILE", help="A detector's COCO results file.")
+@click.argument("run", required=False, type=PATH)
+@click.option("--teacher", metavar="REF", help="A teacher in place of RUN, e.g. onnx:FILE?frame=stride.")
+@click.option("--store", metavar="URL", help="The heatmaps in a store of these annotations, in place of RUN.")
+@click.option("--images", type=PATH, help="Folder of the photos; not needed with --store.")
+@click.option("--annotations", required=True, type=PATH, help="COCO person_keypoints file.")
+@click.option("--boxes", default="gt", show_default=True, metavar="gt|FILE",
+              help="gt: the annotated boxes; FILE: a detector's COCO results.")  # fmt: skip
 @click.option("--score-threshold", default=0.0, show_default=True, help="Leave out a detector's boxes below it.")
-@click.option("--flip/--no-flip", default=True, show_default=True, help="Average with the mirrored crop.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write metrics.json here.")
-@click.option("--results", type=click.Path(path_type=Path), help="Write the poses here, as COCO results.")
-@click.option("--device", default="auto", show_default=True)
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Threads that read photos.")
+@inference_options(flip=True)
+@click.option("--out", type=PATH, help="Write the numbers and their protocol here (metrics.json).")
+@click.option("--results", type=PATH, help="Write the poses here, as COCO results.")
 @click.pass_context
 def command(
     context: click.Context,
@@ -36,61 +37,61 @@ def command(
     annotations: Path,
     boxes: str,
     score_threshold: float,
-    flip: bool,
+    inference: "Inference",
     out: Path | None,
     results: Path | None,
-    device: str,
-    batch_size: int,
-    workers: int,
 ) -> None:
     """Measure COCO keypoint AP of RUN, of a teacher, or of the heatmaps in a store.
 
-    A store is evaluated with the boxes and the flip that it was built with.
+    A store is evaluated with the boxes and the flip test that it was built with.
     """
-    from cache_tools.files import write_text
-    from pipeline.evaluation.evaluate import evaluate, evaluate_store
-
-    if sum(given is not None for given in (run, teacher, store)) != 1:
+    if sum(source is not None for source in (run, teacher, store)) != 1:
         raise click.UsageError("give one of RUN, --teacher REF and --store URL")
     if store is not None:
-        refuse(context, ("images", "boxes", "score_threshold", "flip", "workers"), "a store has heatmaps already")
+        reject_ignored(
+            context, ("images", "boxes", "score_threshold", "flip", "workers"), "a store has heatmaps already"
+        )
         from cache_tools.store.writer import HeatmapStore
+        from pipeline.evaluation.evaluate import evaluate_store
 
-        result = evaluate_store(HeatmapStore.open(store), annotations, batch_size=batch_size, device=device)
+        result = evaluate_store(
+            HeatmapStore.open(store), annotations, batch_size=inference.batch_size, device=inference.device
+        )
     else:
         if images is None:
             raise click.UsageError("--images is missing: the folder of the photos that --annotations describes")
         if boxes == "gt":
-            refuse(context, ["score_threshold"], "--boxes gt have no scores")
+            reject_ignored(context, ["score_threshold"], "--boxes gt have no scores")
+        from pipeline.evaluation.evaluate import evaluate
         from pipeline.teachers.load import load_network
-        from student.inference import Inference
 
         result = evaluate(
-            load_network(teacher or f"student:{run}", device=device),
+            load_network(teacher or f"student:{run}", device=inference.device),
             annotations,
             images,
             boxes=boxes,
             score_threshold=score_threshold,
-            inference=Inference(flip=flip, batch_size=batch_size, workers=workers, device=device),
+            inference=inference,
         )
     if out is not None:
         result.metrics.write(out)
     if results is not None:
+        from cache_tools.files import write_text
+
         write_text(results, json.dumps(result.results) + "\n")
-    click.echo(summary(result.metrics))
+    click.echo(metrics_text(result.metrics))
 
 
-def summary(metrics: "Metrics") -> str:
+def metrics_text(metrics: "Metrics") -> str:
     """Return the ten numbers in percent, the protocol in one line, and the remarks."""
-    cells = ["-" if value is None else f"{100 * value:.1f}" for value in metrics.numbers.values()]
+    from tabulate import tabulate
+
+    percents = [None if value is None else 100 * value for value in metrics.numbers.values()]
+    table = tabulate([percents], headers=[*metrics.numbers], tablefmt="plain", floatfmt=".1f", missingval="-")
     protocol = metrics.protocol
-    return "\n".join(
-        [
-            "  ".join(f"{name:>5}" for name in metrics.numbers),
-            "  ".join(f"{cell:>5}" for cell in cells),
-            f"{protocol.predictor}: {protocol.persons} persons in {protocol.images} images, "
-            f"boxes {protocol.boxes.source}, flip test {'on' if protocol.flip else 'off'}, "
-            f"input {'x'.join(map(str, protocol.input_size))}, {protocol.dtype} on {protocol.device}",
-            *(f"note: {note}" for note in metrics.notes),
-        ]
+    measured = (
+        f"{protocol.predictor}: {protocol.persons} persons in {protocol.images} images, "
+        f"boxes {protocol.boxes.source}, flip test {'on' if protocol.flip else 'off'}, "
+        f"input {'x'.join(map(str, protocol.input_size))}, {protocol.dtype} on {protocol.device}"
     )
+    return "\n".join([table, measured, *(f"note: {note}" for note in metrics.notes)])

@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from pipeline.commands.asked import BOXES, asked_persons, exif
-from pipeline.commands.ignored import refuse
+from pipeline.commands.shared_options import photo_box_options, reject_ignored
 
 MEASURING = ("boxes", "score_threshold", "exif", "convention", "calibration", "overlay")  # not with --evaluate
 EVALUATING = ("image_root", "annotations", "rendered", "heights", "seed")  # with it alone
@@ -18,9 +17,7 @@ EVALUATING = ("image_root", "annotations", "rendered", "heights", "seed")  # wit
     "--student", "students", multiple=True, metavar="RUN", help="Folder of a run. With --evaluate, any number."
 )
 @click.option("--teacher", "teachers", multiple=True, metavar="REF", help="A teacher. With --evaluate, any number.")
-@click.option("--boxes", type=click.Path(path_type=Path), help=BOXES)
-@click.option("--score-threshold", default=0.0, show_default=True, help="Leave out boxes below it.")
-@exif
+@photo_box_options
 @click.option("--convention", type=click.Choice(["varus", "valgus"]), default="varus", show_default=True,
               help="Which of the two is positive.")  # fmt: skip
 @click.option("--min-score", default=0.3, show_default=True, help="Refuse legs with a joint below it.")
@@ -66,10 +63,10 @@ def command(
             raise click.UsageError("--evaluate takes no IMAGES: give --images DIR --annotations FILE")
         if not references:
             raise click.UsageError("give --student RUN or --teacher REF, as often as there are networks to compare")
-        refuse(context, MEASURING, "--evaluate measures annotated and rendered people")
+        reject_ignored(context, MEASURING, "--evaluate measures annotated and rendered people")
         _evaluate(references, options)
         return
-    refuse(context, EVALUATING, "it is for --evaluate")
+    reject_ignored(context, EVALUATING, "it is for --evaluate")
     if not images:
         raise click.UsageError("no IMAGES: give photos or folders of photos, or --evaluate")
     if len(references) != 1:
@@ -82,7 +79,7 @@ def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) 
     from pipeline.hka.overlay import write_overlays
     from pipeline.hka.quality import Limits
     from pipeline.hka.table import as_text, leg_rows, read_calibration, write_rows
-    from pipeline.persons.photo_boxes import find_photos
+    from pipeline.persons.photo_boxes import find_boxes, find_photos
     from pipeline.teachers.load import load_network
 
     out, convention, calibration_file = options["out"], options["convention"], options["calibration"]
@@ -90,7 +87,7 @@ def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) 
         raise click.UsageError(f"--out {out}: expected a name that ends in .csv or .json")
     photos = find_photos(images)
     boxes = options["boxes"]
-    asked = asked_persons(photos, boxes, options["score_threshold"], options["exif"])
+    asked = find_boxes(photos, boxes, options["score_threshold"], upright=options["exif"])
     teacher = load_network(reference, device=options["device"])
     calibration = read_calibration(calibration_file, teacher.digest) if calibration_file else None
     joints = joints_in_photos(

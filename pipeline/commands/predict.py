@@ -2,26 +2,27 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.asked import BOXES, asked_persons, exif
+from pipeline.commands.shared_options import inference_options, photo_box_options
+
+if TYPE_CHECKING:
+    from student.inference import Inference
+
+PATH = click.Path(path_type=Path)
 
 
 @click.command("predict")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--student", type=click.Path(path_type=Path), help="Folder of a run.")
-@click.option("--teacher", metavar="REF", help="A teacher instead of a student, e.g. student:demo.")
-@click.option("--boxes", type=click.Path(path_type=Path), help=BOXES)
-@click.option("--score-threshold", default=0.0, show_default=True, help="Leave out boxes below it.")
-@exif
+@click.argument("images", nargs=-1, required=True, type=PATH)
+@click.option("--student", type=PATH, help="Folder of a run.")
+@click.option("--teacher", metavar="REF", help="A teacher in place of a student, e.g. student:demo.")
+@photo_box_options
 @click.option("--joint-threshold", default=0.2, show_default=True, help="Overlays leave out joints below it.")
-@click.option("--flip/--no-flip", default=True, show_default=True, help="Average with the mirrored crop.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the poses here, as COCO results.")
-@click.option("--overlay", type=click.Path(path_type=Path), help="Write each photo with its poses into this folder.")
-@click.option("--device", default="auto", show_default=True)
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Threads that read photos.")
+@inference_options(flip=True)
+@click.option("--out", type=PATH, help="Write the poses here, as COCO results.")
+@click.option("--overlay", type=PATH, help="Write each photo with its poses into this folder.")
 def command(
     images: tuple[Path, ...],
     student: Path | None,
@@ -30,12 +31,9 @@ def command(
     score_threshold: float,
     exif: bool | None,
     joint_threshold: float,
-    flip: bool,
+    inference: "Inference",
     out: Path | None,
     overlay: Path | None,
-    device: str,
-    batch_size: int,
-    workers: int,
 ) -> None:
     """Find keypoints in IMAGES: photos, or folders of photos. Without --boxes each photo is one person.
 
@@ -43,10 +41,9 @@ def command(
     """
     from cache_tools.files import write_text
     from pipeline.evaluation.oks import coco_results
-    from pipeline.persons.photo_boxes import find_photos
+    from pipeline.persons.photo_boxes import find_boxes, find_photos
     from pipeline.report.overlay import write_overlays
     from pipeline.teachers.load import load_network
-    from student.inference import Inference
     from student.prediction import predict
 
     if (student is None) == (teacher is None):
@@ -54,24 +51,17 @@ def command(
     if out is None and overlay is None:
         raise click.UsageError("nothing to write: give --out FILE.json, --overlay FOLDER or both")
     photos = find_photos(images)
-    asked = asked_persons(photos, boxes, score_threshold, exif)
-    network = load_network(teacher or f"student:{student}", device=device)
-    found = predict(
-        network,
-        asked.photo,
-        asked.box,
-        Inference(flip=flip, batch_size=batch_size, workers=workers, device=device),
-        upright=asked.upright,
-        progress="predict",
-    )
+    persons = find_boxes(photos, boxes, score_threshold, upright=exif)
+    network = load_network(teacher or f"student:{student}", device=inference.device)
+    poses = predict(network, persons.photo, persons.box, inference, upright=persons.upright, progress="predict")
     kept, results = coco_results(
-        found, asked.image_id, asked.box, asked.score, network.input_size, suppressed=asked.detected
+        poses, persons.image_id, persons.box, persons.score, network.input_size, suppressed=persons.detected
     )
-    shown = [asked.photo[row] for row in kept]
+    photo_of_kept = [persons.photo[row] for row in kept]
     if out is not None:
-        beside = [{"file_name": p.name, "bbox": b.tolist()} for p, b in zip(shown, asked.box[kept], strict=True)]
-        rows = [result | more for result, more in zip(results, beside, strict=True)]
-        write_text(out, json.dumps(rows) + "\n")
+        for result, photo, box in zip(results, photo_of_kept, persons.box[kept], strict=True):
+            result.update(file_name=photo.name, bbox=box.tolist())
+        write_text(out, json.dumps(results) + "\n")
     if overlay is not None:
-        write_overlays(overlay, shown, found[kept], joint_threshold, upright=asked.upright)
-    click.echo(f"{len(kept)} persons in {len(set(shown))} of {len(photos)} photos")
+        write_overlays(overlay, photo_of_kept, poses[kept], joint_threshold, upright=persons.upright)
+    click.echo(f"{len(kept)} persons in {len(set(photo_of_kept))} of {len(photos)} photos")

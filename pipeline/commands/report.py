@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.asked import asked_persons
-
 if TYPE_CHECKING:
     from pipeline.persons.subjects import Subjects
 
@@ -148,7 +146,7 @@ def predictions(
 
 
 def _any_photos(images: Path, boxes: Path | None, count: int) -> "Subjects":
-    from pipeline.persons.photo_boxes import find_photos
+    from pipeline.persons.photo_boxes import find_boxes, find_photos
     from pipeline.persons.subjects import from_photos
 
-    return from_photos(asked_persons(find_photos([images]), boxes), count)
+    return from_photos(find_boxes(find_photos([images]), boxes), count)

@@ -142,7 +142,7 @@ def evaluate_teacher(
     rendered: dict[int, dict[str, Comparison]] = {}
     if persons is not None and image_root is not None:
         photos = tuple(Path(image_root) / name for name in persons.file_name)
-        asked = PhotoBoxes(photos, persons.box, np.ones(len(persons)), persons.image_id)
+        asked = PhotoBoxes(photo=photos, box=persons.box, score=np.ones(len(persons)), image_id=persons.image_id)
         found = joints_in_photos(teacher, asked, flip=flip, batch_size=batch_size, device=device)
         coco = evaluate_coco(found, persons, min_score)
     if people is not None:

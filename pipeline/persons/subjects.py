@@ -1,36 +1,41 @@
-"""The persons that pictures show: chosen from an annotation file, or the boxes of any photos."""
+"""The persons that figures show: chosen from an annotation file, or the boxes of any photos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.instances import Instances
+from pipeline.persons.photo_boxes import PhotoBoxes
 
-if TYPE_CHECKING:
-    from pipeline.persons.photo_boxes import PhotoBoxes
+#: labelled joints of a person that is worth a picture
+ENOUGH_JOINTS = 12
+#: height in pixels of a person that is worth a picture
+ENOUGH_PIXELS = 64
 
-ENOUGH_JOINTS, ENOUGH_PIXELS = 12, 64  # labelled joints and height of a person worth a picture
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Subjects:
-    """Persons of photos, those of one photo one after the other, with or without annotations."""
+    """N persons of photos with or without annotations; those of one photo follow each other."""
 
-    photo: tuple[Path, ...]  # (N,)
-    box: NDArray[np.float64]  # (N, 4) x, y, width, height in image pixels
-    truth: Instances | None = None  # (N,) the same persons
-    upright: bool = False  # image pixels are those of photos turned by their EXIF orientation
+    #: (N,)
+    photo: tuple[Path, ...]
+    #: (N, 4) x, y, width, height in image pixels
+    box: NDArray[np.float64]
+    #: (N,) the same persons with their keypoints
+    truth: Instances | None = None
+    #: whether image pixels are those of photos turned by their EXIF orientation
+    upright: bool = False
 
     def __len__(self) -> int:
+        """Return the number of persons."""
         return len(self.photo)
 
     @property
     def titles(self) -> list[str]:
-        """The annotation's id, or the photo's name."""
+        """Return each person's annotation id, or the photo's name."""
         if self.truth is None:
             return [photo.stem for photo in self.photo]
         return [str(number) for number in self.truth.annotation_id]
@@ -39,7 +44,7 @@ class Subjects:
 def from_annotations(
     persons: Instances, image_root: Path, count: int | None = None, ids: Sequence[int] = ()
 ) -> Subjects:
-    """`count` persons drawn evenly from those that show enough, those of the annotations `ids`, or all.
+    """Return the persons of the annotations `ids`, or `count` persons that show enough, drawn evenly, or all.
 
     Raises ValueError for an id that no labelled person has.
     """
@@ -51,27 +56,35 @@ def from_annotations(
     elif count is not None:
         rows = choose(persons, count)
     truth = persons.take(rows)
-    return Subjects(tuple(image_root / name for name in truth.file_name), truth.box, truth)
+    return Subjects(photo=tuple(image_root / name for name in truth.file_name), box=truth.box, truth=truth)
 
 
 def choose(persons: Instances, count: int) -> NDArray[np.intp]:
-    """Rows of `count` persons, drawn evenly from those with many labelled joints and some size, else the best."""
+    """Return rows of `count` persons, drawn evenly from those with enough joints and pixels.
+
+    Where there are fewer than `count` of them, those with the most labelled joints.
+    """
     labelled = (persons.visibility > 0).sum(1)
     good = np.flatnonzero((labelled >= ENOUGH_JOINTS) & (persons.box[:, 3] >= ENOUGH_PIXELS))
     if len(good) < count:
         return np.sort(np.argsort(-labelled, kind="stable")[:count])
-    return good[np.linspace(0, len(good) - 1, count).round().astype(int)]
+    return np.asarray(good[_evenly(len(good), count)])
 
 
-def from_photos(asked: "PhotoBoxes", count: int | None = None) -> Subjects:
-    """The persons of any photos, or `count` drawn evenly from them."""
-    rows = np.arange(len(asked))
-    if count is not None and count < len(asked):
-        rows = np.linspace(0, len(asked) - 1, count).round().astype(int)
-    return Subjects(tuple(asked.photo[row] for row in rows), asked.box[rows], upright=asked.upright)
+def from_photos(persons: PhotoBoxes, count: int | None = None) -> Subjects:
+    """Return the persons of any photos, or `count` drawn evenly from them."""
+    rows = np.arange(len(persons))
+    if count is not None and count < len(persons):
+        rows = _evenly(len(persons), count)
+    return Subjects(photo=tuple(persons.photo[row] for row in rows), box=persons.box[rows], upright=persons.upright)
 
 
 def whole_groups(persons: Instances, image_root: Path, photos: int) -> Subjects:
-    """All labelled persons of about `photos` photos, drawn as `choose` draws."""
+    """Return all labelled persons of about `photos` photos, drawn as `choose` draws."""
     images = persons.image_id[choose(persons, photos)]
     return from_annotations(persons.take(np.flatnonzero(np.isin(persons.image_id, images))), image_root)
+
+
+def _evenly(total: int, count: int) -> NDArray[np.intp]:
+    """Return `count` of the numbers below `total`, from the first to the last in even steps."""
+    return np.linspace(0, total - 1, count).round().astype(np.intp)

@@ -15,7 +15,7 @@ from pipeline.commands.hka import command
 from pipeline.hka.agreement import Calibration
 from pipeline.hka.angles import NOTICE
 from pipeline.hka.table import extrapolated
-from pipeline.persons.photo_boxes import boxes_from_file, find_photos, whole_photos
+from pipeline.persons.photo_boxes import boxes_from_file, find_photos, whole_photo_boxes
 
 FACTORY = """
 import numpy as np
@@ -96,7 +96,7 @@ def test_evaluation_writes_numbers_and_plots_and_its_calibration_can_be_used(pho
 def test_boxes_of_a_file_go_to_their_photos(photos, tmp_path):
     found = find_photos([photos, photos / "a.jpg"])
     assert [p.name for p in found] == ["a.jpg", "b.jpg"]
-    assert whole_photos(found).box.tolist() == [[0, 0, 384, 512]] * 2
+    assert whole_photo_boxes(found).box.tolist() == [[0, 0, 384, 512]] * 2
     boxes = [{"file_name": "x/b.jpg", "bbox": [1, 2, 3, 4]}, {"image_id": 7, "bbox": [5, 6, 7, 8], "score": 0.1}]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     assert boxes_from_file(tmp_path / "boxes.json", found).photo == (found[1],)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from cache_tools.images import read_image
 from pipeline.cli import kdcache
 from pipeline.commands.export import rendered_crops
-from pipeline.persons.photo_boxes import find_photos, whole_photos
+from pipeline.persons.photo_boxes import find_photos, whole_photo_boxes
 from pipeline.persons.subjects import from_photos
 from pipeline.report import panels
 from pipeline.report.overlay import write_picture
@@ -47,7 +47,7 @@ def test_a_folder_without_boxes_or_annotations(
 
 
 def test_many_subjects_go_through_the_network_in_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    subjects, teacher = from_photos(whole_photos(find_photos([folder]))), load_network("student:demo", "cpu")
+    subjects, teacher = from_photos(whole_photo_boxes(find_photos([folder]))), load_network("student:demo", "cpu")
     whole = panels.network_column(teacher, "at once", subjects)
     monkeypatch.setattr(panels, "BATCH", 2)
     parts = panels.network_column(teacher, "in three batches", subjects)

@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
-from pipeline.commands.benchmark import command, summary
+from pipeline.commands.benchmark import command, cost_text
 from pipeline.commands.zoo import command as zoo
 from pipeline.costs.cost_file import Cost
 from pipeline.costs.network import SpeedSettings, measure_speed, network_speed, random_crops, student_cost, teacher_cost
@@ -104,7 +104,7 @@ def test_a_teacher_without_a_torch_network(shared_data: Path) -> None:
     assert cost.dtype == "float32"
     assert cost.images_per_second > 0
     assert "computer's memory" in cost.protocol.measured
-    assert "1.300 M parameters, FLOPs unknown" in summary(cost)
+    assert "1.300 M parameters, FLOPs unknown" in cost_text(cost)
 
 
 def test_the_command_writes_cost_json(run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""Options that several commands share, and a check that each option given has an effect."""
+
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from student.inference import Inference
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+device_option: Decorator = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N; auto is a GPU where there is one."
+)
+batch_size_option: Decorator = click.option(
+    "--batch-size", default=32, show_default=True, type=click.IntRange(min=1), help="Crops a forward pass."
+)
+workers_option: Decorator = click.option(
+    "--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Threads that read photos."
+)
+
+
+def flip_option(default: bool) -> Decorator:
+    """Return the option of the flip test, which a command turns on or off by default."""
+    return click.option("--flip/--no-flip", default=default, show_default=True, help="Average with the mirrored crop.")
+
+
+def inference_options(*, flip: bool | None = True) -> Decorator:
+    """Return a decorator that adds the options of `Inference` and hands them to the command as `inference`.
+
+    flip: default of --flip; None: the command has no such option and gets inference.flip False.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_inference(*arguments: Any, **options: Any) -> Any:
+            inference = Inference(
+                flip=options.pop("flip", False),
+                batch_size=options.pop("batch_size"),
+                workers=options.pop("workers"),
+                device=options.pop("device"),
+            )
+            return command(*arguments, inference=inference, **options)
+
+        # click lists options in the reverse order of decoration
+        decorated = workers_option(batch_size_option(device_option(with_inference)))
+        return decorated if flip is None else flip_option(flip)(decorated)
+
+    return decorate
+
+
+def photo_box_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where the persons in photos are: --boxes, --score-threshold and --exif."""
+    options = [
+        click.option(
+            "--boxes",
+            type=click.Path(path_type=Path),
+            help="Boxes, as detectors write them, or COCO annotations; of photos as stored, unless --exif. "
+            "[default: each photo is one person]",
+        ),
+        click.option(
+            "--score-threshold", default=0.0, show_default=True, help="Leave out boxes with a score below it."
+        ),
+        click.option(
+            "--exif/--no-exif",
+            default=None,
+            help="Turn photos upright as their EXIF orientation says; boxes and poses are then in the upright photo. "
+            "[default: --exif, but --no-exif with --boxes, as COCO's boxes are in stored pixels]",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def reject_ignored(context: click.Context, names: Iterable[str], reason: str) -> None:
+    """Raise UsageError where one of the parameters `names` is on the command line, because it would have no effect."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"{', '.join(given)} would be ignored: {reason}")
