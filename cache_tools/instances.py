@@ -103,7 +103,7 @@ def from_document(
         raise ValueError(
             f"{path} holds no person with {what} inside its image ({len(data['annotations'])} annotations read)"
         )
-    return table if part is None else _part(table, *part, path)
+    return table if part is None else part_of(table, *part, path)
 
 
 def clip_box(box: ArrayLike, height: ArrayLike, width: ArrayLike) -> NDArray[np.float64]:
@@ -193,7 +193,7 @@ def _array(values: Any) -> NDArray[np.float64]:
         return np.empty(0)
 
 
-def _part(table: Instances, index: int, count: int, path: str | Path) -> Instances:
+def part_of(table: Instances, index: int, count: int, path: str | Path) -> Instances:
     """Rows of about a `count`-th of the table, from an image's first to an image's last."""
     if not 1 <= index <= count:
         raise ValueError(f"part {index}/{count}: expected I/N with I from 1 to N")
