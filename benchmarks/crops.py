@@ -18,7 +18,7 @@ import torch
 from cache_tools.crops import CropPolicy, decode_crop, encode_crop
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 from pipeline.evaluation.evaluate import score
 from pipeline.evaluation.metrics_file import NetworkProtocol
 from pipeline.persons.annotation_file import AnnotationFile
@@ -43,7 +43,7 @@ def main() -> None:
     if not arguments.annotations.is_file():
         print(f"nothing measured: no real photos at {REAL}; give --images and --annotations")
         return
-    persons = from_coco(arguments.annotations)
+    persons = read_coco(arguments.annotations)
     rows = np.unique(np.linspace(0, len(persons) - 1, min(arguments.rows, len(persons))).round().astype(int))
     persons = persons.take(rows)
     photos = {name: read_image(arguments.images / name) for name in set(persons.file_name)}

@@ -29,7 +29,7 @@ from cache_tools.coco import MIRROR
 from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
-from cache_tools.instances import Instances, from_coco
+from cache_tools.instances import Instances, read_coco
 from cache_tools.store.spec import CropsSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
@@ -95,7 +95,7 @@ def persons_of(data: Path) -> Instances:
     if not annotations.is_file():
         print(f"nothing measured: no real photos at {data}; set KDCACHE_TEST_DATA, or give --data")
         raise SystemExit(0)
-    return from_coco(annotations)
+    return read_coco(annotations)
 
 
 def make_store(url: Path, table: Instances, photos: Path) -> HeatmapStore:

@@ -83,7 +83,8 @@ def all_readers(folder: Path, maps: Maps) -> dict[str, tuple[float, Reader]]:
     readers["zarr-python, float16, chunk a row"] = zarr_python(folder / "plain.zarr", maps)
     for codec in ("exact8", "compact"):
         store = kdcache_store(folder / codec, maps, codec)
-        size = store.receipt["bytes_per_row"]["heatmaps"] if store.receipt else 0
+        receipt = store.read_receipt()
+        size = receipt["bytes_per_row"]["heatmaps"] if receipt else 0
         readers[f"kdcache {codec}, from disk"] = (size, store.read)
         loaded = HeatmapStore.open(folder / codec)
         loaded.load()

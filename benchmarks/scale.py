@@ -27,7 +27,7 @@ from oracle import CPU_LOG, GaussianOracle
 
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, four_channels, read_image
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 
 HERE = Path(__file__).parent
 INPUT = GaussianOracle.input_size
@@ -125,7 +125,7 @@ def write_data(folder: Path, rows: int) -> Path:
 def photos_cpu(folder: Path, annotations: Path, sample: int = 8192) -> float:
     """CPU milliseconds a row of what any teacher needs, a photo read and a crop cut, by the functions of a build."""
     cv2.setNumThreads(1)
-    persons = from_coco(annotations).take(slice(0, sample))
+    persons = read_coco(annotations).take(slice(0, sample))
     to_image, crop = crop_to_image(persons.box, "udp", INPUT), np.empty((*INPUT, 3), np.uint8)
     start = time.process_time()
     for name, rows in groupby(range(len(persons)), key=persons.file_name.__getitem__):

@@ -81,6 +81,6 @@ def apply(matrix: ArrayLike, xy: ArrayLike) -> Matrix:
     return np.asarray(xy, np.float64) @ np.swapaxes(m[..., :2], -1, -2) + m[..., None, :, 2]
 
 
-def mirror(width: int) -> Matrix:
+def mirror_matrix(width: int) -> Matrix:
     """Matrix (2, 3) that mirrors a row of `width` pixels: x -> width - 1 - x. It is its own inverse."""
     return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])

@@ -38,9 +38,8 @@ class Instances:
         picked = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "file_name"}
         return Instances(**picked, file_name=tuple(self.file_name[i] for i in index))
 
-    @property
     def digest(self) -> str:
-        """sha256 over every field: two tables are the same exactly when their digests are."""
+        """Return the sha256 of every field: two tables are equal exactly when their digests are."""
         sha = hashlib.sha256()
         for f in fields(self):
             value = getattr(self, f.name)
@@ -67,7 +66,7 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
     return data
 
 
-def from_coco(path: str | Path, *, labelled: bool = True, part: tuple[int, int] | None = None) -> Instances:
+def read_coco(path: str | Path, *, labelled: bool = True, part: tuple[int, int] | None = None) -> Instances:
     """The persons of a COCO keypoint file.
 
     labelled: keep what COCO's keypoint training keeps: `iscrowd == 0`, `num_keypoints > 0`, and a box that is not empty
@@ -81,7 +80,7 @@ def from_coco(path: str | Path, *, labelled: bool = True, part: tuple[int, int] 
 def from_document(
     data: dict[str, Any], path: str | Path, *, labelled: bool = True, part: tuple[int, int] | None = None
 ) -> Instances:
-    """Return the persons of what `read_annotations` read from `path`, as `from_coco` does."""
+    """Return the persons of what `read_annotations` read from `path`, as `read_coco` does."""
     images = {image.get("id"): image for image in data["images"] if isinstance(image, dict)}
     persons: list[Person] = []
     for place, annotation in enumerate(data["annotations"]):

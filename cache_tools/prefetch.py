@@ -17,7 +17,7 @@ def usable_cpus() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def in_order(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> Generator[Result, None, None]:
+def ordered_map(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> Generator[Result, None, None]:
     """work(task) of each task, in order; an exception reaches whoever consumes. Close the iterator to stop early."""
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads, "ahead") as pool:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut, read_image
-from cache_tools.prefetch import in_order
+from cache_tools.prefetch import ordered_map
 from cache_tools.progress import progress_bar
 from student.device import torch_device
 from student.heatmaps.decode import dark_decode
@@ -164,7 +164,7 @@ def read_crops(
     photos = list(photos)
     keys = [id(photo) if isinstance(photo, np.ndarray) else os.fspath(photo) for photo in photos]
     groups = [list(rows) for _, rows in groupby(range(len(photos)), key=keys.__getitem__)]
-    for crops in in_order(crops_of, groups, workers):
+    for crops in ordered_map(crops_of, groups, workers):
         yield from crops
 
 

@@ -7,29 +7,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.codec.profiles import Codec, Maps
+from cache_tools.codec.profiles import Maps
 
-PEAK = 0.05  # cells above this are what a student learns from; the error is measured there
-VISIBLE = 0.2  # joints whose maximum reaches this have a position worth comparing
-ROWS = 256  # rows of a build that are measured
-
-
-def measure(codec: Codec, maps: Maps) -> dict[str, float]:
-    """Error of `codec` on maps (B, J, h, w): the keys of `summary`."""
-    return summary([error_of_row(row, codec.decode(codec.encode(row))) for row in maps])
+PEAK_VALUE = 0.05  # cells above this are what a student learns from; the error is measured there
+VISIBLE_VALUE = 0.2  # joints whose maximum reaches this have a position worth comparing
+MEASURED_ROWS = 256  # of a build
 
 
 def rows_to_measure(rows: int) -> NDArray[np.int64]:
-    """The rows of a store whose error is measured: `ROWS` of them evenly spread, or all."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, ROWS)).round().astype(np.int64))
+    """The rows of a store whose error is measured: `MEASURED_ROWS` evenly spread ones, or all."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, MEASURED_ROWS)).round().astype(np.int64))
 
 
 def error_of_row(maps: Maps, decoded: Maps) -> dict[str, Any]:
-    """Error of one person's decoded maps (J, h, w) against the exact ones, JSON-able, to be joined by `summary`."""
+    """Return the error of one person's decoded maps (J, h, w) against the exact ones, for `summarize_errors`."""
     exact = np.clip(maps, 0, 1).astype(np.float32)
-    difference, peak = (decoded - exact).astype(np.float64), exact > PEAK
+    difference, peak = (decoded - exact).astype(np.float64), exact > PEAK_VALUE
     norms = np.linalg.norm(exact) * np.linalg.norm(decoded)
-    visible = exact.max(axis=(-2, -1)) > VISIBLE
+    visible = exact.max(axis=(-2, -1)) > VISIBLE_VALUE
     shift = np.linalg.norm(peak_xy(exact[visible]) - peak_xy(decoded[visible]), axis=-1)
     return {
         "square_sum": round(float((difference[peak] ** 2).sum()), 9),
@@ -40,7 +35,7 @@ def error_of_row(maps: Maps, decoded: Maps) -> dict[str, Any]:
     }
 
 
-def summary(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+def summarize_errors(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """rmse_at_peaks, max_error, cosine_median, shift_median and shift_p99 (heatmap cells), and rows measured."""
     cells = sum(row["peak_cells"] for row in rows)
     shift = [s for row in rows for s in row["shift"]]

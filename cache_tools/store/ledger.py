@@ -44,9 +44,11 @@ def read_receipt(objects: Objects) -> dict[str, Any] | None:
 
 
 def measured_error(entries: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """The codec's error on the rows measured so far: the keys of error.summary."""
-    # in order of rows, be the entry just made or read from JSON: the sums are then the same to the last bit
-    return error.summary([entry["errors"][row] for entry in entries for row in sorted(entry["errors"], key=int)])
+    """The codec's error on the rows measured so far: the keys of error.summarize_errors."""
+    # In order of rows, because an entry just made and one read from JSON have other orders: the sums are then equal to
+    # the last bit.
+    errors = [entry["errors"][row] for entry in entries for row in sorted(entry["errors"], key=int)]
+    return error.summarize_errors(errors)
 
 
 def make_receipt(spec: Mapping[str, Any], static: Mapping[str, Any], entries: list[dict[str, Any]]) -> dict[str, Any]:

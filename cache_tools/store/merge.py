@@ -13,7 +13,7 @@ from cache_tools.store.spec import AnnotationsSpec, CacheMismatch, StoreSpec
 from cache_tools.store.writer import HeatmapStore, Url
 
 
-def merge(sources: Sequence[Url], target: Url) -> dict[str, Any]:
+def merge_stores(sources: Sequence[Url], target: Url) -> dict[str, Any]:
     """Write a store of all rows of `sources` at `target` and return its receipt; codes are copied, not encoded anew.
 
     Interrupted, it resumes. Raises CacheMismatch where specs differ in more than their rows, ValueError where two
@@ -23,7 +23,7 @@ def merge(sources: Sequence[Url], target: Url) -> dict[str, Any]:
     if len(stores) < 2:
         raise ValueError(f"{len(stores)} store to merge: expected two or more")
     for store in stores:
-        if not store.finished:
+        if not store.is_finished():
             raise ValueError(f"{store.url} is not finished: run its `kdcache build` again, then merge")
         _refuse_other_spec(stores[0], store)
     _refuse_overlap(stores)
@@ -50,7 +50,7 @@ def joined_spec(stores: Sequence[HeatmapStore], table: Instances) -> StoreSpec:
     """The first store's spec, of all rows."""
     read = [store.spec.annotations for store in stores]
     source = "; ".join(sorted({annotations.source for annotations in read}))
-    annotations = AnnotationsSpec(table.digest, source, all(each.labelled for each in read))
+    annotations = AnnotationsSpec(table.digest(), source, all(each.labelled for each in read))
     return replace(stores[0].spec, rows=len(table), annotations=annotations)
 
 

@@ -56,9 +56,7 @@ class StoreReader:
         objects = Objects(url, write=mode == "r+")
         root = objects.get(ROOT)
         if root is None:
-            there = objects.folder is not None and objects.folder.is_dir()
-            found = f"{objects.url} is no store, it has no {ROOT}" if there else f"there is no store at {objects.url}"
-            raise FileNotFoundError(f"{found}: make one with `kdcache build`, or run that again if it was interrupted")
+            raise no_store(objects)
         content = read_root(root, f"{objects.url}/{ROOT}")
         spec = StoreSpec.from_json(content["spec"])
         if expect is not None:
@@ -89,21 +87,24 @@ class StoreReader:
 
     def pending(self) -> list[int]:
         """Shards not done yet, whoever was to write them; asks the ledger anew each time."""
-        return [] if self.finished else [s for s in range(self.shards) if self._find_entry(s) is None]
+        return [] if self.is_finished() else [s for s in range(self.shards) if self._find_entry(s) is None]
 
     def is_written(self, shard: int) -> bool:
         """Return whether a shard is written, as the ledger says."""
         return self._find_entry(shard) is not None
 
-    @property
-    def finished(self) -> bool:
-        """Whether the receipt is written."""
-        return self.receipt is not None
+    def is_finished(self) -> bool:
+        """Return whether the receipt is written."""
+        return self.read_receipt() is not None
 
-    @property
-    def receipt(self) -> dict[str, Any] | None:
-        """What `finalize` returned, or None before it."""
+    def read_receipt(self) -> dict[str, Any] | None:
+        """Return the receipt that `finalize` wrote, or None before it."""
         return ledger.read_receipt(self._objects)
+
+    def receipt_of(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the receipt of this store with these ledger entries, one a shard."""
+        static = {key: fingerprint(data) for key, data in self._static.items()}
+        return ledger.make_receipt(self.spec_json, static, entries)
 
     @property
     def cell_to_crop(self) -> geometry.Matrix:
@@ -111,7 +112,7 @@ class StoreReader:
         return np.array(self.spec.frame.cell_to_crop)
 
     def measured_error(self) -> dict[str, float]:
-        """The codec's error on the rows measured so far: the keys of error.summary."""
+        """The codec's error on the rows measured so far: the keys of error.summarize_errors."""
         return ledger.measured_error(e for s in range(self.shards) if (e := self._find_entry(s)) is not None)
 
     def row_errors(self) -> dict[int, dict[str, Any]]:
@@ -151,15 +152,13 @@ class StoreReader:
         """The JPEG file of each row's crop, checked."""
         return self._crops_or_refuse().read(self._indices(rows))
 
-    @cached_property
-    def crop_pixel_to_image(self) -> geometry.Matrix:
-        """Matrix (N, 2, 3) from stored-crop pixel to image pixel of each row."""
-        return self._crop_table("crops/pixel_to_image")
+    def read_crop_matrices(self, rows: ArrayLike) -> geometry.Matrix:
+        """Return the matrix (B, 2, 3) from stored-crop pixel to image pixel of each row."""
+        return self._crop_matrices[self._indices(rows)]
 
-    @cached_property
-    def crop_size(self) -> NDArray[np.int64]:
-        """Height and width (N, 2) of each row's stored crop."""
-        return self._crop_table("crops/index")[:, 3:]
+    def read_crop_sizes(self, rows: ArrayLike) -> NDArray[np.int64]:
+        """Return height and width (B, 2) of each row's stored crop."""
+        return self._crop_index[self._indices(rows), 3:]
 
     def entry(self, shard: int) -> dict[str, Any]:
         """A shard's ledger entry; ValueError where the shard is not done."""
@@ -200,9 +199,15 @@ class StoreReader:
     def _view_flipped(self) -> NDArray[np.bool_]:
         return self._tables.whole("views/flipped")
 
-    def _crop_table(self, name: str) -> NDArray[Any]:
+    @cached_property
+    def _crop_matrices(self) -> geometry.Matrix:
         self._crops_or_refuse()
-        return self._tables.whole(name)
+        return self._tables.whole("crops/pixel_to_image")
+
+    @cached_property
+    def _crop_index(self) -> NDArray[np.int64]:
+        self._crops_or_refuse()
+        return self._tables.whole("crops/index")
 
     def _crops_or_refuse(self) -> CropShards:
         if self.spec.crops is None:
@@ -214,6 +219,13 @@ class StoreReader:
         if len(index) and (index.min() < 0 or index.max() >= self.rows):
             raise IndexError(f"rows {index.min()} to {index.max()}: {self.url} has rows 0 to {self.rows - 1}")
         return index
+
+
+def no_store(objects: Objects) -> FileNotFoundError:
+    """Return the error that says that there is no store, and how to make one."""
+    is_folder = objects.folder is not None and objects.folder.is_dir()
+    found = f"{objects.url} is no store, it has no {ROOT}" if is_folder else f"there is no store at {objects.url}"
+    return FileNotFoundError(f"{found}: make one with `kdcache build`, or run that again if it was interrupted")
 
 
 def checked(objects: Objects, key: str, printed: dict[str, Any]) -> bytes:

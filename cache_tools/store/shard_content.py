@@ -83,7 +83,7 @@ class ShardContent:
             for name, values in zip(VIEW_ARRAYS, source.read_view_codes(source_rows), strict=True):
                 self._arrays[name][places] = values
         if self.store.spec.crops is not None:
-            matrices, sizes = source.crop_pixel_to_image[source_rows], source.crop_size[source_rows]
+            matrices, sizes = source.read_crop_matrices(source_rows), source.read_crop_sizes(source_rows)
             jpegs = source.read_crops(source_rows)
             self._add_crops(places, [StoredCrop(*crop) for crop in zip(jpegs, matrices, sizes, strict=True)])
         self._added[places] = self._views_added[places] = True

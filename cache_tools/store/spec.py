@@ -15,7 +15,7 @@ import numpy as np
 from cache_tools import geometry
 from cache_tools.coco import JOINTS
 from cache_tools.codec.profiles import get_codec
-from cache_tools.instances import Instances, from_coco
+from cache_tools.instances import Instances, read_coco
 
 FORMAT_VERSION = 1
 Spec = TypeVar("Spec")
@@ -69,9 +69,9 @@ class AnnotationsSpec:
     labelled: bool = True  # False: every person with a box
     part: tuple[int, int] | None = None  # (i, n): the i-th of n parts
 
-    def persons(self, path: str | Path) -> Instances:
-        """The persons of a COCO file by the rule that this store's rows were chosen by."""
-        return from_coco(path, labelled=self.labelled, part=self.part)
+    def read_instances(self, path: str | Path) -> Instances:
+        """Return the persons of a COCO file by the rule that chose this store's rows."""
+        return read_coco(path, labelled=self.labelled, part=self.part)
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def make_spec(
 
     source, labelled, part: how the persons were read, as AnnotationsSpec has it. ValueError for an unknown codec.
     """
-    annotations = AnnotationsSpec(instances.digest, source, labelled, part)
+    annotations = AnnotationsSpec(instances.digest(), source, labelled, part)
     spec = StoreSpec(len(instances), teacher, annotations, versions=installed_versions(), **{"chunk_rows": 1} | others)
     get_codec(spec.codec, spec.frame.heatmap_size)
     return spec if "chunk_rows" in others else replace(spec, chunk_rows=_chunk_rows(spec))

@@ -13,8 +13,9 @@ from cache_tools.instances import Instances
 from cache_tools.store import ledger
 from cache_tools.store.layout import ROOT, array_object, packed_object, read_root
 from cache_tools.store.objects import REPAIR, Objects, fingerprint
+from cache_tools.store.reader import StoreReader, Url, no_store
 from cache_tools.store.shard_rows import ShardedRows
-from cache_tools.store.writer import HeatmapStore, Url
+from cache_tools.store.writer import HeatmapStore
 
 Rows = NDArray[np.int64]
 REPLACE = "put this file back from a copy, or build again into another folder"
@@ -33,35 +34,43 @@ class Damage:
         return f"{self.place}: {self.what}; {self.remedy}"
 
 
-def verify(url: Url, annotations: str | Path | None = None) -> list[Damage]:
-    """Everything that is wrong with a store, in the order of its parts; empty when it is whole.
+def verify_store(
+    store: StoreReader | Url, annotations: str | Path | None = None, *, receipt: bool = True
+) -> list[Damage]:
+    """Return everything that is wrong with a store, in the order of its parts; nothing when it is whole.
 
-    annotations: the COCO file that its rows should be. Raises FileNotFoundError where there is no store.
+    annotations: the COCO file that its rows should be. receipt: False before there is one.
+    Raises FileNotFoundError where there is no store.
     """
-    objects = Objects(url)
+    objects = Objects(store.url if isinstance(store, StoreReader) else store)
     if (root := objects.get(ROOT)) is None:
-        HeatmapStore.open(url)  # says what to do
+        raise no_store(objects)
     try:
-        content = read_root(root or b"", ROOT)
+        content = read_root(root, ROOT)
     except ValueError as problem:
         return [Damage(ROOT, _what(problem), REPLACE)]
-    damaged = [damage for key, printed in content["objects"].items() if (damage := _object(objects, key, printed))]
-    if damaged:  # nothing of the table can be believed
+    static = [_object(objects, key, printed) for key, printed in content["objects"].items()]
+    # without these, the rest cannot be read
+    if damaged := [damage for damage in static if damage is not None]:
         return damaged
-    store = HeatmapStore.open(url)
-    found = [damage for shard in range(store.shards) for damage in _shard(store, objects, shard)]
-    found += _receipt(store, objects)
-    return found + ([] if annotations is None else list(_table(store, annotations)))
+    opened = store if isinstance(store, StoreReader) else StoreReader.open(store)
+    entries = [_entry(opened, objects, shard) for shard in range(opened.shards)]
+    found: list[Damage] = []
+    for shard, entry in enumerate(entries):
+        found += [entry] if isinstance(entry, Damage) else _shard(opened, objects, shard, entry)
+    readable = [entry for entry in entries if not isinstance(entry, Damage)]
+    if receipt and len(readable) == opened.shards:
+        found += _receipt(opened, objects, readable)
+    return found if annotations is None else found + list(_table(opened, annotations))
 
 
-def forget_damaged(url: Url, found: list[Damage]) -> list[int]:
-    """Strike the damaged shards, and the receipt, off the ledger; the shards that the next build will make again."""
-    store = HeatmapStore.open(url, mode="r+")
+def forget_damaged(store: HeatmapStore, found: list[Damage]) -> list[int]:
+    """Remove damaged shards, and the receipt, from the ledger; return the shards that the next build makes again."""
     shards = sorted({damage.shard for damage in found if damage.shard is not None})
     for shard in shards:
         store.forget(shard)
     if any(damage.place == ledger.RECEIPT for damage in found):
-        Objects(url, write=True).delete(ledger.RECEIPT)
+        store.forget_receipt()
     return shards
 
 
@@ -73,17 +82,23 @@ def _object(objects: Objects, key: str, printed: dict[str, Any], remedy: str = R
     return Damage(key, what, remedy)
 
 
-def _shard(store: HeatmapStore, objects: Objects, shard: int) -> Iterator[Damage]:
+def _place(store: StoreReader, shard: int) -> str:
     rows = store.shard_rows(shard)
-    place = f"shard {shard} (rows {rows.start}-{rows.stop - 1})"
+    return f"shard {shard} (rows {rows.start}-{rows.stop - 1})"
+
+
+def _entry(store: StoreReader, objects: Objects, shard: int) -> dict[str, Any] | Damage:
+    """Return a shard's ledger entry, or what is wrong with it."""
+    place = _place(store, shard)
     try:
         entry = ledger.read_entry(objects, shard)
     except ValueError as problem:
-        yield Damage(f"{place}, {ledger.entry_key(shard)}", _what(problem), REPAIR, shard)
-        return
-    if entry is None:
-        yield Damage(place, "not built yet", "run the same `kdcache build` again")
-        return
+        return Damage(f"{place}, {ledger.entry_key(shard)}", _what(problem), REPAIR, shard)
+    return Damage(place, "not built yet", "run the same `kdcache build` again") if entry is None else entry
+
+
+def _shard(store: StoreReader, objects: Objects, shard: int, entry: dict[str, Any]) -> Iterator[Damage]:
+    place = _place(store, shard)
     for key, printed in entry["objects"].items():
         if damage := _object(objects, key, printed, REPAIR):
             where = _rows_of_damage(store, shard, key)
@@ -94,7 +109,7 @@ def _shard(store: HeatmapStore, objects: Objects, shard: int) -> Iterator[Damage
             yield from _codes(store, shard, store.view_heatmaps, place)
 
 
-def _rows_of_damage(store: HeatmapStore, shard: int, key: str) -> str:
+def _rows_of_damage(store: StoreReader, shard: int, key: str) -> str:
     """`, rows 16-23` for the rows that cannot be read any more; empty where the object is not divided by rows."""
     rows, name = np.array(store.shard_rows(shard)), key.split("/c/")[0]
     sharded = {"heatmaps": store.heatmaps, "views/heatmaps": store.view_heatmaps}.get(name)
@@ -117,7 +132,7 @@ def _reads(read: Callable[[Rows], object], rows: Rows) -> bool:
     return True
 
 
-def _codes(store: HeatmapStore, shard: int, array: ShardedRows, place: str) -> Iterator[Damage]:
+def _codes(store: StoreReader, shard: int, array: ShardedRows, place: str) -> Iterator[Damage]:
     """Codes that no encoder writes: NaN, infinity, levels that the codec doesn't have."""
     rows, levels = np.array(store.shard_rows(shard)), store.codec.levels
     if levels is not None and len(levels) > np.iinfo(array.dtype).max:
@@ -132,9 +147,7 @@ def _codes(store: HeatmapStore, shard: int, array: ShardedRows, place: str) -> I
             yield Damage(f"{place}, {array.name}", f"codes that are no heatmap, of annotation {named}", REPAIR, shard)
 
 
-def _receipt(store: HeatmapStore, objects: Objects) -> Iterator[Damage]:
-    if any(_unreadable_entry(objects, shard) for shard in range(store.shards)):
-        return  # told already
+def _receipt(store: StoreReader, objects: Objects, entries: list[dict[str, Any]]) -> Iterator[Damage]:
     try:
         receipt = ledger.read_receipt(objects)
     except ValueError as problem:
@@ -142,22 +155,14 @@ def _receipt(store: HeatmapStore, objects: Objects) -> Iterator[Damage]:
         return
     if receipt is None:
         yield Damage(ledger.RECEIPT, "not written yet", "run the same `kdcache build` again")
-    elif any(receipt.get(name) != value for name, value in store.make_receipt().items()):
+    elif any(receipt.get(name) != value for name, value in store.receipt_of(entries).items()):
         yield Damage(ledger.RECEIPT, "it is of another ledger than the one here", REPAIR)
 
 
-def _unreadable_entry(objects: Objects, shard: int) -> bool:
-    """Whether a shard has no entry that can be read."""
-    try:
-        return ledger.read_entry(objects, shard) is None
-    except ValueError:
-        return True
-
-
-def _table(store: HeatmapStore, annotations: str | Path) -> Iterator[Damage]:
+def _table(store: StoreReader, annotations: str | Path) -> Iterator[Damage]:
     """Where the store's rows are not those of the annotation file."""
-    given = store.spec.annotations.persons(annotations)
-    if given.digest == store.spec.annotations.digest:
+    given = store.spec.annotations.read_instances(annotations)
+    if given.digest() == store.spec.annotations.digest:
         return
     remedy = "give the annotation file that the store was made from, or build another store"
     ours, theirs = set(store.instances.annotation_id.tolist()), set(given.annotation_id.tolist())

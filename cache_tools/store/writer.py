@@ -18,7 +18,7 @@ from typing import Any, Self
 from cache_tools.instances import Instances
 from cache_tools.store import ledger
 from cache_tools.store.layout import ROOT, shard_objects, skeleton
-from cache_tools.store.objects import PARTIAL, Objects, fingerprint
+from cache_tools.store.objects import PARTIAL, Objects
 from cache_tools.store.reader import StoreReader, Url
 from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.spec import StoreSpec
@@ -30,10 +30,10 @@ class HeatmapStore(StoreReader):
     @classmethod
     def create(cls, url: Url, spec: StoreSpec, instances: Instances) -> Self:
         """A new store without shards; FileExistsError where there is one, ValueError where other files are."""
-        if len(instances) != spec.rows or instances.digest != spec.annotations.digest:
+        if len(instances) != spec.rows or instances.digest() != spec.annotations.digest:
             raise ValueError(
                 f"the spec is of {spec.rows} rows with digest {spec.annotations.digest[:12]}, the instance table has "
-                f"{len(instances)} rows with digest {instances.digest[:12]}: make the spec from this table"
+                f"{len(instances)} rows with digest {instances.digest()[:12]}: make the spec from this table"
             )
         objects = Objects(url, write=True)
         if objects.get(ROOT) is not None:
@@ -78,7 +78,7 @@ class HeatmapStore(StoreReader):
 
     def finalize(self) -> dict[str, Any]:
         """Write the receipt, last of all, and return it; ValueError naming the shards that are missing."""
-        if (receipt := self.receipt) is not None:
+        if (receipt := self.read_receipt()) is not None:
             return receipt
         if missing := self.pending():
             raise ValueError(
@@ -87,20 +87,27 @@ class HeatmapStore(StoreReader):
                 "run the same `kdcache build` again"
             )
         self._objects.clear_partial()
-        receipt = self.make_receipt()
+        receipt = self.receipt_of([self.entry(shard) for shard in range(self.shards)])
         ledger.write_receipt(self._objects, receipt)
         return receipt
 
-    def make_receipt(self) -> dict[str, Any]:
-        """The receipt that the ledger as it stands leads to; ValueError where a shard is not done."""
-        static = {key: fingerprint(data) for key, data in self._static.items()}
-        return ledger.make_receipt(self.spec_json, static, [self.entry(shard) for shard in range(self.shards)])
-
     def forget(self, shard: int) -> None:
-        """Strike a shard off the ledger, receipt first, so that `build` makes it again."""
-        self._objects.delete(ledger.RECEIPT)
+        """Remove the ledger entry of a shard, after the receipt: the next build makes the shard again."""
+        self.forget_receipt()
         self._objects.delete(ledger.entry_key(shard))
         self._entries.pop(shard, None)
+
+    def forget_receipt(self) -> None:
+        """Remove the receipt: the next build verifies the store and writes another."""
+        self._objects.delete(ledger.RECEIPT)
+
+
+def open_store(url: Url, expect: StoreSpec | None = None) -> HeatmapStore:
+    """Open the store at a path or url to read it.
+
+    Raises CacheMismatch where it differs from `expect`, FileNotFoundError where there is none.
+    """
+    return HeatmapStore.open(url, expect)
 
 
 def _refuse_foreign_files(objects: Objects) -> None:

@@ -20,11 +20,10 @@ from typing import Any
 from tqdm import tqdm
 
 from cache_tools.crops import CropPolicy
-from cache_tools.instances import Instances, from_coco
+from cache_tools.instances import Instances, read_coco
 from cache_tools.progress import progress_bar
-from cache_tools.store.ledger import RECEIPT
 from cache_tools.store.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
-from cache_tools.store.verify import verify
+from cache_tools.store.verify import verify_store
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.job import SHARDS_AT_ONCE, BuildJob, Expectation
 from pipeline.building.shard_maker import ShardMaker
@@ -60,11 +59,11 @@ def build(
     if expectation is not None:
         ap = accepted_ap(teacher, expectation, None if store is None else store.spec.teacher.ap)
         spec = spec_of(job, teacher, persons, source, ap)
-    if store is None or not store.finished:
+    if store is None or not store.is_finished():
         with full_disk_told():
             store = HeatmapStore.open_or_create(job.store, spec, persons)
             make_pending(job, store, teacher, workers, scheduler, max_rmse)
-        refuse_damage(job.store)
+        refuse_damage(store)
     refuse_error(store, max_rmse)
     with full_disk_told():
         return store.finalize()
@@ -93,7 +92,7 @@ def read_persons(job: BuildJob) -> tuple[Instances, str]:
         read = store.spec.annotations
         if (read.source, read.labelled, read.part) == (source, job.labelled, job.part):
             return store.instances, source
-    return from_coco(job.annotations, labelled=job.labelled, part=job.part), source
+    return read_coco(job.annotations, labelled=job.labelled, part=job.part), source
 
 
 def existing_store(url: str) -> HeatmapStore | None:
@@ -194,12 +193,12 @@ def make_here(maker: ShardMaker, shards: list[int], max_rmse: float | None) -> N
             raise
 
 
-def refuse_damage(url: str) -> None:
+def refuse_damage(store: HeatmapStore) -> None:
     """ValueError where something that was written does not read as it was written; no receipt is given for that."""
-    found = [damage for damage in verify(url) if damage.place != RECEIPT]
+    found = verify_store(store, receipt=False)
     if found:
         raise ValueError(
-            f"{url} is damaged in {len(found)} places:\n" + "\n".join(f"  {damage}" for damage in found[:8])
+            f"{store.url} is damaged in {len(found)} places:\n" + "\n".join(f"  {damage}" for damage in found[:8])
         )
 
 

@@ -16,7 +16,7 @@ from cache_tools.crops import CropPolicy, StoredCrop, encode_crop
 from cache_tools.geometry import Matrix
 from cache_tools.images import cut, four_channels, read_image
 from cache_tools.instances import Instances
-from cache_tools.prefetch import in_order, usable_cpus
+from cache_tools.prefetch import ordered_map, usable_cpus
 from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import RECIPES
@@ -158,9 +158,9 @@ class ShardMaker:
             return stored
 
         with (
-            closing(in_order(cut_persons, photos, self.readers)) as cut_photos,
+            closing(ordered_map(cut_persons, photos, self.readers)) as cut_photos,
             # One thread, which keeps batches in order; maps are encoded while it runs the teacher on the next batch.
-            closing(in_order(lambda n: self._teach(batches.take(n, cut_photos)), range(len(batches)), 1)) as taught,
+            closing(ordered_map(lambda n: self._teach(batches.take(n, cut_photos)), range(len(batches)), 1)) as taught,
         ):
             yield from taught
 

@@ -43,7 +43,7 @@ def command(
 
     opened = HeatmapStore.open(store)
     read = opened.spec.annotations
-    if annotations is not None and (found := read.persons(annotations).digest) != read.digest:
+    if annotations is not None and (found := read.read_instances(annotations).digest()) != read.digest:
         raise CacheMismatch(
             f"{store} is of other persons than {annotations}:\n"
             f"  annotations.digest: found {read.digest[:16]}, expected {found[:16]}"

@@ -19,7 +19,7 @@ def command(store: str, as_json: bool) -> None:
 
 def facts_of(store: Any) -> dict[str, Any]:
     """The receipt of a finished store, or what there is of one, with `url`, `finished` and `pending` shards."""
-    receipt, pending = store.receipt, store.pending()
+    receipt, pending = store.read_receipt(), store.pending()
     facts = {"url": store.url, "finished": receipt is not None, "shards": store.shards, "pending": pending}
     if receipt is None:
         receipt = {"rows": store.rows, "error": store.measured_error(), "spec": store.spec.to_json()}

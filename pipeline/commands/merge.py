@@ -14,9 +14,9 @@ def command(stores: tuple[str, ...], out: str, as_json: bool) -> None:
 
     Nothing is encoded anew; interrupted, the same command resumes.
     """
-    from cache_tools.store.merge import merge
+    from cache_tools.store.merge import merge_stores
 
-    receipt = merge(stores, out)
+    receipt = merge_stores(stores, out)
     if as_json:
         click.echo(json.dumps(receipt, indent=1))
     else:

@@ -89,9 +89,9 @@ def heatmaps(
     if not (teacher or store or run):
         raise click.UsageError("nothing to show: give --teacher REF, --store URL or --run RUN")
     if annotations:
-        from cache_tools.instances import from_coco
+        from cache_tools.instances import read_coco
 
-        subjects = from_annotations(from_coco(annotations), images, persons, person)
+        subjects = from_annotations(read_coco(annotations), images, persons, person)
     else:
         subjects = _any_photos(images, boxes, persons)
     columns = [network_column(t, t.name, subjects, flip=flip) for t in (load_network(r, device) for r in teacher)]
@@ -136,9 +136,9 @@ def predictions(
     if (run is None) == (teacher is None):
         raise click.UsageError("give one of --run RUN and --teacher REF")
     if annotations:
-        from cache_tools.instances import from_coco
+        from cache_tools.instances import read_coco
 
-        subjects = whole_groups(from_coco(annotations), images, photos)
+        subjects = whole_groups(read_coco(annotations), images, photos)
     else:
         subjects = _any_photos(images, boxes, photos)
     write_picture(out, draw(load_network(teacher or f"student:{run}", device), subjects, flip=flip, device=device))

@@ -10,7 +10,9 @@ import click
 @click.command("verify")
 @click.argument("store")
 @click.option("--annotations", type=click.Path(path_type=Path), help="COCO file that the rows should be.")
-@click.option("--forget-damaged", is_flag=True, help="Strike damaged shards off the ledger: `build` makes them again.")
+@click.option(
+    "--forget-damaged", "forget", is_flag=True, help="Remove damaged shards from the ledger: `build` makes them again."
+)
 @click.option(
     "--recompute", type=click.IntRange(min=1), metavar="N", help="Run the teacher again on N random rows and compare."
 )
@@ -22,7 +24,7 @@ import click
 def command(
     store: str,
     annotations: Path | None,
-    forget_damaged: bool,
+    forget: bool,
     recompute: int | None,
     teacher: str | None,
     images: Path | None,
@@ -34,14 +36,14 @@ def command(
 
     Exit code 0: whole; 1: something is damaged or missing, and each place is named.
     """
-    from cache_tools.store import verify
+    from cache_tools.store import HeatmapStore, forget_damaged, verify_store
 
     if recompute and not (teacher and images):
         raise click.UsageError("--recompute needs --teacher and --images")
-    found = verify.verify(store, annotations)
+    found = verify_store(store, annotations)
     report: dict[str, object] = {"store": store, "damage": [str(damage) for damage in found]}
-    if forget_damaged and found:
-        report["forgotten"] = verify.forget_damaged(store, found)
+    if forget and found:
+        report["forgotten"] = forget_damaged(HeatmapStore.open(store, mode="r+"), found)
     if recompute and found:
         report["recomputed"] = None  # nothing is to be learnt from damaged rows
     elif recompute and teacher and images:
@@ -59,7 +61,7 @@ def lines_of(report: dict[str, object]) -> list[str]:
     lines = [*damage, f"{report['store']}: {len(damage)} damaged places" if damage else f"{report['store']} is whole"]
     if "forgotten" in report:
         lines.append(
-            f"shards struck off the ledger: {report['forgotten'] or 'none'}; run the same `kdcache build` again"
+            f"shards removed from the ledger: {report['forgotten'] or 'none'}; run the same `kdcache build` again"
         )
     if "recomputed" in report and again is None:
         lines.append("not recomputed: the teacher is asked again once nothing is damaged")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 from pipeline.config import Config, TeacherConfig
 from pipeline.persons.annotation_file import AnnotationFile
 from pipeline.persons.boxes import detected
@@ -148,7 +148,7 @@ def _persons(config: Config, split: Literal["train", "val"], given: int | None) 
     path = config.data.path(split, "annotations")
     if path.is_file():
         labelled = split == "val" or not config.store.unlabelled
-        return len(from_coco(path, labelled=labelled)), f"counted in {path}"
+        return len(read_coco(path, labelled=labelled)), f"counted in {path}"
     if config.data.rendered:
         rendered = config.data.rendered
         return rendered.persons if split == "train" else rendered.val_persons, "to be rendered"

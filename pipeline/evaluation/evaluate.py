@@ -113,7 +113,7 @@ def evaluate_store(
     labels = annotations if isinstance(annotations, AnnotationFile) else AnnotationFile(annotations)
     selection = store.spec.annotations
     persons = labels.instances(labelled=selection.labelled, part=selection.part)
-    if persons.digest != store.instances.digest:
+    if persons.digest() != store.instances.digest():
         raise ValueError(
             f"the store holds {len(store.instances)} persons, {labels.path} has {len(persons)}, and they are not "
             "the same: evaluate a store against the annotation file that it was built from"
@@ -172,7 +172,7 @@ def score(
         oks_nms=None if boxes.annotated else NMS_THRESHOLD,
         max_detections=MAX_DETECTIONS,
         pck=f"distance <= {PCK_THRESHOLD} x longer side of the annotated box",
-        annotations=AnnotationProtocol(file=annotations.path.name, digest=persons.digest),
+        annotations=AnnotationProtocol(file=annotations.path.name, digest=persons.digest()),
         persons=len(persons),
         images=len(annotations.images) if images is None else len(images),
         detections_kept=len(kept),

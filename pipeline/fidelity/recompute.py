@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cache_tools.codec.error import error_of_row, summary
+from cache_tools.codec.error import error_of_row, summarize_errors
 from cache_tools.geometry import Matrix
 from cache_tools.images import Image, cut, read_image
 from cache_tools.store.spec import CacheMismatch
@@ -20,9 +20,10 @@ FACTOR, MARGIN = 2.0, 0.005  # of the recorded error: another device's rounding 
 def recompute_rows(
     url: str, teacher: str, images: Path, rows: int, seed: int = 0, device: str = "auto"
 ) -> dict[str, Any]:
-    """Error of the store against the teacher's maps of `rows` random rows: error.summary and `recorded_rmse_at_peaks`.
+    """Return the error of the store against the teacher's maps of `rows` random rows.
 
-    `views` has the error.summary of the rows' stored views, cut by their matrices, or None where there are none.
+    The keys are those of error.summarize_errors, `recorded_rmse_at_peaks`, and `views`: the same errors of the rows'
+    stored views, cut by their matrices, or None where there are none.
     Raises CacheMismatch for another teacher than the store's, ValueError where the maps differ by much more than the
     codec's recorded error.
     """
@@ -45,7 +46,7 @@ def recompute_rows(
             views = store.read_views(part)
             for k in range(store.spec.views):
                 view_errors += _errors(live, photos, views.crop_to_image[:, k], np.asarray(views.maps)[:, k])
-    found, of_views = summary(errors), summary(view_errors) if view_errors else None
+    found, of_views = summarize_errors(errors), summarize_errors(view_errors) if view_errors else None
     for what, error in (("plain crops", found), ("stored views", of_views)):
         if error is not None and error["rmse_at_peaks"] > FACTOR * recorded + MARGIN:
             raise ValueError(

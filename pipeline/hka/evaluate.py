@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cache_tools.images import Image
-from cache_tools.instances import Instances, from_coco
+from cache_tools.instances import Instances, read_coco
 from pipeline.hka.agreement import Calibration, Comparison, calibrate
 from pipeline.hka.angles import LEG_JOINTS, MIN_SCORE, measure
 from pipeline.hka.joints import Joints, joints_in_images, joints_in_photos
@@ -114,7 +114,7 @@ def evaluate_coco(joints: Joints, persons: Instances, min_score: float = MIN_SCO
 
 def with_visible_legs(annotations: str | Path) -> Instances:
     """The persons of an annotation file whose hips, knees and ankles are all labelled as visible."""
-    persons = from_coco(annotations)
+    persons = read_coco(annotations)
     visible = (persons.visibility[:, LEG_JOINTS] == 2).all((1, 2))
     if not visible.any():
         raise ValueError(

@@ -27,7 +27,7 @@ class AnnotationFile:
         return self.instances()
 
     def instances(self, *, labelled: bool = True, part: tuple[int, int] | None = None) -> Instances:
-        """Return the persons that `cache_tools.instances.from_coco` selects from the file."""
+        """Return the persons that `cache_tools.instances.read_coco` selects from the file."""
         return from_document(self.document, self.path, labelled=labelled, part=part)
 
     @cached_property

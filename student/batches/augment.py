@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.coco import LOWER_BODY, UPPER_BODY
-from cache_tools.geometry import PADDING, Matrix, compose, crop_to_image, mirror, padded_box
+from cache_tools.geometry import PADDING, Matrix, compose, crop_to_image, mirror_matrix, padded_box
 from student.batches.random_draws import normal_draws, uniform_draws
 from student.settings import AugmentSettings
 
@@ -94,7 +94,7 @@ def view_matrix(
     centre by `degrees` (B,), from x towards y, and mirrored where `flipped` (B,).
     """
     plain = crop_to_image(np.concatenate([centre - size / 2, size], axis=1), frame, input_size, padding=1.0)
-    plain = np.where(flipped[:, None, None], compose(mirror(input_size[1]), plain), plain)
+    plain = np.where(flipped[:, None, None], compose(mirror_matrix(input_size[1]), plain), plain)
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     turn = np.stack([cos, -sin, sin, cos], axis=1).reshape(-1, 2, 2)
     return compose(plain, np.concatenate([turn, centre[..., None] - turn @ centre[..., None]], axis=2))

@@ -40,7 +40,7 @@ class PixelSource:
 
     def canvas_size(self, rows: int) -> tuple[int, int]:
         """Return the (height, width) in which each of the first `rows` stored crops fits."""
-        height, width = self.store.crop_size[:rows].max(axis=0)
+        height, width = self.store.read_crop_sizes(np.arange(rows)).max(axis=0)
         return int(height), int(width)
 
     def cut(self, rows: NDArray[np.int64], views: list[tuple[Matrix, NDArray[np.uint8]]]) -> None:
@@ -85,11 +85,11 @@ class PixelSource:
             photo = read_image(self.folder / self.store.instances.file_name[row], (height, width))
             return _shrink_photo(photo, _shrink_factor(pixel_size))
         data = self.store.read_crops([row])[0]
-        canvas_to_image = self.store.crop_pixel_to_image[row]
+        canvas_to_image = self.store.read_crop_matrices([row])[0]
         shrink = _shrink_factor(pixel_size / float(_pixel_size(canvas_to_image)))
         if shrink == 1:
             return simplejpeg.decode_jpeg(data, colorspace=colour_space), canvas_to_image
-        height, width = (-(-int(side) // shrink) for side in self.store.crop_size[row])
+        height, width = (-(-int(side) // shrink) for side in self.store.read_crop_sizes([row])[0])
         canvas = simplejpeg.decode_jpeg(data, colorspace=colour_space, min_height=height, min_width=width)
         # pixel x of the small canvas is the mean of pixels shrink * x to shrink * x + shrink - 1
         grow = np.array([[shrink, 0, (shrink - 1) / 2], [0, shrink, (shrink - 1) / 2]])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cache_tools.crops import CropPolicy, decode_crop, encode_crop, regions
 from cache_tools.geometry import apply, compose, crop_to_image, invert, padded_box
 from cache_tools.images import Image, cut, four_channels, read_image
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views, view_matrix
 
@@ -95,7 +95,7 @@ def test_the_region_names_every_number_of_the_policy() -> None:
 
 
 def test_views_of_real_persons_lose_little(shared_data: Path) -> None:
-    persons = from_coco(shared_data / "coco" / "person_keypoints_val.json").take(slice(0, 356, 9))
+    persons = read_coco(shared_data / "coco" / "person_keypoints_val.json").take(slice(0, 356, 9))
     rows = np.arange(len(persons))
     views = sample_views(persons.box, persons.keypoints, persons.visibility, rows, RECIPES["vitpose"]).crop_to_image
     psnr = []

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from cache_tools.coco import MIRROR, UPPER_BODY
 from cache_tools.crops import CropPolicy, regions
-from cache_tools.geometry import FRAMES, apply, cell_to_crop, compose, crop_to_image, invert, mirror, padded_box
+from cache_tools.geometry import FRAMES, apply, cell_to_crop, compose, crop_to_image, invert, mirror_matrix, padded_box
 from cache_tools.store.spec import CropsSpec
 from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views
@@ -77,12 +77,14 @@ def test_a_crop_shows_the_padded_box_whatever_the_frame(box: np.ndarray, sizes: 
 
 @given(box=BOXES, sizes=SIZES, width=st.integers(2, 400), xy=POINTS)
 def test_mirrors(box: np.ndarray, sizes: tuple, width: int, xy: np.ndarray) -> None:
-    np.testing.assert_allclose(apply(mirror(width), apply(mirror(width), xy)), xy, atol=1e-9)
-    assert apply(mirror(width), [[0, 5], [width - 1, 5]]).tolist() == [[width - 1, 5], [0, 5]]
+    np.testing.assert_allclose(apply(mirror_matrix(width), apply(mirror_matrix(width), xy)), xy, atol=1e-9)
+    assert apply(mirror_matrix(width), [[0, 5], [width - 1, 5]]).tolist() == [[width - 1, 5], [0, 5]]
     # in the udp frame the mirrored map is the mirrored crop's: no shift by a part of a cell
     (_, crop_width), (_, cells) = sizes
     to_crop = cell_to_crop("udp", *sizes)
-    np.testing.assert_allclose(compose(mirror(cells), to_crop), compose(to_crop, mirror(crop_width)), atol=1e-9)
+    np.testing.assert_allclose(
+        compose(mirror_matrix(cells), to_crop), compose(to_crop, mirror_matrix(crop_width)), atol=1e-9
+    )
     assert (MIRROR[MIRROR] == np.arange(17)).all()
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cache_tools.instances import clip_box, from_coco
+from cache_tools.instances import clip_box, read_coco
 from tests.samples.small_build import BENCHMARKS
 
 KEYPOINTS = [20, 20, 2] * 17
@@ -89,7 +89,7 @@ def test_a_mistake_is_one_line_with_file_and_annotation(name: str, tmp_path: Pat
     spoil(data)
     path = write(tmp_path, data)
     with pytest.raises(ValueError, match=said) as caught:
-        from_coco(path)
+        read_coco(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -147,7 +147,7 @@ def test_rows_are_sorted_by_image_and_annotation(tmp_path: Path) -> None:
     data["annotations"][0] |= {"category_id": 3}
     data["annotations"][1] |= {"iscrowd": 1, "keypoints": KEYPOINTS}
     data["annotations"][2] |= {"bbox": [-10, 80, 30, 40]}
-    table = from_coco(write(tmp_path, data))
+    table = read_coco(write(tmp_path, data))
     assert table.image_id.tolist() == [3, 3, 4, 4]
     assert table.annotation_id.tolist() == [45, 46, 47, 48]
     assert table.box[3].tolist() == [0, 80, 20, 20]
@@ -159,14 +159,14 @@ def test_unlabelled_persons_need_a_box_alone(tmp_path: Path) -> None:
     data = coco()
     data["annotations"][0] |= {"keypoints": None, "num_keypoints": 0}
     del data["annotations"][1]["keypoints"]
-    table = from_coco(write(tmp_path, data), labelled=False)
+    table = read_coco(write(tmp_path, data), labelled=False)
     assert len(table) == 6
     assert table.visibility.any(1).tolist() == [True] * 4 + [False] * 2
     del data["annotations"][1]
     del data["annotations"][2]["num_keypoints"]  # then the labels are counted
     data["annotations"][3] |= {"keypoints": [0] * 51}
     del data["annotations"][3]["num_keypoints"]
-    assert len(from_coco(write(tmp_path, data))) == 3
+    assert len(read_coco(write(tmp_path, data))) == 3
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
@@ -175,8 +175,8 @@ def test_parts_are_the_whole_and_share_no_photo(count: int, tmp_path: Path) -> N
     for annotation in data["annotations"][:7]:
         annotation["image_id"] = 5
     path = write(tmp_path, data)
-    whole = from_coco(path)
-    parts = [from_coco(path, part=(i, count)) for i in range(1, count + 1)]
+    whole = read_coco(path)
+    parts = [read_coco(path, part=(i, count)) for i in range(1, count + 1)]
     assert np.concatenate([part.annotation_id for part in parts]).tolist() == whole.annotation_id.tolist()
     photos = [set(part.image_id.tolist()) for part in parts]
     assert sum(map(len, photos)) == len(set.union(*photos))
@@ -186,9 +186,9 @@ def test_parts_are_the_whole_and_share_no_photo(count: int, tmp_path: Path) -> N
 def test_more_parts_than_photos_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path, coco(6))
     with pytest.raises(ValueError, match=r"part 1/6 of .* holds nobody, there are 3 photos: use fewer parts"):
-        from_coco(path, part=(1, 6))
+        read_coco(path, part=(1, 6))
     with pytest.raises(ValueError, match="part 3/2: expected I/N"):
-        from_coco(path, part=(3, 2))
+        read_coco(path, part=(3, 2))
 
 
 @pytest.mark.parametrize(

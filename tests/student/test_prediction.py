@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from cache_tools.geometry import apply, cell_to_crop, crop_to_image, invert
 from cache_tools.images import read_image
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 from pipeline.cli import kdcache
 from pipeline.report.overlay import draw_pose, unique_names
 from student import prediction as module
@@ -165,7 +165,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_command_writes_coco_results_and_overlays(shared_data: Path, tmp_path: Path, run: Path) -> None:
     annotations = shared_data / "coco" / "person_keypoints_val.json"
-    persons = from_coco(annotations)
+    persons = read_coco(annotations)
     name = persons.file_name[0]
     photo = shared_data / "coco" / "val" / name
     boxes = tmp_path / "boxes.json"

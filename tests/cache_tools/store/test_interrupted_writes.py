@@ -66,10 +66,11 @@ def start(code: str, folder: Path) -> subprocess.Popen[str]:
 
 def test_killed_at_any_moment_a_build_resumes_to_the_same_bytes(undisturbed: Path, tmp_path: Path) -> None:
     seen = set()
-    for attempt, seconds in enumerate((0.0, 0.08, 0.15, 0.22, 0.3)):
+    for attempt, count in enumerate((0, 3, 30, 45, 54)):
         folder = tmp_path / f"store{attempt}"
         process = start("t.build_all(folder)", folder)
-        time.sleep(seconds)
+        while len(files_of(folder)) < count and process.poll() is None:
+            time.sleep(0.001)
         process.kill()
         process.communicate()
         left = files_of(folder)
@@ -79,7 +80,7 @@ def test_killed_at_any_moment_a_build_resumes_to_the_same_bytes(undisturbed: Pat
             (folder / "heatmaps" / ".0.abc.partial").write_bytes(b"half")  # what a killed write can leave
         build_all(str(folder))
         assert files_of(folder) == files_of(undisturbed), f"killed when there was {sorted(left)}"
-    assert len(seen) > 1, f"every kill came at the same moment: {seen} files"
+    assert len(seen) > 2, f"the kills came at the same moments: {seen} files"
 
 
 def test_a_full_disk_leaves_a_store_that_resumes(undisturbed: Path, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_a_forgotten_shard_is_made_again(undisturbed: Path, tmp_path: Path) -> N
     shutil.copytree(undisturbed, tmp_path / "store")
     store = HeatmapStore.open(tmp_path / "store", mode="r+")
     store.forget(1)
-    assert not store.finished
+    assert not store.is_finished()
     assert store.pending() == [1]
     build_all(str(tmp_path / "store"))
     assert files_of(tmp_path / "store") == files_of(undisturbed)

@@ -79,12 +79,12 @@ def test_any_sizes_and_any_order_of_shards(data: st.DataObject, tmp_path: Path) 
 
 def test_the_table_and_its_geometry_come_back(undisturbed: Path) -> None:
     store, table = HeatmapStore.open(undisturbed), persons(ROWS)
-    assert store.instances.digest == table.digest
+    assert store.instances.digest() == table.digest()
     assert store.instances.file_name == table.file_name
     assert np.array_equal(store.crop_to_image, geometry.crop_to_image(table.box))
     assert np.array_equal(store.cell_to_crop, geometry.cell_to_crop("udp"))
-    assert np.array_equal(store.crop_size[:, 0], table.annotation_id)
-    assert np.array_equal(store.crop_pixel_to_image[:, 1, 2], table.annotation_id)
+    assert np.array_equal(store.read_crop_sizes(range(ROWS))[:, 0], table.annotation_id)
+    assert np.array_equal(store.read_crop_matrices(range(ROWS))[:, 1, 2], table.annotation_id)
 
 
 @pytest.mark.parametrize("load", [False, True])
@@ -102,7 +102,7 @@ def test_views_come_back_with_their_geometry(undisturbed: Path, load: bool) -> N
 
 def test_the_receipt_adds_up(undisturbed: Path) -> None:
     store = HeatmapStore.open(undisturbed)
-    receipt = store.receipt
+    receipt = store.read_receipt()
     assert receipt is not None
     assert receipt["rows"] == ROWS
     assert receipt["error"]["rows"] == ROWS
@@ -205,7 +205,7 @@ def test_a_store_in_memory_and_by_file_url(undisturbed: Path) -> None:
     table = persons(ROWS)
     store, on_disk = built("memory://test/store", table), HeatmapStore.open(f"file://{undisturbed}")
     rows = [39, 1, 20]
-    assert store.receipt == on_disk.receipt
+    assert store.read_receipt() == on_disk.read_receipt()
     for load in (False, True):
         if load:
             store.load(views=True, crops=True)
@@ -232,7 +232,7 @@ def test_a_store_opens_over_http(undisturbed: Path) -> None:
     url = f"http://127.0.0.1:{server.server_port}"
     try:
         store, on_disk, rows = HeatmapStore.open(url), HeatmapStore.open(undisturbed), [39, 1, 20]
-        assert store.finished
+        assert store.is_finished()
         assert np.array_equal(store.read(rows), on_disk.read(rows))
         assert store.read_crops(rows) == on_disk.read_crops(rows)
         store.load(views=True, crops=True)

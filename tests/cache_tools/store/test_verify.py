@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 from cache_tools.store import ledger
 from cache_tools.store.objects import seal, to_bytes
-from cache_tools.store.verify import forget_damaged, verify
+from cache_tools.store.verify import forget_damaged, verify_store
 from cache_tools.store.writer import HeatmapStore
 from pipeline.commands.info import command as info_command
 from pipeline.commands.verify import command as verify_command
@@ -51,9 +51,16 @@ def read_all(folder: Path) -> list[object]:
     """All that a training run reads."""
     store, rows = HeatmapStore.open(folder), np.arange(ROWS)
     views = store.read_view_codes(rows)
-    return [store.receipt, store.instances.digest, store.crop_to_image.tobytes(), store.read_codes(rows).tobytes(),
-            *(v.tobytes() for v in views), store.read_crops(rows), store.crop_size.tobytes(),
-            store.crop_pixel_to_image.tobytes()]  # fmt: skip
+    return [
+        store.read_receipt(),
+        store.instances.digest(),
+        store.crop_to_image.tobytes(),
+        store.read_codes(rows).tobytes(),
+        *(values.tobytes() for values in views),
+        store.read_crops(rows),
+        store.read_crop_sizes(rows).tobytes(),
+        store.read_crop_matrices(rows).tobytes(),
+    ]
 
 
 def kinds(folder: Path) -> list[str]:
@@ -62,7 +69,7 @@ def kinds(folder: Path) -> list[str]:
 
 
 def test_a_whole_store_has_nothing_to_name(whole: Path) -> None:
-    assert verify(whole) == []
+    assert verify_store(whole) == []
 
 
 def test_one_flipped_byte_in_each_kind_of_file_is_named_and_stops_reading(whole: Path, copy: Path) -> None:
@@ -73,7 +80,7 @@ def test_one_flipped_byte_in_each_kind_of_file_is_named_and_stops_reading(whole:
         for position in {0, size - 1, int(rng.integers(0, size))}:
             flip(copy / name, position)
             if not (name.endswith(".json") and same_json(whole / name, copy / name)):  # a space for the line's end
-                found = verify(copy)
+                found = verify_store(copy)
                 assert any(name in damage.place for damage in found), f"{name} at {position}: {found}"
                 try:
                     assert read_all(copy) == undamaged, f"{name} at {position}"
@@ -114,7 +121,7 @@ def test_the_rows_of_a_damaged_chunk_are_named(copy: Path) -> None:
         store.read([0, 20])
     with pytest.raises(ValueError, match="rows 16-23"):
         store.load()
-    (damage,) = verify(copy)
+    (damage,) = verify_store(copy)
     assert "shard 1 (rows 16-31), heatmaps/c/1/0/0/0, rows 16-23" in damage.place
 
 
@@ -122,14 +129,14 @@ def test_the_row_of_a_damaged_crop_is_named(copy: Path) -> None:
     flip(copy / "crops/packed/2/c/0", 5)
     with pytest.raises(ValueError, match="the crop of row 32 is damaged"):
         HeatmapStore.open(copy).read_crops([33, 32])
-    (damage,) = verify(copy)
+    (damage,) = verify_store(copy)
     assert damage.place.endswith("crops/packed/2/c/0, rows 32-32")
 
 
 @pytest.mark.parametrize("name", ["heatmaps/c/1/0/0/0", "crops/packed/0/c/0", "ledger/1.json", "instances/box/c/0/0"])
 def test_a_missing_file_is_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
-    assert verify(copy)
+    assert verify_store(copy)
     with pytest.raises(ValueError, match=r"missing|not built"):
         read_all(copy)
 
@@ -139,7 +146,7 @@ def test_shards_that_changed_places_are_found(copy: Path) -> None:
     data = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(data)
-    assert {damage.shard for damage in verify(copy)} == {0, 1}
+    assert {damage.shard for damage in verify_store(copy)} == {0, 1}
 
 
 def test_codes_that_no_encoder_writes_are_found(tmp_path: Path) -> None:
@@ -150,7 +157,7 @@ def test_codes_that_no_encoder_writes_are_found(tmp_path: Path) -> None:
     content._arrays["heatmaps"][5, 3, 2, 1] = np.nan
     store.write_shard(content)
     store.finalize()
-    (damage,) = verify(tmp_path / "store")
+    (damage,) = verify_store(tmp_path / "store")
     assert "no heatmap, of annotation 105" in damage.what
 
 
@@ -158,7 +165,7 @@ def test_a_receipt_of_another_ledger_is_found(copy: Path) -> None:
     receipt = ledger.read_receipt(HeatmapStore.open(copy)._objects)
     assert receipt is not None
     (copy / "receipt.json").write_bytes(to_bytes(seal(receipt | {"rows": 41})))
-    (damage,) = verify(copy)
+    (damage,) = verify_store(copy)
     assert damage.place == "receipt.json"
 
 
@@ -166,16 +173,19 @@ def test_an_unfinished_store_says_what_is_missing(tmp_path: Path) -> None:
     table = persons(ROWS)
     store = HeatmapStore.create(tmp_path / "store", spec_of(table), table)
     write(store, 1)
-    assert [damage.place for damage in verify(tmp_path / "store")] == ["shard 0 (rows 0-15)", "shard 2 (rows 32-39)"]
+    assert [damage.place for damage in verify_store(tmp_path / "store")] == [
+        "shard 0 (rows 0-15)",
+        "shard 2 (rows 32-39)",
+    ]
     write(store, 0)
     write(store, 2)
-    assert [damage.place for damage in verify(tmp_path / "store")] == ["receipt.json"]
+    assert [damage.place for damage in verify_store(tmp_path / "store")] == ["receipt.json"]
 
 
 @pytest.mark.parametrize("name", ["heatmaps/c/1/0/0/0", "crops/index/c/1/0", "ledger/1.json", "receipt.json"])
 def test_what_is_damaged_is_forgotten_and_made_again(copy: Path, whole: Path, name: str) -> None:
     flip(copy / name, 10)
-    shards = forget_damaged(copy, verify(copy))
+    shards = forget_damaged(HeatmapStore.open(copy, mode="r+"), verify_store(copy))
     assert shards == ([] if name == "receipt.json" else [1])
     store = HeatmapStore.open(copy, mode="r+")
     assert store.pending() == shards
@@ -200,13 +210,13 @@ def coco_file(folder: Path, box_width: float = 30.0) -> Path:
 
 def test_the_rows_are_compared_with_the_annotations(tmp_path: Path) -> None:
     own, moved = coco_file(tmp_path), coco_file(tmp_path, 31)
-    built(tmp_path / "store", from_coco(own))
-    assert verify(tmp_path / "store", own) == []
-    places = {damage.place: damage.what for damage in verify(tmp_path / "store", moved)}
+    built(tmp_path / "store", read_coco(own))
+    assert verify_store(tmp_path / "store", own) == []
+    places = {damage.place: damage.what for damage in verify_store(tmp_path / "store", moved)}
     assert places.keys() == {"instances/box"}
     assert "3 rows differ" in places["instances/box"]
     built(tmp_path / "other", persons(4))
-    whats = [damage.what for damage in verify(tmp_path / "other", own)]
+    whats = [damage.what for damage in verify_store(tmp_path / "other", own)]
     assert whats[0].startswith("4 of its persons are not in")
     assert whats[1].startswith("3 of its persons are not in")
 

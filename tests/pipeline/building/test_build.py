@@ -15,7 +15,7 @@ import pytest
 from cache_tools.crops import decode_crop
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build, write_receipt
@@ -34,7 +34,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildJob:
 def test_a_store_holds_what_the_teacher_says_of_each_crop(job: BuildJob) -> None:
     receipt = build(job)
     store = HeatmapStore.open(job.store)
-    assert receipt == store.receipt
+    assert receipt == store.read_receipt()
     assert receipt["rows"] == ROWS
     teacher = load_network("oracle:make")
     persons = store.instances
@@ -49,7 +49,7 @@ def test_a_store_holds_what_the_teacher_says_of_each_crop(job: BuildJob) -> None
     # the stored crop of a row shows the row's own photo, at the place that its matrix says
     for row, data in enumerate(store.read_crops(range(ROWS))):
         photo = read_image(job.images / persons.file_name[row])
-        from_photo = cut(photo, store.crop_pixel_to_image[row], store.crop_size[row])
+        from_photo = cut(photo, store.read_crop_matrices([row])[0], store.read_crop_sizes([row])[0])
         assert np.abs(from_photo.astype(int) - decode_crop(data)).mean() < 4
 
 
@@ -116,7 +116,7 @@ def test_missing_and_truncated_photos_are_named(job: BuildJob) -> None:
     missing.write_bytes(data[: len(data) // 2])
     with pytest.raises(ValueError, match=r"015\.jpg is truncated"):
         build(job)
-    assert not HeatmapStore.open(job.store).finished
+    assert not HeatmapStore.open(job.store).is_finished()
     missing.write_bytes(data)
     assert build(job)["rows"] == ROWS
 
@@ -124,7 +124,7 @@ def test_missing_and_truncated_photos_are_named(job: BuildJob) -> None:
 def test_a_wrong_heatmap_names_the_annotation(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
     from oracle import GaussianOracle
 
-    persons, victim = from_coco(job.annotations), 21
+    persons, victim = read_coco(job.annotations), 21
     crop = cut(read_image(job.images / persons.file_name[victim]), crop_to_image(persons.box)[victim], (256, 192))
     healthy = GaussianOracle.__call__
 
@@ -142,7 +142,7 @@ def test_a_wrong_heatmap_names_the_annotation(job: BuildJob, monkeypatch: pytest
 def test_a_codec_that_is_too_coarse_is_refused(job: BuildJob) -> None:
     with pytest.raises(ValueError, match="build elsewhere with --codec exact8"):
         build(job, max_rmse=1e-4)
-    assert not HeatmapStore.open(job.store).finished
+    assert not HeatmapStore.open(job.store).is_finished()
     build(replace(job, store=job.store + "2", codec="exact8"), max_rmse=0.01)
 
 
@@ -155,7 +155,7 @@ def test_damage_gets_no_receipt(job: BuildJob) -> None:
     shard.write_bytes(data)
     with pytest.raises(ValueError, match=r"damaged in 1 places:\n.*shard 0 .*heatmaps/c/0"):
         build(job)
-    assert not HeatmapStore.open(job.store).finished
+    assert not HeatmapStore.open(job.store).is_finished()
 
 
 def test_views_are_what_the_teacher_says_there(job: BuildJob) -> None:
@@ -182,7 +182,7 @@ def test_a_stopped_build_says_how_to_go_on(job: BuildJob, number: signal.Signals
     _, said = process.communicate(timeout=30)
     assert process.returncode == code, said
     assert "of 3 shards are done and kept; run the same command again to go on" in said
-    assert not HeatmapStore.open(job.store).finished
+    assert not HeatmapStore.open(job.store).is_finished()
     receipt = Path(job.store).with_suffix(".json")
     write_receipt(build(job), receipt)
     assert json.loads(receipt.read_text())["rows"] == ROWS

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from cache_tools.store.merge import merge
+from cache_tools.store.merge import merge_stores
 from cache_tools.store.spec import CacheMismatch
-from cache_tools.store.verify import verify
+from cache_tools.store.verify import verify_store
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
 from pipeline.building.job import BuildJob, Expectation
@@ -64,7 +64,7 @@ def test_persons_without_labels_on_request(job: BuildJob) -> None:
     receipt = build(everybody)
     assert receipt["rows"] == ROWS
     assert build(everybody) == receipt
-    assert verify(job.store, job.annotations) == []
+    assert verify_store(job.store, job.annotations) == []
     assert evaluate_store(HeatmapStore.open(job.store), job.annotations, device="cpu").metrics.AP is not None
     assert "persons without labels too" in CliRunner().invoke(info_command, [job.store]).output
     with pytest.raises(CacheMismatch, match=f"rows: found {ROWS}, expected {ROWS // 2}"):
@@ -81,14 +81,14 @@ def test_parts_of_a_build_merge_to_the_whole(job: BuildJob, labelled: bool) -> N
         options = ["--part", f"{i}/3", *([] if labelled else ["--unlabelled"])]
         done = CliRunner().invoke(kdcache, arguments(replace(job, store=store), *options), catch_exceptions=False)
         assert done.exit_code == 0
-        assert verify(store, job.annotations) == []
+        assert verify_store(store, job.annotations) == []
         assert f"part {i} of 3" in CliRunner().invoke(info_command, [store]).output
-    assert merge(stores, job.store)["rows"] == receipt["rows"]
-    assert verify(job.store, job.annotations) == []
+    assert merge_stores(stores, job.store)["rows"] == receipt["rows"]
+    assert verify_store(job.store, job.annotations) == []
     joined, undivided = HeatmapStore.open(job.store), HeatmapStore.open(whole.store)
     rows = np.arange(receipt["rows"])
-    assert joined.instances.digest == undivided.instances.digest
-    assert joined.receipt == undivided.receipt
+    assert joined.instances.digest() == undivided.instances.digest()
+    assert joined.read_receipt() == undivided.read_receipt()
     assert np.array_equal(joined.read_codes(rows), undivided.read_codes(rows))
     assert joined.read_crops(rows) == undivided.read_crops(rows)
     with pytest.raises(CacheMismatch, match=r"annotations\.digest: found"):

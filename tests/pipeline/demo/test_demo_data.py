@@ -19,7 +19,7 @@ from pycocotools.coco import COCO
 
 from cache_tools.coco import MIRROR, OKS_SIGMAS
 from cache_tools.images import read_image
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 from pipeline.demo.annotator import MISSING, PAIRS, SWAPPED, annotate
 from pipeline.demo.coco_files import draw_photo, write_split
 from pipeline.demo.dataset import NOTE, UNFINISHED, write_dataset
@@ -74,7 +74,7 @@ def test_both_splits_are_coco_keypoint_files(demo):
         coco = COCO(str(demo / name))
         labelled = [a for a in coco.dataset["annotations"] if a["num_keypoints"] and not a["iscrowd"]]
         assert persons <= len(labelled) <= persons + 3
-        table = from_coco(demo / name)
+        table = read_coco(demo / name)
         assert len(table) == len(labelled)
         assert set(np.unique(table.visibility)) == {0, 1, 2}
         split = "train" if name == TRAIN else "val"

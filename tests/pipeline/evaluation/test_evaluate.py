@@ -9,7 +9,7 @@ import pytest
 
 from cache_tools.coco import KEYPOINTS
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
-from cache_tools.instances import Instances, from_coco
+from cache_tools.instances import Instances, read_coco
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.evaluation.coco_ap import coco_numbers
@@ -40,7 +40,7 @@ def labels(val: Path) -> AnnotationFile:
 
 @pytest.fixture(scope="module")
 def persons(val: Path) -> Instances:
-    return from_coco(val)
+    return read_coco(val)
 
 
 class Remembering:
@@ -107,7 +107,7 @@ def test_the_protocol_states_how_the_numbers_were_measured(
     assert protocol["boxes"] == {"source": "gt", "boxes": 356}
     assert (protocol["persons"], protocol["images"], protocol["flip"]) == (356, 126, False)
     assert protocol["weights"] == tinypose.digest
-    assert protocol["annotations"] == {"file": "person_keypoints_val.json", "digest": persons.digest}
+    assert protocol["annotations"] == {"file": "person_keypoints_val.json", "digest": persons.digest()}
     assert protocol["oks_nms"] is None
     assert protocol["decode_device"] == "cpu"
     json.dumps(result.metrics.to_json(), allow_nan=False)

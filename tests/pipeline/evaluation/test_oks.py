@@ -10,13 +10,13 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from cache_tools.coco import OKS_SIGMAS
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 from pipeline.evaluation.oks import joint_similarity, pose_scores, similarity, suppress, suppress_by_image
 
 
 def test_similarity_is_what_pycocotools_computes(shared_data: Path) -> None:
     annotations = shared_data / "coco" / "person_keypoints_val.json"
-    persons = from_coco(annotations)
+    persons = read_coco(annotations)
     rng = np.random.default_rng(0)
     moved = persons.keypoints + rng.normal(0, 0.05, persons.keypoints.shape) * np.sqrt(persons.area)[:, None, None]
     coco = COCO(str(annotations))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cache_tools.coco import MIRROR
-from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert, mirror
+from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert, mirror_matrix
 from pipeline.hka.agreement import Comparison, agreement, calibrate
 from pipeline.hka.angles import LEG_JOINTS, NOTICE, difference, varus
 from pipeline.hka.evaluate import evaluate_coco, evaluate_exact, evaluate_teacher, render_people, with_visible_legs
@@ -36,7 +36,7 @@ def turned(degrees: float, size: int, mirrored: bool) -> np.ndarray:
     """Matrix (2, 3) that mirrors, or not, and then turns an image of side `size` about its middle."""
     c, s, middle = math.cos(math.radians(degrees)), math.sin(math.radians(degrees)), (size - 1) / 2
     rotation = np.array([[c, -s, middle - c * middle + s * middle], [s, c, middle - s * middle - c * middle]])
-    return compose(mirror(size), rotation) if mirrored else rotation
+    return compose(mirror_matrix(size), rotation) if mirrored else rotation
 
 
 @pytest.fixture(scope="module")

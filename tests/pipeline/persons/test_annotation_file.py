@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 from pipeline.persons.annotation_file import AnnotationFile, completed
 
 
@@ -15,8 +15,8 @@ def test_everything_comes_from_one_reading(shared_data: Path, tmp_path: Path) ->
     path.write_bytes(original.read_bytes())
     labels = AnnotationFile(path)
     path.unlink()
-    assert labels.persons.digest == from_coco(original).digest
-    assert labels.instances(part=(1, 3)).digest == from_coco(original, part=(1, 3)).digest
+    assert labels.persons.digest() == read_coco(original).digest()
+    assert labels.instances(part=(1, 3)).digest == read_coco(original, part=(1, 3)).digest
     assert len(labels.images) == len(labels.coco.imgs) == 126
     assert labels.persons is labels.persons
 

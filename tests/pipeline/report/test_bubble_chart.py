@@ -16,7 +16,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.text import Annotation, Text
 
 from cache_tools.images import read_image
-from cache_tools.instances import Instances, from_coco
+from cache_tools.instances import Instances, read_coco
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.cli import kdcache
@@ -148,7 +148,7 @@ def test_round_numbers_in_the_legend(largest: float, steps: list[float]) -> None
 
 @pytest.fixture(scope="module")
 def persons(shared_data: Path) -> Instances:
-    return from_coco(shared_data / "coco" / "person_keypoints_val.json")
+    return read_coco(shared_data / "coco" / "person_keypoints_val.json")
 
 
 def test_a_panel_of_a_teacher_and_a_store(shared_data: Path, tmp_path: Path, persons: Instances) -> None:

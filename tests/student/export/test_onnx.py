@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from cache_tools.geometry import crop_to_image
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 from pipeline.building.build import build
 from pipeline.building.job import BuildJob
 from pipeline.commands.export import command, person_crops, rendered_crops, training_store
@@ -150,7 +150,7 @@ def test_stored_persons_are_cut_as_the_build_cut_them(run: Path, tmp_path: Path)
 
 def test_eight_bits_cost_little_ap(tmp_path: Path) -> None:
     write_dataset(tmp_path, 32, seed=4, val_persons=60)
-    persons = from_coco(tmp_path / "annotations/person_keypoints_train.json")
+    persons = read_coco(tmp_path / "annotations/person_keypoints_train.json")
     student, settings = load_student(DEMO)
     size = settings.model.input_size
     photos = [tmp_path / "train" / name for name in persons.file_name]

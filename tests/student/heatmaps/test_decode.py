@@ -10,7 +10,7 @@ from cache_tools.coco import MIRROR
 from cache_tools.codec.profiles import PROFILES, get_codec
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
-from cache_tools.instances import from_coco
+from cache_tools.instances import read_coco
 from student.heatmaps.decode import dark_decode, find_peaks
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.mirror import mirror_maps
@@ -128,7 +128,7 @@ def teacher_maps(shared_data, rows) -> NDArray[np.float32]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(shared_data / "teachers" / "tinypose_256x192.onnx", options)
-    persons = from_coco(shared_data / "coco" / "person_keypoints_train.json").take(np.array(rows))
+    persons = read_coco(shared_data / "coco" / "person_keypoints_train.json").take(np.array(rows))
     matrices = crop_to_image(persons.box, "stride")
     photos = (read_image(shared_data / "coco" / "train" / name) for name in persons.file_name)
     crops = np.stack([cut(photo, matrix, (256, 192)) for photo, matrix in zip(photos, matrices, strict=True)])
