@@ -9,28 +9,30 @@ import click
 
 @click.command("plan")
 @click.option(
-    "--config", "--configfile", "config_file", required=True, type=click.Path(path_type=Path), help="YAML file."
-)
+    "--config", "--configfile", "config_file", required=True, type=click.Path(path_type=Path),
+    help="The workflow's configuration, a YAML file.",
+)  # fmt: skip
 @click.option("--tflops", default=100.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
-              help="Speed in TFLOP/s that a GPU is taken to sustain.")  # fmt: skip
-@click.option(
-    "--rows", type=click.IntRange(min=1), help="Persons to train on, where the annotations are not there yet."
-)
-@click.option("--val-persons", type=click.IntRange(min=1), help="Persons to evaluate on, likewise.")
+              help="TFLOP/s that a GPU sustains, by your assumption.")  # fmt: skip
+@click.option("--rows", type=click.IntRange(min=1),
+              help="Persons to train on. [default: counted in the annotations]")  # fmt: skip
+@click.option("--val-persons", type=click.IntRange(min=1),
+              help="Persons to evaluate on. [default: counted in the annotations]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of text.")
 def command(config_file: Path, tflops: float, rows: int | None, val_persons: int | None, as_json: bool) -> None:
     """Estimate rows, bytes, FLOPs and GPU-hours of a configuration.
 
-    FLOPs are counted on the networks; hours follow from --tflops, which is yours to judge: what a GPU sustains is
-    a fraction of its data sheet's number, and small networks reach less of it than large ones.
+    FLOPs are counted on the networks. Hours follow from --tflops: what a GPU sustains is a fraction of its data sheet's
+    number, and small networks and their input pipelines sustain a smaller fraction than large ones.
     """
     from pipeline.config import load_config
-    from pipeline.costs.estimate import as_text, plan
+    from pipeline.costs.estimate import estimate_costs
+    from pipeline.costs.estimate_text import estimate_text, gpu_hours
 
     config = load_config(config_file)
-    estimate = plan(config, rows, val_persons)
+    estimate = estimate_costs(config, rows, val_persons)
     if as_json:
-        hours = estimate.flop() / tflops / 3.6e15
+        hours = gpu_hours(estimate.flop(), tflops)
         click.echo(json.dumps({"estimate": True, "tflops": tflops, "gpu_hours": hours, **asdict(estimate)}, indent=1))
     else:
-        click.echo(as_text(estimate, config, tflops))
+        click.echo(estimate_text(estimate, config, tflops))

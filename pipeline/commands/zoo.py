@@ -5,32 +5,31 @@ from typing import Any
 
 import click
 
-TOLERANCE = 0.05  # Table 1 prints one decimal
+#: Table 1 prints one decimal
+TOLERANCE = 0.05
 
 
-@click.command()
+@click.command("zoo")
 @click.argument("backbones", nargs=-1)
-@click.option("--head", type=click.Choice(["subpixel", "lateral"]), default="subpixel", show_default=True)
-@click.option("--input-size", type=(int, int), default=(256, 192), show_default=True, metavar="HEIGHT WIDTH")
+@click.option("--head", type=click.Choice(["subpixel", "lateral"]), default="subpixel", show_default=True,
+              help="Head of the students; subpixel is the paper's.")  # fmt: skip
+@click.option("--input-size", type=(int, int), default=(256, 192), show_default=True, metavar="HEIGHT WIDTH",
+              help="Pixels of a crop.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
 def command(backbones: tuple[str, ...], head: str, input_size: tuple[int, int], as_json: bool) -> None:
     """Print parameters and costs of BACKBONES (names of Table 1, or timm:NAME), by default the fourteen of Table 1.
 
     GFlops is Table 1's count: 2 per multiply-accumulate, plus biases, norms, activations and pools. GMACs counts
-    multiply-accumulates alone, which other tables print as FLOPs.
+    only multiply-accumulates, which other tables print as FLOPs.
     """
     from student.models.backbones import student_names
 
     rows = [zoo_row(backbone, head, input_size) for backbone in backbones or student_names()]
-    if as_json:
-        click.echo(json.dumps(rows, indent=1))
-        return
-    for line in zoo_lines(rows):
-        click.echo(line)
+    click.echo(json.dumps(rows, indent=1) if as_json else zoo_text(rows))
 
 
 def zoo_row(backbone: str, head: str, input_size: tuple[int, int]) -> dict[str, Any]:
-    """Costs of one student, and the paper's where this is a student of the paper: its head and its input size."""
+    """Return the costs of one student, and the paper's where the paper has this head and input size."""
     import torch
 
     from student.models.backbones import resolve
@@ -53,26 +52,24 @@ def zoo_row(backbone: str, head: str, input_size: tuple[int, int]) -> dict[str, 
     }
 
 
-def zoo_lines(rows: list[dict[str, Any]]) -> list[str]:
-    """The table, and a last line that says how many rows meet the paper's."""
-    form = "{:<16}{:<38}{:>10}{:>8}{:>10}{:>8}{:>9}"
-    lines = [form.format("name", "backbone", "Params M", "paper", "GFlops", "paper", "GMACs")]
-    lines += [
-        form.format(
-            row["name"],
-            row["backbone"],
-            f"{row['params_m']:.3f}",
-            "-" if row["params_m_paper"] is None else row["params_m_paper"],
-            f"{row['gflops']:.3f}",
-            "-" if row["gflops_paper"] is None else row["gflops_paper"],
-            f"{row['gmacs']:.3f}",
-        )
-        for row in rows
-    ]
+def zoo_text(rows: list[dict[str, Any]]) -> str:
+    """Return the table, and a last line that says how many rows agree with the paper's."""
+    from tabulate import tabulate
+
+    table = tabulate(
+        [list(row.values()) for row in rows],
+        headers=["name", "backbone", "Params M", "paper", "GFlops", "paper", "GMACs"],
+        tablefmt="plain",
+        floatfmt=("", "", ".3f", "", ".3f", "", ".3f"),
+        missingval="-",
+        colalign=("left", "left", "right", "right", "right", "right", "right"),
+    )
     of_paper = [row for row in rows if row["params_m_paper"] is not None]
-    if of_paper:
-        met = sum(
-            all(abs(row[key] - row[f"{key}_paper"]) <= TOLERANCE for key in ("params_m", "gflops")) for row in of_paper
-        )
-        lines.append(f"{met} of {len(of_paper)} within {TOLERANCE} on both columns")
-    return lines
+    if not of_paper:
+        return table
+    agreeing = [row for row in of_paper if _agrees(row, "params_m") and _agrees(row, "gflops")]
+    return f"{table}\n{len(agreeing)} of {len(of_paper)} within {TOLERANCE} on both columns"
+
+
+def _agrees(row: dict[str, Any], key: str) -> bool:
+    return bool(abs(row[key] - row[f"{key}_paper"]) <= TOLERANCE)

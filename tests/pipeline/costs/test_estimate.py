@@ -9,7 +9,9 @@ from click.testing import CliRunner
 
 from pipeline.commands.plan import command
 from pipeline.config import load_config, parse_config
-from pipeline.costs.estimate import CROP_BYTES, as_text, plan, scaled, student_flop, teacher_flop
+from pipeline.costs.estimate import CROP_BYTES, estimate_costs
+from pipeline.costs.estimate_text import estimate_text, scaled
+from pipeline.costs.network_flop import student_flop, teacher_flop
 
 ROOT = Path(__file__).parents[3]
 NARROW = {"backbone": "timm:resnet10t", "backbone_options": {"channels": [16, 32, 64, 128], "stem_width": 16}}
@@ -42,7 +44,7 @@ def test_the_papers_configuration_is_planned_without_its_data(monkeypatch):
     monkeypatch.chdir(ROOT)
     config = load_config("config/paper.yaml")
     few = config.model_copy(update={"students": config.students[:1], "teachers": config.teachers[:1]})
-    found = plan(few)
+    found = estimate_costs(few)
     assert (found.rows, found.val_persons) == (149_813, 6_352)
     assert found.heatmap_bytes == 149_813 * 696
     assert found.crop_bytes == 149_813 * CROP_BYTES
@@ -59,12 +61,12 @@ def test_controls_flip_views_and_live_teachers_are_counted():
         "distill": {"mode": "live"},
     }
     config = parse_config(configuration(students=[student]))
-    found = plan(config)
+    found = estimate_costs(config)
     stages = [(work.stage, work.name) for work in found.works]
     assert stages == [("train", "s"), ("live", "small"), ("train", "s-control"),
                       ("evaluate", "small"), ("evaluate", "s"), ("evaluate", "s-control")]  # fmt: skip
     assert found.live_alternative is None
-    cached = plan(parse_config(configuration(store={"flip": True, "views": 3, "crops": False})))
+    cached = estimate_costs(parse_config(configuration(store={"flip": True, "views": 3, "crops": False})))
     assert cached.works[0].passes == 149_813 * 4 * 2
     assert cached.heatmap_bytes == 149_813 * 4 * 696
     assert cached.crop_bytes == 0
@@ -74,7 +76,7 @@ def test_persons_are_counted_where_the_data_is(shared_data):
     data = {"root": str(shared_data / "coco"),
             "train": {"images": "train", "annotations": "person_keypoints_train.json"},
             "val": {"images": "val", "annotations": "person_keypoints_val.json"}}  # fmt: skip
-    found = plan(parse_config(configuration(data=data)))
+    found = estimate_costs(parse_config(configuration(data=data)))
     assert (found.rows, found.val_persons) == (716, 356)
     assert "counted in" in found.counted[0]
 
@@ -85,10 +87,10 @@ def test_unknown_data_and_unknown_networks_are_said_so():
             "val": {"images": "b", "annotations": "mine.json"}}  # fmt: skip
     config = parse_config(configuration(data=data, teachers=[{"name": "t", "reference": "onnx:t.onnx?frame=udp"}]))
     with pytest.raises(ValueError, match="--rows"):
-        plan(config)
-    found = plan(config, 1000, 100)
+        estimate_costs(config)
+    found = estimate_costs(config, 1000, 100)
     assert found.uncounted == ["t"]
-    assert "not counted" in as_text(found, config, 10)
+    assert "not counted" in estimate_text(found, config, 10)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_unknown_data_and_unknown_networks_are_said_so():
 )
 def test_names_that_do_not_exist_are_named_with_those_near_them(change, message):
     with pytest.raises(ValueError, match=message):
-        plan(parse_config(configuration(**change)))
+        estimate_costs(parse_config(configuration(**change)))
 
 
 def test_a_detectors_boxes_are_counted_where_they_are(tmp_path):
@@ -116,12 +118,12 @@ def test_a_detectors_boxes_are_counted_where_they_are(tmp_path):
     data = {"root": str(tmp_path), "train": split, "val": split}
     boxes = {"boxes": "boxes.json", "flip": False, "score_threshold": 0.3}
     config = parse_config(configuration(data=data, evaluate=boxes))
-    assert {work.passes for work in plan(config).works if work.stage == "evaluate"} == {2}
+    assert {work.passes for work in estimate_costs(config).works if work.stage == "evaluate"} == {2}
 
 
 def test_every_cached_teacher_is_counted():
     teachers = [{"name": size, "reference": f"vitpose-plus-{size}"} for size in ("small", "base")]
-    found = plan(parse_config(configuration(teachers=teachers, store={"teachers": ["small", "base"]})))
+    found = estimate_costs(parse_config(configuration(teachers=teachers, store={"teachers": ["small", "base"]})))
     assert [work.name for work in found.works if work.stage == "cache"] == ["small", "base"]
     assert found.heatmap_bytes == 2 * 149_813 * 696
 
