@@ -133,7 +133,7 @@ def accepted_ap(teacher: PoseNetwork, expectation: Expectation, recorded: float 
     """The teacher's AP in percent, measured where a store has not recorded it; ValueError where it falls short."""
     ap, labels = recorded, "the labels that it was built with"
     if ap is None:
-        from pipeline.evaluation.evaluate import evaluate
+        from pipeline.evaluation.evaluation import evaluate
         from student.inference import Inference
 
         inference = Inference(flip=False)

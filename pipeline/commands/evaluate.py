@@ -52,7 +52,7 @@ def command(
             context, ("images", "boxes", "score_threshold", "flip", "workers"), "a store has heatmaps already"
         )
         from cache_tools.store.writer import HeatmapStore
-        from pipeline.evaluation.evaluate import evaluate_store
+        from pipeline.evaluation.evaluation import evaluate_store
 
         result = evaluate_store(
             HeatmapStore.open(store), annotations, batch_size=inference.batch_size, device=inference.device
@@ -62,7 +62,7 @@ def command(
             raise click.UsageError("--images is missing: the folder of the photos that --annotations describes")
         if boxes == "gt":
             reject_ignored(context, ["score_threshold"], "--boxes gt have no scores")
-        from pipeline.evaluation.evaluate import evaluate
+        from pipeline.evaluation.evaluation import evaluate
         from pipeline.teachers.load import load_network
 
         result = evaluate(

@@ -129,7 +129,7 @@ def _describe(kind: str, file: Path, crops: "Crops", seconds: float) -> str:
 
 
 def _average_precision(file: Path, images: Path, annotations: Path) -> str:
-    from pipeline.evaluation.evaluate import evaluate
+    from pipeline.evaluation.evaluation import evaluate
     from pipeline.teachers.load import load_network
     from student.inference import Inference
 

@@ -27,7 +27,7 @@ def command(config_file: Path, tflops: float, rows: int | None, val_persons: int
     """
     from pipeline.config import load_config
     from pipeline.costs.estimate import estimate_costs
-    from pipeline.costs.estimate_text import estimate_text, gpu_hours
+    from pipeline.costs.estimate_report import estimate_text, gpu_hours
 
     config = load_config(config_file)
     estimate = estimate_costs(config, rows, val_persons)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.evaluation import evaluate
 from pipeline.persons.annotation_file import AnnotationFile
 from student.device import dtype_on
 from student.inference import Inference

@@ -16,7 +16,7 @@ from pipeline.building.build import build
 from pipeline.building.job import BuildJob, Expectation
 from pipeline.cli import kdcache
 from pipeline.commands.info import command as info_command
-from pipeline.evaluation.evaluate import evaluate_store
+from pipeline.evaluation.evaluation import evaluate_store
 from tests.samples.small_build import BENCHMARKS, ROWS, arguments, small_job
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from pipeline.commands.plan import command
 from pipeline.config import load_config, parse_config
 from pipeline.costs.estimate import CROP_BYTES, estimate_costs
-from pipeline.costs.estimate_text import estimate_text, scaled
+from pipeline.costs.estimate_report import estimate_text, scaled
 from pipeline.costs.network_flop import student_flop, teacher_flop
 
 ROOT = Path(__file__).parents[3]

@@ -179,7 +179,7 @@ def test_flip_brings_mirrored_maps_back(frame: str, off: float) -> None:
 
 
 def test_tinypose_finds_real_persons(shared_data: Path) -> None:
-    from pipeline.evaluation.evaluate import evaluate
+    from pipeline.evaluation.evaluation import evaluate
     from student.inference import Inference
 
     teacher = load_network(f"onnx:{shared_data / TINYPOSE}?frame=stride", "cpu")

@@ -15,7 +15,7 @@ from pipeline.building.build import build
 from pipeline.building.job import BuildJob
 from pipeline.commands.export import command, person_crops, rendered_crops, training_store
 from pipeline.demo.dataset import write_dataset
-from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.evaluation import evaluate
 from pipeline.teachers.load import load_network
 from pipeline.teachers.student_run import DEMO
 from student.checkpoint import load_student, read_record, write_record

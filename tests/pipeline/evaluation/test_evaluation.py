@@ -13,7 +13,7 @@ from cache_tools.instances import Instances, read_coco
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.evaluation.coco_ap import coco_numbers
-from pipeline.evaluation.evaluate import EvaluationResult, evaluate, evaluate_store, score
+from pipeline.evaluation.evaluation import EvaluationResult, evaluate, evaluate_store, score
 from pipeline.evaluation.metrics_file import NetworkProtocol
 from pipeline.evaluation.oks import similarity
 from pipeline.persons.annotation_file import AnnotationFile, completed

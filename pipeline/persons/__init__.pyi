@@ -1,0 +1,25 @@
+from .annotation_file import AnnotationFile as AnnotationFile
+from .boxes import PersonBoxes as PersonBoxes
+from .boxes import annotated as annotated
+from .boxes import detected as detected
+from .photo_boxes import PhotoBoxes as PhotoBoxes
+from .photo_boxes import find_boxes as find_boxes
+from .photo_boxes import find_photos as find_photos
+from .subjects import Subjects as Subjects
+from .subjects import from_annotations as from_annotations
+from .subjects import from_photos as from_photos
+from .subjects import whole_groups as whole_groups
+
+__all__ = [
+    "AnnotationFile",
+    "PersonBoxes",
+    "PhotoBoxes",
+    "Subjects",
+    "annotated",
+    "detected",
+    "find_boxes",
+    "find_photos",
+    "from_annotations",
+    "from_photos",
+    "whole_groups",
+]
