@@ -39,7 +39,7 @@ from student.batches.pixel_source import PixelSource
 from student.batches.plan import BatchPlan, plan_batch
 from student.batches.stream import StreamSettings
 from student.heatmaps.device_codec import decode_codes
-from student.heatmaps.replay import replay
+from student.heatmaps.replay import replay_maps
 from student.heatmaps.targets import render_targets
 from student.normalise import IMAGENET_MEAN, IMAGENET_STD, normalise
 
@@ -219,7 +219,7 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
             codes = timed("take the teacher's codes", lambda all_rows: torch.from_numpy(cache.codes(all_rows)), rows)
             maps = timed("decode the teacher's maps", decode_codes, codes, cache.codec)
             matrices, flipped = torch.from_numpy(cache.matrices(plan)), torch.from_numpy(plan.flipped)
-            timed("replay them in the view", replay, maps, matrices, flipped, CELLS)
+            timed("replay them in the view", replay_maps, maps, matrices, flipped, CELLS)
     return {name: total / (batches * STREAM.batch_size) for name, total in seconds.items()}
 
 

@@ -1,16 +1,17 @@
-"""Crops -> network input, on the device that the crops are on."""
+"""Crops -> network input, on the device that holds the crops."""
 
 import torch
 from torch import Tensor
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, in [0, 1]
+# RGB, in [0, 1]
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def normalise(crops: Tensor) -> Tensor:
-    """RGB crops (B, H, W, 3) in [0, 255], any dtype -> float32 (B, 3, H, W), channels_last, as ImageNet networks want.
+    """Normalise RGB crops (B, H, W, 3) in [0, 255], any dtype, to float32 (B, 3, H, W), channels_last, as for ImageNet.
 
-    uint8 crops cross the bus at a quarter of the size; call this on the device.
+    Call it on the device: uint8 crops are copied there at a quarter of the size.
     """
     width = crops.shape[2]
     # not `torch.tensor(..., device=...)`, which waits for all work that a GPU has in its queue

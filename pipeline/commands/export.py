@@ -7,7 +7,7 @@ import click
 
 if TYPE_CHECKING:
     from cache_tools.store.writer import HeatmapStore
-    from student.export.onnx import Crops
+    from student.pose_network import Crops
 
 CHECKED = 16  # persons on which the file is compared with torch
 RENDERED = (240, 320)  # height, width of the photos of rendered persons, where there is no store

@@ -32,7 +32,7 @@ def zoo_row(backbone: str, head: str, input_size: tuple[int, int]) -> dict[str, 
     """Return the costs of one student, and the paper's where the paper has this head and input size."""
     import torch
 
-    from student.models.backbones import resolve
+    from student.models.backbones import resolve_backbone
     from student.models.flops import count_costs
     from student.models.paper import paper_row
     from student.models.student import create_student, untrained_settings
@@ -40,7 +40,7 @@ def zoo_row(backbone: str, head: str, input_size: tuple[int, int]) -> dict[str, 
     with torch.device("meta"):
         costs = count_costs(create_student(untrained_settings(backbone, head, input_size)), input_size)
     paper = paper_row(backbone) if head == "subpixel" and input_size == (256, 192) else None
-    library, model = resolve(backbone)
+    library, model = resolve_backbone(backbone)
     return {
         "name": paper.name if paper else backbone,
         "backbone": f"{library} {model}",

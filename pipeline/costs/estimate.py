@@ -13,7 +13,7 @@ from pipeline.costs.network_flop import student_flop, teacher_flop
 from pipeline.persons.annotation_file import AnnotationFile
 from pipeline.persons.boxes import detected
 from pipeline.teachers.names import VITPOSE_HUB, VITPOSE_NOT_ON_HUB, unknown_teacher
-from student.models.backbones import resolve
+from student.models.backbones import resolve_backbone
 
 #: forward passes that a training step costs
 STEP_PASSES = 3
@@ -103,7 +103,7 @@ def _check_names(config: Config) -> None:
             known = [*VITPOSE_HUB, "student:demo"]
             raise ValueError(VITPOSE_NOT_ON_HUB.get(reference) or unknown_teacher(reference, known))
     for run in config.runs.values():
-        resolve(run.model.backbone)
+        resolve_backbone(run.model.backbone)
 
 
 def _training_persons(config: Config, given: int | None) -> tuple[int, str]:

@@ -22,8 +22,10 @@ from torch import Tensor, nn
 
 from pipeline.costs.cost_file import Cost, CostProtocol, ExportSpeed
 from student.device import dtype_on, torch_device
-from student.export.onnx import INPUT, cpu_session, export_onnx
-from student.models.flops import count_costs, evaluation
+from student.export.onnx import export_onnx
+from student.export.onnx_session import INPUT, cpu_session
+from student.models.flops import count_costs
+from student.models.network_mode import evaluation_mode
 from student.models.student import PoseStudent
 from student.normalise import normalise
 from student.pose_network import PoseNetwork
@@ -134,7 +136,7 @@ def network_speed(
 
     crops = torch.from_numpy(random_crops(speed_settings.batch_size, input_size)).to(device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16")
-    with evaluation(network), torch.inference_mode(), autocast:
+    with evaluation_mode(network), torch.inference_mode(), autocast:
         return measure_speed(run, crops, speed_settings.seconds)
 
 

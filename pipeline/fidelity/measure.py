@@ -22,7 +22,7 @@ from pipeline.evaluation.oks import similarity
 from student.batches.augment import AugmentedViews, sample_views
 from student.device import torch_device
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
-from student.heatmaps.replay import ReplayMode, replay
+from student.heatmaps.replay import ReplayMode, replay_maps
 from student.heatmaps.targets import target_weight
 from student.pose_network import PoseNetwork
 from student.prediction import decode_keypoints, read_crops
@@ -133,7 +133,7 @@ def _replays(
     maps = decode_codes(torch.from_numpy(store.read_codes(rows[part])).to(device), DeviceCodec.of(store.codec, device))
     flipped = torch.from_numpy(views.flipped[part]).to(device)
     sigmas = {"teacher_sigma": frame.sigma, "student_sigma": frame.sigma}
-    return {m: replay(maps, matrix, flipped, frame.heatmap_size, m, **sigmas).cpu().numpy() for m in MODES}
+    return {m: replay_maps(maps, matrix, flipped, frame.heatmap_size, m, **sigmas).cpu().numpy() for m in MODES}
 
 
 def _joints_in_view(store: HeatmapStore, rows: NDArray[np.int64], cell_to_image: Matrix) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from cache_tools.store.writer import HeatmapStore
 from student.batches.plan import BatchPlan, between_cells, choose_stored_views
 from student.batches.stream import StreamSettings
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
-from student.heatmaps.replay import replay
+from student.heatmaps.replay import replay_maps
 
 # of a store on disk, kept decompressed at the least
 MIN_CHUNKS = 64
@@ -119,8 +119,8 @@ class CachedMaps:
             # the student's view is the teacher's
             return maps
         if self.views:
-            return replay(maps, student_to_teacher, torch.zeros_like(flipped), size, "warp")
-        return replay(
+            return replay_maps(maps, student_to_teacher, torch.zeros_like(flipped), size, "warp")
+        return replay_maps(
             maps,
             student_to_teacher,
             flipped,

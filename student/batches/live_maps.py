@@ -8,7 +8,7 @@ from torch import Tensor
 from cache_tools.geometry import Matrix, cell_to_crop, compose, invert
 from student.batches.plan import BatchPlan, between_cells
 from student.batches.stream import StreamSettings
-from student.heatmaps.replay import replay
+from student.heatmaps.replay import replay_maps
 from student.pose_network import PoseNetwork
 
 
@@ -36,7 +36,7 @@ class LiveMaps:
         if self._same_map:
             return maps
         matrix = torch.tensor(self._student_to_teacher, dtype=torch.float32, device=self.device)
-        return replay(
+        return replay_maps(
             maps,
             matrix.expand(len(maps), 2, 3),
             # the teacher's crop was mirrored already, with the view

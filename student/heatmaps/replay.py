@@ -22,7 +22,7 @@ ReplayMode = Literal["peaks", "warp"]
 WINDOW_SIGMAS = 4.0
 
 
-def replay(
+def replay_maps(
     maps: Tensor,
     student_to_teacher: Tensor,
     flipped: Tensor,

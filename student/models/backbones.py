@@ -4,7 +4,7 @@ Names are matched without regard to case, and `-`, `.`, `_` count as the same: `
 
 A narrow network that learns from 128x96 crops in a minute or two on a CPU comes from timm options. It takes both heads:
 1.07 M parameters and 0.09 GFLOPs with the paper's, 0.35 M and 0.08 with the lateral one. `stem_width` saves half of the
-time, because timm's stem is 32 wide at stride 2. ImageNet weights fit no such network.
+time, because timm's stem is 32 wide at stride 2. ImageNet weights do not fit it.
 
     backbone: timm:resnet10t
     backbone_options: {channels: [16, 32, 64, 128], stem_width: 16}
@@ -19,62 +19,72 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from student.models.paper import fold, paper_row, paper_rows
-from student.models.pretrained import how_to_get_weights, load_weights
+from student.models.paper import canonical_name, paper_row, paper_rows
+from student.models.pretrained import download_advice, load_pretrained
 
-Maps = Literal["last", "pyramid"]
-PROBE = 128  # side of the image that is sent through a new backbone to learn its strides
+FeatureMaps = Literal["last", "pyramid"]
+# side of the image that is sent through a new backbone to find its strides
+PROBE_SIZE = 128
 
 
 class Backbone(nn.Module):
-    """An ImageNet network without its classifier, and without anything else that its maps do not need.
+    """An ImageNet network without its classifier and without anything else that its feature maps do not need.
 
-    forward: (B, 3, H, W) -> list of maps, coarsest last; `channels` and `strides` describe them.
+    forward: (B, 3, H, W) -> list of feature maps, coarsest last; `channels` and `strides` describe them.
     """
 
-    def __init__(self, trunk: nn.Module, maps: Maps) -> None:
+    def __init__(self, trunk: nn.Module, features: FeatureMaps) -> None:
         super().__init__()
         self.trunk = trunk
-        self.maps = maps
+        self.features = features
         self.first = 0
         shapes = drop_unused(self)
-        strides = [PROBE // shape[2] for shape in shapes]
+        strides = [PROBE_SIZE // shape[2] for shape in shapes]
         self.first = sum(stride < 4 for stride in strides)
         self.strides = tuple(strides[self.first :])
         self.channels = tuple(shape[1] for shape in shapes[self.first :])
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        if self.maps == "last":
+        """Return the feature maps of images, coarsest last."""
+        if self.features == "last":
+            # timm's networks and ShuffleNet have it, nn.Module's type does not
             return [self.trunk.forward_features(images)]  # type: ignore[operator]
-        return self.trunk(images)[self.first :]
+        maps: list[Tensor] = self.trunk(images)
+        return maps[self.first :]
 
 
 class ShuffleNet(nn.Module):
-    """torchvision's ShuffleNetV2 up to conv5, with timm's way of calling it (timm has none)."""
+    """torchvision's ShuffleNetV2 up to conv5, called as timm's networks are (timm has none)."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.conv1, self.maxpool = net.get_submodule("conv1"), net.get_submodule("maxpool")
-        self.stage2, self.stage3 = net.get_submodule("stage2"), net.get_submodule("stage3")
-        self.stage4, self.conv5 = net.get_submodule("stage4"), net.get_submodule("conv5")
+        self.conv1, self.maxpool = network.get_submodule("conv1"), network.get_submodule("maxpool")
+        self.stage2, self.stage3 = network.get_submodule("stage2"), network.get_submodule("stage3")
+        self.stage4, self.conv5 = network.get_submodule("stage4"), network.get_submodule("conv5")
 
     def forward(self, images: Tensor) -> list[Tensor]:
+        """Return feature maps at strides 4, 8, 16 and 32."""
         stride4 = self.maxpool(self.conv1(images))
         stride8 = self.stage2(stride4)
         stride16 = self.stage3(stride8)
         return [stride4, stride8, stride16, self.conv5(self.stage4(stride16))]
 
     def forward_features(self, images: Tensor) -> Tensor:
-        return self(images)[-1]
+        """Return the feature map at stride 32."""
+        last: Tensor = self(images)[-1]
+        return last
 
 
 def student_names() -> tuple[str, ...]:
-    """The fourteen students of Table 1, in the paper's order and spelling."""
+    """Return the names of Table 1's fourteen students, in the paper's order and spelling."""
     return tuple(row.name for row in paper_rows() if row.role == "student")
 
 
-def resolve(backbone: str) -> tuple[str, str]:
-    """(library, model name there) of a backbone; ValueError with near names when there is none such."""
+def resolve_backbone(backbone: str) -> tuple[str, str]:
+    """Return (library, model name in that library) of a backbone.
+
+    Raises ValueError with near names for an unknown one.
+    """
     import timm
 
     kind, _, name = backbone.rpartition(":")
@@ -88,8 +98,10 @@ def resolve(backbone: str) -> tuple[str, str]:
     row = paper_row(backbone)
     if not kind and row is not None and row.role == "student":
         return row.library, row.model
-    by_fold = {fold(known): known for known in student_names()}
-    near = [by_fold[match] for match in difflib.get_close_matches(fold(backbone), list(by_fold), n=3)]
+    by_canonical = {canonical_name(known): known for known in student_names()}
+    near = [
+        by_canonical[match] for match in difflib.get_close_matches(canonical_name(backbone), list(by_canonical), n=3)
+    ]
     if timm.is_model(backbone):
         near.append(f"timm:{backbone}")
     raise ValueError(
@@ -98,39 +110,41 @@ def resolve(backbone: str) -> tuple[str, str]:
 
 
 def create_backbone(
-    backbone: str, weights: str = "imagenet", options: Mapping[str, Any] | None = None, maps: Maps = "last"
+    backbone: str, weights: str = "imagenet", options: Mapping[str, Any] | None = None, features: FeatureMaps = "last"
 ) -> Backbone:
-    """The backbone with its weights loaded.
+    """Return the backbone with its weights loaded.
 
-    weights: `imagenet`, `none`, a file, or `package:NAME` (student/weights.py).
-    options: handed to timm.create_model; with `maps="pyramid"`, `out_indices` cuts the network at a stride.
-    maps: `last` gives the stride-32 map alone, `pyramid` one map at every stride from 4 on.
-    Raises ValueError for names, options and weights that do not fit, OSError when weights cannot be had.
+    weights: `imagenet`, `none`, a file, or `package:NAME` (student/models/pretrained.py).
+    options: passed to timm.create_model; with `features="pyramid"`, `out_indices` cuts the network at a stride.
+    features: `last` gives only the stride-32 map, `pyramid` one map at every stride from 4 on.
+    Raises ValueError for names, options and weights that do not fit, OSError when weights cannot be downloaded or read.
     """
-    library, model = resolve(backbone)
+    library, model = resolve_backbone(backbone)
     pretrained = weights == "imagenet"
     try:
-        built = Backbone(_build(library, model, pretrained, dict(options or {}), maps), maps)
+        built = Backbone(_create_trunk(library, model, pretrained, dict(options or {}), features), features)
     except OSError as error:
-        raise OSError(how_to_get_weights(library, model, error)) from error
-    except (TypeError, AssertionError, RuntimeError) as error:  # what timm raises for options that do not fit
+        raise OSError(download_advice(library, model, error)) from error
+    # timm's errors for options that do not fit
+    except (TypeError, AssertionError, RuntimeError) as error:
         advice = "; ImageNet weights fit no changed network: use weights `none`" if pretrained and options else ""
         raise ValueError(f"{backbone} with options {dict(options or {})} cannot be built: {error}{advice}") from error
-    _check_strides(backbone, built.strides, maps)
+    _check_strides(backbone, built.strides, features)
     if weights not in ("imagenet", "none"):
-        load_weights(built.trunk, weights, backbone)
+        load_pretrained(built.trunk, weights, backbone)
     return built
 
 
 def drop_unused(backbone: Backbone) -> list[torch.Size]:
-    """Remove the modules that have no part in the maps (classifiers, layers behind the pooling); the maps' shapes.
+    """Replace modules that do not contribute to the feature maps (classifiers) by identities; return the maps' shapes.
 
-    Table 1 counts parameters, and weight decay and DDP visit them all: nothing unused may stay. What is unused is what
-    gets no gradient; a copy on the meta device shows it without any arithmetic.
+    Table 1 counts parameters, and weight decay and DDP visit them all: nothing unused may stay. Unused modules are
+    those that get no gradient; a copy on the meta device finds them without any arithmetic.
     """
-    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller is in
+    # whatever mode the caller is in
+    with torch.inference_mode(False), torch.enable_grad():
         probe = copy.deepcopy(backbone).to("meta").eval()
-        maps = probe(torch.empty(1, 3, PROBE, PROBE, device="meta"))
+        maps = probe(torch.empty(1, 3, PROBE_SIZE, PROBE_SIZE, device="meta"))
         torch.stack([m.sum() for m in maps]).sum().backward()
     unused = {
         name
@@ -138,12 +152,15 @@ def drop_unused(backbone: Backbone) -> list[torch.Size]:
         if list(module.parameters()) and all(p.grad is None for p in module.parameters())
     }
     for name in unused:
-        if name.rpartition(".")[0] not in unused:  # else it goes with its parent
+        parent = name.rpartition(".")[0]
+        if parent not in unused:
             backbone.set_submodule(name, nn.Identity())
     return [m.shape for m in maps]
 
 
-def _build(library: str, model: str, pretrained: bool, options: dict[str, Any], maps: Maps) -> nn.Module:
+def _create_trunk(
+    library: str, model: str, pretrained: bool, options: dict[str, Any], features: FeatureMaps
+) -> nn.Module:
     if library == "torchvision":
         from torchvision.models import get_model
 
@@ -152,17 +169,20 @@ def _build(library: str, model: str, pretrained: bool, options: dict[str, Any], 
         return ShuffleNet(get_model(model, weights="DEFAULT" if pretrained else None))
     import timm
 
-    if maps == "last":
-        return timm.create_model(model, pretrained=pretrained, num_classes=0, global_pool="", **options)
-    return timm.create_model(model, pretrained=pretrained, features_only=True, **options)
+    if features == "last":
+        trunk = timm.create_model(model, pretrained=pretrained, num_classes=0, global_pool="", **options)
+    else:
+        trunk = timm.create_model(model, pretrained=pretrained, features_only=True, **options)
+    assert isinstance(trunk, nn.Module)
+    return trunk
 
 
-def _check_strides(backbone: str, strides: tuple[int, ...], maps: Maps) -> None:
-    if maps == "last" and strides != (32,):
+def _check_strides(backbone: str, strides: tuple[int, ...], features: FeatureMaps) -> None:
+    if features == "last" and strides != (32,):
         raise ValueError(
             f"{backbone} ends at stride {strides[-1] if strides else '< 4'}: this head needs a stride-32 map"
         )
-    if maps == "pyramid" and (not strides or strides[0] != 4):
+    if features == "pyramid" and (not strides or strides[0] != 4):
         raise ValueError(f"{backbone} has maps at strides {strides}: this head needs one at stride 4")
 
 

@@ -1,15 +1,16 @@
-"""Feature maps -> heatmaps: the paper's sub-pixel head, and a lateral head that learns faster."""
+"""Feature maps -> heatmaps: the paper's sub-pixel head, and a lateral head that learns from fewer samples."""
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-HEAD_INIT = 1e-3  # deviation of the last weights: heatmaps start near 0, where almost all of every target is
+# standard deviation of the last layer's first weights: heatmaps start near 0, the value of almost every target cell
+LAST_LAYER_STD = 1e-3
 
 
 def conv_block(channels: int, out: int, kernel: int = 3, groups: int = 1) -> nn.Sequential:
-    """The paper's ConvBlock: convolution, batch normalisation, ReLU."""
+    """Return the paper's ConvBlock: convolution, batch normalisation, ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels, out, kernel, padding=kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(out),
@@ -20,7 +21,7 @@ def conv_block(channels: int, out: int, kernel: int = 3, groups: int = 1) -> nn.
 class SubPixelHead(nn.Module):
     """The paper's head (section 3.1): the stride-32 map (B, C, h, w) -> (B, joints, 8h, 8w).
 
-    Dense convolutions stand only where the map is smallest, and PixelShuffle trades channels for resolution. The paper
+    Only the smallest maps go through dense convolutions, and PixelShuffle trades channels for resolution. The paper
     does not print the widths; these meet its Params and GFlops on all fourteen students (Table 1).
     """
 
@@ -41,13 +42,15 @@ class SubPixelHead(nn.Module):
         self.heatmaps = _last_layer(32, joints)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        return self.heatmaps(self.layers(maps[-1]))
+        """Return heatmaps of feature maps, coarsest last."""
+        heatmaps: Tensor = self.heatmaps(self.layers(maps[-1]))
+        return heatmaps
 
 
 class LateralHead(nn.Module):
-    """Not the paper's: 1x1 laterals from every map, summed on the way up to stride 4, a narrow mix at each.
+    """Not the paper's: 1x1 laterals from every feature map, summed on the way up to stride 4, a narrow mix at each.
 
-    The stride-4 features reach the heatmaps through few layers, so that it learns from far fewer samples.
+    The stride-4 features reach the heatmaps through few layers, and it learns from far fewer samples.
     """
 
     def __init__(self, channels: Sequence[int], joints: int, width: int) -> None:
@@ -57,17 +60,19 @@ class LateralHead(nn.Module):
         self.heatmaps = _last_layer(width, joints)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return heatmaps (B, joints, h, w) at the finest map's resolution; maps: coarsest last."""
         coarser: Tensor | None = None
         for features, lateral, mix in zip(reversed(maps), reversed(self.laterals), reversed(self.mixes), strict=True):
             merged = lateral(features)
             if coarser is not None:
                 merged = merged + functional.interpolate(coarser, size=merged.shape[-2:], mode="nearest")
             coarser = mix(merged)
-        return self.heatmaps(coarser)
+        heatmaps: Tensor = self.heatmaps(coarser)
+        return heatmaps
 
 
 def _mix(width: int) -> nn.Sequential:
-    """Depthwise 3x3, then 1x1, with one ReLU at the end."""
+    """Return a depthwise 3x3 and a 1x1 convolution, with one ReLU at the end."""
     return nn.Sequential(
         nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False),
         nn.BatchNorm2d(width),
@@ -79,7 +84,7 @@ def _mix(width: int) -> nn.Sequential:
 
 def _last_layer(channels: int, joints: int) -> nn.Conv2d:
     layer = nn.Conv2d(channels, joints, 1)
-    nn.init.normal_(layer.weight, std=HEAD_INIT)
+    nn.init.normal_(layer.weight, std=LAST_LAYER_STD)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     return layer

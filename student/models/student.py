@@ -9,7 +9,7 @@ from student.settings import ModelSettings
 
 
 class PoseStudent(nn.Module):
-    """Normalised images (B, 3, H, W) (student/pixels.py) -> heatmaps (B, 17, H/4, W/4), unbounded, about 0 to 1."""
+    """Images (B, 3, H, W) from `student.normalise` -> heatmaps (B, 17, H/4, W/4), unbounded, about 0 to 1."""
 
     def __init__(self, backbone: Backbone, head: nn.Module) -> None:
         super().__init__()
@@ -17,13 +17,18 @@ class PoseStudent(nn.Module):
         self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.backbone(images))
+        """Return the heatmaps of images."""
+        heatmaps: Tensor = self.head(self.backbone(images))
+        return heatmaps
 
 
 def untrained_settings(
     backbone: str, head: str = "subpixel", input_size: tuple[int, int] = (256, 192)
 ) -> ModelSettings:
-    """Settings of a student that starts from random: for its costs, which don't depend on weights."""
+    """Return settings of a student without pretrained weights, to measure its costs, which do not depend on weights.
+
+    Raises ValueError (pydantic's ValidationError) for an unknown head.
+    """
     height, width = input_size
     return ModelSettings.model_validate(
         {
@@ -37,17 +42,17 @@ def untrained_settings(
 
 
 def create_student(settings: ModelSettings, *, pretrained: bool = True) -> PoseStudent:
-    """The student that `settings` describe, in training mode.
+    """Return the student that `settings` describe, in training mode.
 
-    pretrained: False skips `settings.weights`, for a student whose own weights are about to be loaded.
-    Raises ValueError for settings that fit no network, OSError when weights cannot be had (student/zoo.py).
+    pretrained: False skips `settings.weights`, for a student whose trained weights will be loaded.
+    Raises ValueError for settings that fit no network, OSError when ImageNet weights cannot be downloaded or read.
     """
     height, width = settings.input_size
     if height % 32 or width % 32:
         raise ValueError(f"model.input_size is {height}x{width}: both sides must be multiples of 32")
     weights = settings.weights if pretrained else "none"
     if settings.head == "subpixel":
-        backbone = create_backbone(settings.backbone, weights, settings.backbone_options, maps="last")
+        backbone = create_backbone(settings.backbone, weights, settings.backbone_options, features="last")
         return PoseStudent(backbone, SubPixelHead(backbone.channels, JOINTS))
-    backbone = create_backbone(settings.backbone, weights, settings.backbone_options, maps="pyramid")
+    backbone = create_backbone(settings.backbone, weights, settings.backbone_options, features="pyramid")
     return PoseStudent(backbone, LateralHead(backbone.channels, JOINTS, settings.head_channels))

@@ -20,7 +20,8 @@ from pipeline.teachers.load import load_network
 from pipeline.teachers.student_run import DEMO
 from student.checkpoint import load_student, read_record, write_record
 from student.export.int8 import quantise_onnx
-from student.export.onnx import export_onnx, run_onnx
+from student.export.onnx import export_onnx
+from student.export.onnx_session import run_onnx
 from student.inference import Inference
 from student.models.backbones import Backbone
 from student.models.student import PoseStudent

@@ -13,7 +13,7 @@ from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, in
 from student.batches.augment import view_matrix
 from student.heatmaps.decode import dark_decode
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
-from student.heatmaps.replay import nearest_rotation, replay
+from student.heatmaps.replay import nearest_rotation, replay_maps
 from student.heatmaps.targets import render_targets
 
 SIZE = (64, 48)
@@ -45,7 +45,7 @@ def follow(view, mode, profile="compact"):
     drawn = render_targets(torch.from_numpy(joints[None]), SIZE, 2.0)
     stored = decode_codes(torch.from_numpy(codec.encode(drawn.numpy())), DeviceCodec.of(codec))
     student_to_teacher = compose(student_cell_to_image, invert(teacher_cell_to_image))
-    maps = replay(stored, torch.from_numpy(student_to_teacher)[None], torch.tensor([flipped]), SIZE, mode)[0]
+    maps = replay_maps(stored, torch.from_numpy(student_to_teacher)[None], torch.tensor([flipped]), SIZE, mode)[0]
     of_view = joints[MIRROR] if flipped else joints
     return maps, apply(invert(student_to_teacher), of_view), student_cell_to_image, teacher_cell_to_image
 
@@ -95,7 +95,7 @@ def test_warped_peaks_are_as_wide_as_the_zoom_makes_them():
 def test_peaks_take_the_students_sigma():
     joints = torch.from_numpy(np.random.default_rng(0).uniform(8, [39, 55], (2, 17, 2)))
     plain = torch.tensor([[2.0, 0, 0.5], [0, 2.0, 0.5]]).expand(2, 2, 3)  # a map of 32x24 cells from one of 64x48
-    maps = replay(
+    maps = replay_maps(
         render_targets(joints, SIZE, 2.0),
         plain,
         torch.zeros(2, dtype=torch.bool),
@@ -109,11 +109,11 @@ def test_peaks_take_the_students_sigma():
 def test_what_the_teacher_did_not_see_is_zero():
     maps = torch.ones(1, 17, *SIZE)
     away = torch.tensor([[[1.0, 0, 24], [0, 1, 0]]])  # the right half of the view lies outside the teacher's map
-    moved = replay(maps, away, torch.tensor([False]), SIZE, "warp")
+    moved = replay_maps(maps, away, torch.tensor([False]), SIZE, "warp")
     assert (moved[..., :23] == 1).all()
     assert (moved[..., 25:] == 0).all()
     maps[..., 20, 40] = 2  # the peak, which the view shows in column 16
-    moved = replay(maps, away, torch.tensor([False]), SIZE, "peaks")
+    moved = replay_maps(maps, away, torch.tensor([False]), SIZE, "peaks")
     assert (moved[..., 12:29, 8:23] >= 0.99).all()
     assert (moved[..., 25:] == 0).all()
 
@@ -123,17 +123,17 @@ def test_an_unmoved_view_replays_the_map_itself():
     maps[..., 29:32, 19:22] = 1
     maps[..., 30, 20] = 2
     still, straight = torch.eye(2, 3).expand(2, 2, 3), torch.tensor([False, False])
-    torch.testing.assert_close(replay(maps, still, straight, SIZE, "warp"), maps, atol=1e-4, rtol=0)
+    torch.testing.assert_close(replay_maps(maps, still, straight, SIZE, "warp"), maps, atol=1e-4, rtol=0)
     window = torch.zeros(SIZE)
     window[30 - 8 : 30 + 9, 20 - 8 : 20 + 9] = 1  # four sigmas around the peak
-    torch.testing.assert_close(replay(maps, still, straight, SIZE, "peaks"), maps * window, atol=1e-4, rtol=0)
+    torch.testing.assert_close(replay_maps(maps, still, straight, SIZE, "peaks"), maps * window, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("mode", ["peaks", "warp"])
 def test_a_mirrored_view_shows_the_other_side_of_the_body(mode):
     maps = render_targets(torch.from_numpy(np.random.default_rng(3).uniform(10, [37, 53], (2, 17, 2))), SIZE, 2.0)
     mirrored = torch.tensor([[-1.0, 0, 47], [0, 1, 0]])
-    both = replay(maps, torch.stack([mirrored, torch.eye(2, 3)]), torch.tensor([True, False]), SIZE, mode)
+    both = replay_maps(maps, torch.stack([mirrored, torch.eye(2, 3)]), torch.tensor([True, False]), SIZE, mode)
     torch.testing.assert_close(both[0], maps[0, MIRROR].flip(-1), atol=2e-3, rtol=0)
     torch.testing.assert_close(both[1], maps[1], atol=2e-3, rtol=0)
 
@@ -146,7 +146,7 @@ def test_the_rotation_of_a_matrix_is_its_polar_factor():
 
 def test_an_unknown_replay_is_refused():
     with pytest.raises(ValueError, match="unknown replay 'zoom': expected one of peaks, warp"):
-        replay(torch.zeros(1, 17, *SIZE), torch.eye(2, 3)[None], torch.tensor([False]), SIZE, "zoom")
+        replay_maps(torch.zeros(1, 17, *SIZE), torch.eye(2, 3)[None], torch.tensor([False]), SIZE, "zoom")
 
 
 @pytest.mark.gpu
@@ -157,6 +157,6 @@ def test_replay_is_the_same_on_cuda(mode):
     maps = render_targets(torch.from_numpy(rng.uniform(0, [47, 63], (8, 17, 2))), SIZE, 2.0)
     linear = torch.from_numpy(rng.normal(size=(8, 2, 3)))
     flipped = torch.from_numpy(rng.random(8) < 0.5)
-    here = replay(maps, linear, flipped, SIZE, mode)
-    there = replay(maps.cuda(), linear.cuda(), flipped.cuda(), SIZE, mode)
+    here = replay_maps(maps, linear, flipped, SIZE, mode)
+    there = replay_maps(maps.cuda(), linear.cuda(), flipped.cuda(), SIZE, mode)
     torch.testing.assert_close(here, there.cpu(), atol=1e-3, rtol=0)

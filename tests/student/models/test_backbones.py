@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cache_tools.images import read_image
-from student.models.backbones import create_backbone, resolve, student_names
+from student.models.backbones import create_backbone, resolve_backbone, student_names
 from student.models.paper import paper_row, paper_rows
 from student.models.pretrained import read_state
 from student.normalise import normalise
@@ -42,7 +42,7 @@ def test_the_paper_has_four_teachers_and_fourteen_students() -> None:
     ],
 )
 def test_names_are_matched_however_they_are_spelt(spelling: str, expected: tuple[str, str]) -> None:
-    assert resolve(spelling) == expected
+    assert resolve_backbone(spelling) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,25 +57,25 @@ def test_names_are_matched_however_they_are_spelt(spelling: str, expected: tuple
 )
 def test_unknown_names_bring_near_ones(wrong: str, hint: str) -> None:
     with pytest.raises(ValueError, match=hint):
-        resolve(wrong)
+        resolve_backbone(wrong)
 
 
 @pytest.mark.parametrize("name", ["shufflenet_0.5", "mobilenet_m", "timm:vgg11", "timm:convnext_atto"])
-@pytest.mark.parametrize("maps", ["last", "pyramid"])
-def test_nothing_unused_is_kept(name: str, maps: str) -> None:
+@pytest.mark.parametrize("features", ["last", "pyramid"])
+def test_nothing_unused_is_kept(name: str, features: str) -> None:
     with torch.device("meta"):
-        backbone = create_backbone(name, "none", maps=maps)  # type: ignore[arg-type]
+        backbone = create_backbone(name, "none", features=features)  # type: ignore[arg-type]
         out = backbone(torch.empty(2, 3, 128, 96))
     assert tuple(m.shape[1] for m in out) == backbone.channels
     assert tuple(128 // m.shape[2] for m in out) == tuple(96 // m.shape[3] for m in out) == backbone.strides
-    assert backbone.strides == ((32,) if maps == "last" else (4, 8, 16, 32))
+    assert backbone.strides == ((32,) if features == "last" else (4, 8, 16, 32))
     torch.stack([m.sum() for m in out]).sum().backward()
     assert [n for n, p in backbone.named_parameters() if p.grad is None] == []
 
 
 def test_options_make_a_narrow_network_and_cut_it() -> None:
     assert create_backbone("timm:resnet10t", "none", NARROW).channels == (32,)
-    cut = create_backbone("timm:resnet10t", "none", NARROW | {"out_indices": [1, 2, 3]}, maps="pyramid")
+    cut = create_backbone("timm:resnet10t", "none", NARROW | {"out_indices": [1, 2, 3]}, features="pyramid")
     assert (cut.channels, cut.strides) == ((8, 16, 24), (4, 8, 16))
     assert "layer4" not in dict(cut.trunk.named_children())
 
@@ -95,8 +95,8 @@ def test_options_that_do_not_fit(name: str, options: dict[str, object], message:
 
 
 @pytest.mark.parametrize("container", ["plain", "prefixed", "checkpoint", "safetensors"])
-@pytest.mark.parametrize("maps", ["last", "pyramid"])
-def test_weights_of_any_container_and_prefix(tmp_path: Path, container: str, maps: str) -> None:
+@pytest.mark.parametrize("features", ["last", "pyramid"])
+def test_weights_of_any_container_and_prefix(tmp_path: Path, container: str, features: str) -> None:
     import timm
 
     whole = timm.create_model("convnext_atto", num_classes=5)  # its feature extractor renames stages.0 to stages_0
@@ -110,7 +110,7 @@ def test_weights_of_any_container_and_prefix(tmp_path: Path, container: str, map
         torch.save({f"module.backbone.{k}": v for k, v in state.items()}, file)
     else:
         torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}}, file)
-    loaded = create_backbone("timm:convnext_atto", str(file), maps=maps)  # type: ignore[arg-type]
+    loaded = create_backbone("timm:convnext_atto", str(file), features=features)  # type: ignore[arg-type]
     image = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         expected = whole.eval().forward_features(image)  # type: ignore[operator]
@@ -205,6 +205,6 @@ def test_lite0_of_the_package_is_its_own_model_exactly(shared_data: Path) -> Non
         expected = theirs.extract_features(images)
         torch.testing.assert_close(ours(images)[-1], expected, rtol=0, atol=1e-4)
         assert expected.std() > 0.1  # features, not zeros
-        pyramid = create_backbone("timm:tf_efficientnet_lite0", LITE0, maps="pyramid").eval()(images)
+        pyramid = create_backbone("timm:tf_efficientnet_lite0", LITE0, features="pyramid").eval()(images)
         last = theirs._swish(theirs._bn1(theirs._conv_head(pyramid[-1])))  # the pyramid ends before the last 1x1
         torch.testing.assert_close(last, expected, rtol=0, atol=1e-4)
