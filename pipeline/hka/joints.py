@@ -11,7 +11,7 @@ from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut
 from cache_tools.progress import progress_bar
-from pipeline.hka.spread import covariance_image
+from pipeline.hka.covariance import covariance_image
 from student.device import torch_device
 from student.prediction import decode_keypoints, predict_heatmaps, read_crops
 

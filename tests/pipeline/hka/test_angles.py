@@ -11,7 +11,7 @@ from cache_tools.coco import MIRROR
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image
 from pipeline.hka.angles import HIPS, KNEES, difference, measure, segment_lengths, signed, uncertainty, varus
 from pipeline.hka.quality import flags, upright
-from pipeline.hka.spread import SMALLEST, covariance, covariance_image
+from pipeline.hka.covariance import SMALLEST, covariance, covariance_image
 
 ALL_SEEN = np.ones((1, 17))
 angle = st.floats(-20, 20)
