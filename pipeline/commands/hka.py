@@ -1,169 +1,182 @@
-"""`kdcache hka`: hip-knee-ankle angles in photos, and how far they can be trusted."""
+"""`kdcache hka`: measure hip-knee-ankle angles in photos, and evaluate how far they can be trusted."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from pipeline.commands.shared_options import photo_box_options, reject_ignored
+from pipeline.commands.shared_options import inference_options, photo_box_options
+from student.inference import Inference
 
-MEASURING = ("boxes", "score_threshold", "exif", "convention", "calibration", "overlay")  # not with --evaluate
-EVALUATING = ("image_root", "annotations", "rendered", "heights", "seed")  # with it alone
-
-
-@click.command("hka")
-@click.argument("images", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--student", "students", multiple=True, metavar="RUN", help="Folder of a run. With --evaluate, any number."
+PATH = click.Path(path_type=Path)
+min_score_option = click.option(
+    "--min-score", default=0.3, show_default=True, help="Refuse legs with a joint whose heatmap peak is below it."
 )
-@click.option("--teacher", "teachers", multiple=True, metavar="REF", help="A teacher. With --evaluate, any number.")
-@photo_box_options
-@click.option("--convention", type=click.Choice(["varus", "valgus"]), default="varus", show_default=True,
-              help="Which of the two is positive.")  # fmt: skip
-@click.option("--min-score", default=0.3, show_default=True, help="Refuse legs with a joint below it.")
-@click.option(
-    "--calibration", type=click.Path(path_type=Path), help="What `--evaluate --out` wrote: correct by its line."
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Write .csv or .json here; with --evaluate .json, and beside it the table as .md and plots as .png and .svg.",
-)
-@click.option("--overlay", type=click.Path(path_type=Path), help="Write each photo with its legs into this folder.")
-@click.option("--evaluate", is_flag=True, help="Measure the error instead.")
-@click.option("--images", "image_root", type=click.Path(path_type=Path), help="--evaluate: photos of --annotations.")
-@click.option("--annotations", type=click.Path(path_type=Path), help="--evaluate: COCO person_keypoints file.")
-@click.option("--rendered", default=60, show_default=True, type=click.IntRange(min=0),
-              help="--evaluate: rendered people of known angle.")  # fmt: skip
-@click.option("--heights", default="120,240,480", show_default=True, help="--evaluate: pixels of their photos.")
-@click.option("--seed", default=0, show_default=True, help="--evaluate: of the rendered people.")
-@click.option("--flip/--no-flip", default=True, show_default=True, help="Average with the mirrored crop.")
-@click.option("--device", default="auto", show_default=True)
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
-@click.pass_context
-def command(
-    context: click.Context,
-    images: tuple[Path, ...],
-    students: tuple[str, ...],
-    teachers: tuple[str, ...],
-    evaluate: bool,
-    **options: Any,
-) -> None:
-    """Measure the hip-knee-ankle angle of each leg in IMAGES: photos, or folders of photos.
 
-    Without --boxes each photo is one person. The person should stand, face the camera and fill the photo; legs of which
-    this can be doubted are marked with the reason. With --evaluate no IMAGES are measured, but the error of one or
-    several networks on annotated photos and on rendered people.
+
+class TwoCommands(click.Group):
+    """A group that names the new spelling where somebody uses that of version 0.1, which was one command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; UsageError for arguments of version 0.1."""
+        if args and args[0] not in self.commands and not {"-h", "--help"} & set(args):
+            evaluates = "--evaluate" in args
+            old, new = ("hka --evaluate", "hka evaluate") if evaluates else ("hka PHOTOS...", "hka measure PHOTOS...")
+            raise click.UsageError(f"`kdcache {old}` is now `kdcache {new}`")
+        return super().parse_args(ctx, args)
+
+
+@click.group("hka", cls=TwoCommands)
+def command() -> None:
+    """Measure hip-knee-ankle angles in photos, or evaluate how far they can be trusted.
 
     A research tool, not a medical device.
     """
-    references = [*teachers, *(f"student:{run}" for run in students)]
-    if evaluate:
-        if images:
-            raise click.UsageError("--evaluate takes no IMAGES: give --images DIR --annotations FILE")
-        if not references:
-            raise click.UsageError("give --student RUN or --teacher REF, as often as there are networks to compare")
-        reject_ignored(context, MEASURING, "--evaluate measures annotated and rendered people")
-        _evaluate(references, options)
-        return
-    reject_ignored(context, EVALUATING, "it is for --evaluate")
-    if not images:
-        raise click.UsageError("no IMAGES: give photos or folders of photos, or --evaluate")
-    if len(references) != 1:
-        raise click.UsageError("give one of --student RUN and --teacher REF")
-    _measure(images, references[0], options)
 
 
-def _measure(images: tuple[Path, ...], reference: str, options: dict[str, Any]) -> None:
-    from pipeline.hka.joints import joints_in_photos
-    from pipeline.hka.overlay import write_overlays
+@command.command("measure")
+@click.argument("photos", nargs=-1, required=True, type=PATH)
+@click.option("--student", metavar="RUN", help="Folder of a run.")
+@click.option("--teacher", metavar="REF", help="A teacher in place of a student.")
+@photo_box_options
+@click.option(
+    "--convention", type=click.Choice(["varus", "valgus"]), default="varus", show_default=True,
+    help="Which of the two deviations is positive.",
+)  # fmt: skip
+@min_score_option
+@click.option("--calibration", type=PATH, help="File of `kdcache hka evaluate --out`: correct by its line.")
+@click.option("--out", type=PATH, help="Write the angles into this file, .csv or .json.")
+@click.option("--overlay", type=PATH, help="Write each photo with its legs into this folder.")
+@inference_options()
+def measure(
+    photos: tuple[Path, ...],
+    student: str | None,
+    teacher: str | None,
+    boxes: Path | None,
+    score_threshold: float,
+    exif: bool | None,
+    convention: str,
+    min_score: float,
+    calibration: Path | None,
+    out: Path | None,
+    overlay: Path | None,
+    inference: Inference,
+) -> None:
+    """Measure the hip-knee-ankle angle of each leg in PHOTOS: files, or folders of photos.
+
+    Without --boxes each photo is one person. The person should stand, face the camera and fill the photo; legs of which
+    this is doubtful are marked with the reason.
+
+    A research tool, not a medical device.
+    """
+    from pipeline.hka.joints import find_joints
     from pipeline.hka.quality import Limits
-    from pipeline.hka.table import as_text, leg_rows, read_calibration, write_rows
+    from pipeline.hka.table import SUFFIXES, LegSettings, leg_rows, legs_text, read_calibration, write_legs
     from pipeline.persons.photo_boxes import find_boxes, find_photos
     from pipeline.teachers.load import load_network
 
-    out, convention, calibration_file = options["out"], options["convention"], options["calibration"]
-    if out is not None and out.suffix not in (".csv", ".json"):
-        raise click.UsageError(f"--out {out}: expected a name that ends in .csv or .json")
-    photos = find_photos(images)
-    boxes = options["boxes"]
-    asked = find_boxes(photos, boxes, options["score_threshold"], upright=options["exif"])
-    teacher = load_network(reference, device=options["device"])
-    calibration = read_calibration(calibration_file, teacher.digest) if calibration_file else None
-    joints = joints_in_photos(
-        teacher, asked, flip=options["flip"], batch_size=options["batch_size"], device=options["device"]
+    if (student is None) == (teacher is None):
+        raise click.UsageError("give one of --student RUN and --teacher REF")
+    if out is not None and out.suffix not in SUFFIXES:
+        raise click.UsageError(f"--out {out}: expected a name that ends in {' or '.join(SUFFIXES)}")
+    persons = find_boxes(find_photos(photos), boxes, score_threshold, upright=exif)
+    network = load_network(teacher or f"student:{student}", inference.device)
+    line = read_calibration(calibration, network.digest) if calibration else None
+    joints = find_joints(network, persons.photo, persons.box, inference, upright=persons.upright)
+    rows = leg_rows(persons.photo, joints, convention=convention, limits=Limits(min_score=min_score), calibration=line)
+    settings = LegSettings(
+        network=network.name,
+        digest=network.digest,
+        convention=f"{convention} positive",
+        flip=inference.flip,
+        boxes="whole photo" if boxes is None else str(boxes),
+        pixels="upright by EXIF" if persons.upright else "as stored",
+        min_score=min_score,
+        calibration=line,
     )
-    limits = Limits(min_score=options["min_score"])
-    rows = leg_rows(asked, joints, convention=convention, limits=limits, calibration=calibration)
-    settings = {
-        "network": teacher.name,
-        "digest": teacher.digest,
-        "convention": f"{convention} positive",
-        "flip": options["flip"],
-        "boxes": "whole photo" if boxes is None else str(boxes),
-        "pixels": "upright by EXIF" if asked.upright else "as stored",
-        "min_score": options["min_score"],
-        "calibration": calibration and calibration.to_json(),
-    }
     if out is not None:
-        write_rows(out, rows, settings)
-    if options["overlay"] is not None:
-        write_overlays(options["overlay"], asked, joints, rows, settings)
-    click.echo(as_text(rows, settings))
+        write_legs(out, rows, settings)
+    if overlay is not None:
+        from pipeline.hka.overlay import write_leg_overlays
+
+        write_leg_overlays(overlay, persons, joints, rows, settings)
+    click.echo(legs_text(rows, settings))
 
 
-def _evaluate(references: list[str], options: dict[str, Any]) -> None:
+@command.command("evaluate")
+@click.option("--student", "students", multiple=True, metavar="RUN", help="Folder of a run; any number of them.")
+@click.option("--teacher", "teachers", multiple=True, metavar="REF", help="A teacher; any number of them.")
+@click.option("--images", "image_root", type=PATH, help="Folder of the photos of --annotations.")
+@click.option("--annotations", type=PATH, help="COCO person_keypoints file: compare with its keypoints.")
+@click.option("--rendered", default=60, show_default=True, type=click.IntRange(min=0),
+              help="Number of rendered people of known angle.")  # fmt: skip
+@click.option("--heights", default="120,240,480", show_default=True, help="Heights of their images in pixels.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the rendered people.")
+@min_score_option
+@click.option("--out", type=PATH, help="Write a .json file, the table as .md and plots as .png and .svg beside it.")
+@inference_options()
+def evaluate(
+    students: tuple[str, ...],
+    teachers: tuple[str, ...],
+    image_root: Path | None,
+    annotations: Path | None,
+    rendered: int,
+    heights: str,
+    seed: int,
+    min_score: float,
+    out: Path | None,
+    inference: Inference,
+) -> None:
+    """Measure the error of one or several networks on annotated photos and on rendered people of known angle.
+
+    Where there are enough rendered people, a line is fitted that corrects each network: `kdcache hka measure
+    --calibration` applies it.
+    """
     from cache_tools.files import write_json, write_text
-    from pipeline.hka.evaluate import evaluate_exact, evaluate_teacher, render_people, with_visible_legs
-    from pipeline.hka.figure import draw
-    from pipeline.hka.report import report, table
+    from pipeline.hka.evaluate import evaluate_exact, evaluate_network, render_people, with_visible_legs
+    from pipeline.hka.report import evaluation_json, evaluation_markdown
     from pipeline.teachers.load import load_network
 
-    annotations, image_root, out = options["annotations"], options["image_root"], options["out"]
+    references = [*teachers, *(f"student:{run}" for run in students)]
+    if not references:
+        raise click.UsageError("give --student RUN or --teacher REF, as often as there are networks to compare")
     if (annotations is None) != (image_root is None):
         raise click.UsageError("--images and --annotations go together")
     if out is not None and out.suffix != ".json":
         raise click.UsageError(f"--out {out}: expected a name that ends in .json; plots are written beside it")
-    heights = _heights(options["heights"])
-    if annotations is None and not options["rendered"]:
+    sizes = _heights(heights)
+    if annotations is None and not rendered:
         raise click.UsageError("nothing to evaluate on: give --rendered N, or --images DIR --annotations FILE")
-    networks = [load_network(reference, device=options["device"]) for reference in references]
+    networks = [load_network(reference, inference.device) for reference in references]
     persons = with_visible_legs(annotations) if annotations else None
-    people = render_people(options["rendered"], heights, options["seed"]) if options["rendered"] else None
-    results = [evaluate_exact(people)] if people else []
+    people = render_people(rendered, sizes, seed) if rendered else None
+    evaluations = [evaluate_exact(people)] if people else []
     for network in networks:
-        results.append(
-            evaluate_teacher(
-                network,
-                people,
-                persons,
-                image_root,
-                flip=options["flip"],
-                batch_size=options["batch_size"],
-                device=options["device"],
-                min_score=options["min_score"],
-            )
-        )
-    printed = table(results)
+        evaluations.append(evaluate_network(network, people, persons, image_root, inference, min_score=min_score))
+    table = evaluation_markdown(evaluations)
     if out is not None:
+        from pipeline.hka.figure import write_agreement_figure
+
         settings = {
-            "flip": options["flip"],
-            "min_score": options["min_score"],
+            "flip": inference.flip,
+            "min_score": min_score,
             "boxes": "ground truth",
-            "rendered_people": options["rendered"],
-            "heights": heights,
-            "seed": options["seed"],
+            "rendered_people": rendered,
+            "heights": sizes,
+            "seed": seed,
             "annotations": annotations and annotations.name,
             "persons_with_visible_legs": len(persons) if persons else 0,
         }
-        for picture in draw(results, out):
+        for picture in write_agreement_figure(evaluations, out):
             click.echo(picture)
-        write_text(out.with_suffix(".md"), printed + "\n")
-        write_json(out, report(results, settings))
-    click.echo(printed)
+        write_text(out.with_suffix(".md"), table)
+        write_json(out, evaluation_json(evaluations, settings))
+    click.echo(table, nl=False)
 
 
-def _heights(text: str) -> list[int]:
-    if not all(part.strip().isdigit() and int(part) >= 64 for part in text.split(",")):
+def _heights(text: str) -> Sequence[int]:
+    """Return heights from the text of an option; UsageError where it is no list of at least 64 pixels each."""
+    parts = text.split(",")
+    if not all(part.strip().isdigit() and int(part) >= 64 for part in parts):
         raise click.UsageError(f"--heights {text}: expected pixels of at least 64 with commas between, as 120,240,480")
-    return [int(part) for part in text.split(",")]
+    return [int(part) for part in parts]

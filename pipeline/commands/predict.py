@@ -42,7 +42,7 @@ def command(
     from cache_tools.files import write_text
     from pipeline.evaluation.oks import coco_results
     from pipeline.persons.photo_boxes import find_boxes, find_photos
-    from pipeline.report.overlay import write_overlays
+    from pipeline.report.overlay import write_pose_overlays
     from pipeline.teachers.load import load_network
     from student.prediction import predict
 
@@ -63,5 +63,5 @@ def command(
             result.update(file_name=photo.name, bbox=box.tolist())
         write_text(out, json.dumps(results) + "\n")
     if overlay is not None:
-        write_overlays(overlay, photo_of_kept, poses[kept], joint_threshold, upright=persons.upright)
+        write_pose_overlays(overlay, photo_of_kept, poses[kept], joint_threshold, upright=persons.upright)
     click.echo(f"{len(kept)} persons in {len(set(photo_of_kept))} of {len(photos)} photos")

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.commands.shared_options import inference_options
+from student.inference import Inference
+
 if TYPE_CHECKING:
     from pipeline.persons.subjects import Subjects
 
@@ -31,25 +34,20 @@ def command() -> None:
 @ROWS
 @click.option("--out", required=True, type=PATH, help="Folder of table.md, table.csv and table.tex.")
 def table(rows: str, out: Path) -> None:
-    """Table 1, ours beside the paper's."""
-    from pipeline.report import table as tables
+    """Write Table 1, ours beside the paper's."""
     from pipeline.report.rows import load_rows
+    from pipeline.report.table import write_table
 
-    found = load_rows(rows)
-    out.mkdir(parents=True, exist_ok=True)
-    for suffix, write in (("md", tables.markdown), ("csv", tables.comma_separated), ("tex", tables.latex)):
-        unfinished = out / f".table.{suffix}.partial"
-        unfinished.write_text(write(found))
-        unfinished.replace(out / f"table.{suffix}")
-    click.echo((out / "table.md").read_text(), nl=False)
+    markdown = write_table(load_rows(rows), out)[0]
+    click.echo(markdown.read_text(encoding="utf-8"), nl=False)
 
 
 @command.command("chart")
 @ROWS
 @click.option("--out", required=True, type=PATH, help="Folder of bubble.svg, bubble.png and bubble.html.")
 def chart(rows: str, out: Path) -> None:
-    """Figure 2: AP over throughput, area = parameters."""
-    from pipeline.report.bubble_chart import write_chart
+    """Draw figure 2: AP over throughput, area = parameters."""
+    from pipeline.report.chart_files import write_chart
     from pipeline.report.rows import load_rows
 
     for path in write_chart(load_rows(rows), out):
@@ -65,8 +63,7 @@ def chart(rows: str, out: Path) -> None:
 @click.option("--run", multiple=True, type=PATH, help="A column: what this student sees.")
 @click.option("--persons", default=4, show_default=True, type=click.IntRange(min=1), help="Rows of the panel.")
 @click.option("--person", multiple=True, type=int, metavar="ID", help="Annotation ids of the persons to show.")
-@click.option("--flip/--no-flip", default=False, show_default=True, help="Average with the mirrored crop.")
-@click.option("--device", default="auto", show_default=True)
+@inference_options(flip=False)
 @click.option("--out", required=True, type=PATH, help="PNG to write.")
 def heatmaps(
     images: Path,
@@ -77,13 +74,13 @@ def heatmaps(
     run: tuple[Path, ...],
     persons: int,
     person: tuple[int, ...],
-    flip: bool,
-    device: str,
+    inference: Inference,
     out: Path,
 ) -> None:
-    """Figure 3: photo | ground truth | teachers | students."""
+    """Draw figure 3: photo | ground truth | teachers | students."""
     from pipeline.persons.subjects import from_annotations
-    from pipeline.report.panels import heatmap_panel, network_column, store_column, write_figure
+    from pipeline.report.figure_file import write_figure
+    from pipeline.report.panels import heatmap_panel, network_column, store_column
     from pipeline.teachers.load import load_network
 
     if not (teacher or store or run):
@@ -94,15 +91,18 @@ def heatmaps(
         subjects = from_annotations(read_coco(annotations), images, persons, person)
     else:
         subjects = _any_photos(images, boxes, persons)
-    columns = [network_column(t, t.name, subjects, flip=flip) for t in (load_network(r, device) for r in teacher)]
+    columns = []
+    for reference in teacher:
+        network = load_network(reference, inference.device)
+        columns.append(network_column(network, network.name, subjects, inference))
     if store:
         from cache_tools.store.writer import HeatmapStore
 
         columns.append(store_column(HeatmapStore.open(store), "store", subjects))
     for folder in run:
-        student = load_network(f"student:{folder}", device)
-        columns.append(network_column(student, student.name, subjects, flip=flip))
-    write_figure(out, heatmap_panel(subjects, columns, device=device))
+        network = load_network(f"student:{folder}", inference.device)
+        columns.append(network_column(network, network.name, subjects, inference))
+    write_figure(out, heatmap_panel(subjects, columns, device=inference.device), dpi=160)
     click.echo(out)
 
 
@@ -113,8 +113,7 @@ def heatmaps(
 @click.option("--run", type=PATH, help="The student that is shown.")
 @click.option("--teacher", metavar="REF", help="A teacher instead of a student.")
 @click.option("--photos", default=6, show_default=True, type=click.IntRange(min=1), help="Photos to show.")
-@click.option("--flip/--no-flip", default=True, show_default=True, help="Average with the mirrored crop.")
-@click.option("--device", default="auto", show_default=True)
+@inference_options()
 @click.option("--out", required=True, type=PATH, help="PNG to write.")
 def predictions(
     images: Path,
@@ -123,14 +122,13 @@ def predictions(
     run: Path | None,
     teacher: str | None,
     photos: int,
-    flip: bool,
-    device: str,
+    inference: Inference,
     out: Path,
 ) -> None:
-    """Figure 4: poses drawn on photos."""
+    """Draw figure 4: poses on photos."""
     from pipeline.persons.subjects import whole_groups
+    from pipeline.report.mosaic import draw_predictions
     from pipeline.report.overlay import write_picture
-    from pipeline.report.panels import predictions as draw
     from pipeline.teachers.load import load_network
 
     if (run is None) == (teacher is None):
@@ -141,7 +139,8 @@ def predictions(
         subjects = whole_groups(read_coco(annotations), images, photos)
     else:
         subjects = _any_photos(images, boxes, photos)
-    write_picture(out, draw(load_network(teacher or f"student:{run}", device), subjects, flip=flip, device=device))
+    network = load_network(teacher or f"student:{run}", inference.device)
+    write_picture(out, draw_predictions(network, subjects, inference))
     click.echo(out)
 
 

@@ -1,171 +1,193 @@
 """How far measured hip-knee-ankle angles are from the truth, on annotated photos and on rendered people.
 
-Two truths. The angle of the COCO keypoints in the image is what a perfect pose network could see. The mechanical axis
-is what an X-ray shows, and only rendered people have it here: a COCO hip is not the femoral head, so even exact
-keypoints differ from it. Measuring both tells which part of an error a better network could mend.
+There are two truths. The angle of the COCO keypoints in the image is what a perfect pose network could measure. The
+mechanical axis is what an X-ray shows, and only rendered people have it here: a COCO hip is not the femoral head, and
+even exact keypoints differ from it. Measuring both shows which part of an error a better network could remove.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from cache_tools.images import Image
 from cache_tools.instances import Instances, read_coco
-from pipeline.hka.agreement import Calibration, Comparison, calibrate
-from pipeline.hka.angles import LEG_JOINTS, MIN_SCORE, measure
-from pipeline.hka.joints import Joints, joints_in_images, joints_in_photos
-from pipeline.hka.quality import flags
-from pipeline.persons.photo_boxes import PhotoBoxes
+from cache_tools.progress import progress_bar
+from pipeline.hka.agreement import Calibration, Comparison, fit_calibration
+from pipeline.hka.angles import LEG_JOINTS, MIN_SCORE, Array, measure_angles
+from pipeline.hka.joints import Joints, find_joints
+from pipeline.hka.quality import find_flags
+from student.inference import Inference
+from student.pose_network import PoseNetwork
 
-if TYPE_CHECKING:
-    from student.pose_network import PoseNetwork
-
-Array = NDArray[np.float64]
 HEIGHTS = (120, 240, 480)  # pixels of the rendered photos
-LARGEST = 15.0  # degrees of varus or valgus that rendered legs have
-EXACT = "exact keypoints"  # the row of a network that makes no error
+LARGEST_DEVIATION = 15.0  # degrees of varus or valgus that rendered legs have
+EXACT = "exact keypoints"  # name of the network that makes no error
+FEWEST_LEGS = 10  # on either side of a calibration
+
+#: truth ("keypoints" or "axis") -> legs compared with it
+ByTruth = dict[str, Comparison]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StandingPeople:
-    """Rendered people at several image sizes: the same persons and angles at each."""
+    """Rendered people at several image sizes: the same persons and angles at each. N is sizes times persons."""
 
     heights: tuple[int, ...]
-    image: tuple[Image, ...]  # (N,) sizes times persons, size by size
-    height: NDArray[np.int64]  # (N,) of the image
-    person: NDArray[np.int64]  # (N,) number of the person
-    box: Array  # (N, 4)
-    keypoints: Array  # (N, 17, 2) exact, in image pixels
-    axis: Array  # (N, 2) varus of the mechanical axis in degrees: left, right
+    #: (N,) size by size
+    image: tuple[Image, ...]
+    #: (N,) of the image, in pixels
+    height: NDArray[np.int64]
+    #: (N,) number of the person
+    person: NDArray[np.int64]
+    #: (N, 4)
+    box: Array
+    #: (N, 17, 2) exact, in image pixels
+    keypoints: Array
+    #: (N, 2) varus of the mechanical axis in degrees: left, right
+    axis: Array
 
 
-@dataclass(frozen=True)
-class Result:
-    """What one network measured, and against what."""
+@dataclass(frozen=True, kw_only=True)
+class AngleEvaluation:
+    """What one network measured, beside the truth."""
 
     name: str
     digest: str
-    coco: dict[str, Comparison]  # selection of legs -> legs
-    rendered: dict[int, dict[str, Comparison]]  # image height -> truth ("keypoints", "axis") -> legs
+    #: "standing" or "other" -> legs in photos, beside the annotated keypoints
+    photos: dict[str, Comparison]
+    #: image height -> legs of rendered people, beside each truth
+    rendered: dict[int, ByTruth]
     calibration: Calibration | None
 
 
 def render_people(persons: int, heights: Sequence[int] = HEIGHTS, seed: int = 0) -> StandingPeople:
-    """People who stand and face the camera, each leg with an angle drawn evenly from -LARGEST to LARGEST degrees."""
+    """Render people who stand and face the camera, with leg angles drawn evenly from -15 to 15 degrees of varus."""
     from pipeline.demo.standing import make_standing
 
-    varus = np.random.default_rng([seed, persons]).uniform(-LARGEST, LARGEST, (persons, 2))
-    made = [
-        make_standing(seed * 100_000 + i, (180 - varus[i, 0], 180 - varus[i, 1]), (height, height))
-        for height in heights
-        for i in tqdm(range(persons), desc=f"render {height}x{height}", unit="person", disable=None)
-    ]
+    varus = np.random.default_rng([seed, persons]).uniform(-LARGEST_DEVIATION, LARGEST_DEVIATION, (persons, 2))
+    made = []
+    with progress_bar(len(heights) * persons, "render people", "image") as bar:
+        for height in heights:
+            for person in range(persons):
+                medial = (180 - varus[person, 0], 180 - varus[person, 1])
+                made.append(make_standing(seed * 100_000 + person, medial, (height, height)))
+                bar.update(1)
     return StandingPeople(
-        tuple(heights),
-        tuple(one.image for one in made),
-        np.repeat(heights, persons),
-        np.tile(np.arange(persons), len(heights)),
-        np.array([one.label.box for one in made], np.float64),
-        np.array([one.label.keypoints[:, :2] for one in made]),
-        180 - np.array([one.hka3d for one in made]),
+        heights=tuple(heights),
+        image=tuple(one.image for one in made),
+        height=np.repeat(heights, persons),
+        person=np.tile(np.arange(persons), len(heights)),
+        box=np.array([one.label.box for one in made], np.float64),
+        keypoints=np.array([one.label.keypoints[:, :2] for one in made]),
+        axis=180 - np.array([one.hka3d for one in made]),
     )
 
 
-def evaluate_rendered(
-    joints: Joints, people: StandingPeople, min_score: float = MIN_SCORE
-) -> dict[int, dict[str, Comparison]]:
-    """Angles of the joints found in rendered people against both truths, by image height."""
-    found = measure(joints.xy, joints.score, joints.covariance, min_score)
-    seen = measure(people.keypoints).varus
-    return {
-        height: {
-            truth: Comparison(found.varus[rows].ravel(), angles[rows].ravel(), found.sd[rows].ravel())
-            for truth, angles in (("keypoints", seen), ("axis", people.axis))
-        }
-        for height in people.heights
-        for rows in [people.height == height]
-    }
+def evaluate_network(
+    network: PoseNetwork,
+    people: StandingPeople | None,
+    persons: Instances | None,
+    image_root: str | Path | None,
+    inference: Inference,
+    *,
+    min_score: float = MIN_SCORE,
+) -> AngleEvaluation:
+    """Measure one network on rendered people, on the photos of annotated persons, or on both.
+
+    min_score: legs with a joint below it are refused.
+    """
+    photos: dict[str, Comparison] = {}
+    rendered: dict[int, ByTruth] = {}
+    if persons is not None and image_root is not None:
+        files = [Path(image_root) / name for name in persons.file_name]
+        photos = compare_annotated(find_joints(network, files, persons.box, inference), persons, min_score)
+    if people is not None:
+        rendered = compare_rendered(find_joints(network, people.image, people.box, inference), people, min_score)
+    return AngleEvaluation(
+        name=network.name,
+        digest=network.digest,
+        photos=photos,
+        rendered=rendered,
+        calibration=calibrate_to_axis(rendered, people),
+    )
+
+
+def evaluate_exact(people: StandingPeople) -> AngleEvaluation:
+    """Evaluate exact keypoints: their error against the axis is that of the definition, which no network can beat."""
+    rendered = compare_rendered(exact_joints(people), people)
+    # exact keypoints have the same angles at every size
+    largest = max(people.heights)
+    return AngleEvaluation(
+        name=EXACT,
+        digest="",
+        photos={},
+        rendered={largest: {"axis": rendered[largest]["axis"]}},
+        calibration=calibrate_to_axis(rendered, people),
+    )
 
 
 def exact_joints(people: StandingPeople) -> Joints:
-    """What a network without error would find: every joint at its place, and no word on its uncertainty."""
+    """Return what a network without error would find: every joint at its place, its uncertainty unknown."""
     shape = people.keypoints.shape[:2]
-    return Joints(people.keypoints, np.ones(shape), np.full((*shape, 2, 2), np.nan))
+    return Joints(xy=people.keypoints, score=np.ones(shape), covariance=np.full((*shape, 2, 2), np.nan))
 
 
-def evaluate_coco(joints: Joints, persons: Instances, min_score: float = MIN_SCORE) -> dict[str, Comparison]:
-    """Angles found in photos against those of the annotated keypoints.
+def compare_rendered(joints: Joints, people: StandingPeople, min_score: float = MIN_SCORE) -> dict[int, ByTruth]:
+    """Compare the angles found in rendered people with both truths, by image height."""
+    found = measure_angles(joints.xy, joints.score, joints.covariance, min_score)
+    truths = {"keypoints": measure_angles(people.keypoints).varus, "axis": people.axis}
+    compared: dict[int, ByTruth] = {}
+    for height in people.heights:
+        rows = people.height == height
+        compared[height] = {
+            truth: Comparison(found.varus[rows].ravel(), varus[rows].ravel(), found.sd[rows].ravel())
+            for truth, varus in truths.items()
+        }
+    return compared
+
+
+def compare_annotated(joints: Joints, persons: Instances, min_score: float = MIN_SCORE) -> dict[str, Comparison]:
+    """Compare the angles found in photos with those of the annotated keypoints.
 
     `standing`: legs that the annotation shows to be straight and seen from the front; the choice is made on the truth,
-    so it is the same for every network. Small legs stay in it, for COCO has few others. `other`: the rest.
+    and is the same for every network. Small legs stay in it, because COCO has few others. `other`: the rest.
     """
-    found = measure(joints.xy, joints.score, joints.covariance, min_score)
-    truth = measure(persons.keypoints, persons.visibility, min_score=1)
-    reasons = flags(persons.keypoints, persons.visibility > 0)
-    standing = np.array([not leg.keys() - {"small"} for person in reasons for leg in person])
+    found = measure_angles(joints.xy, joints.score, joints.covariance, min_score)
+    truth = measure_angles(persons.keypoints, persons.visibility, min_score=1)
+    flags = find_flags(persons.keypoints, persons.visibility > 0)
+    standing = np.array([not leg.keys() - {"small"} for person in flags for leg in person])
     every = Comparison(found.varus.ravel(), truth.varus.ravel(), found.sd.ravel())
     return {"standing": every.take(standing), "other": every.take(~standing)}
 
 
 def with_visible_legs(annotations: str | Path) -> Instances:
-    """The persons of an annotation file whose hips, knees and ankles are all labelled as visible."""
+    """Return the persons of an annotation file whose hips, knees and ankles are all labelled as visible.
+
+    Raises ValueError where there is none.
+    """
     persons = read_coco(annotations)
     visible = (persons.visibility[:, LEG_JOINTS] == 2).all((1, 2))
     if not visible.any():
         raise ValueError(
-            f"none of the {len(persons)} persons in {annotations} has hips, knees and ankles all labelled as visible"
+            f"none of the {len(persons)} persons in {annotations} has hips, knees and ankles all labelled as visible: "
+            "angles can be compared only with such persons"
         )
     return persons.take(np.flatnonzero(visible))
 
 
-def evaluate_teacher(
-    teacher: "PoseNetwork",
-    people: StandingPeople | None,
-    persons: Instances | None,
-    image_root: str | Path | None,
-    *,
-    flip: bool = True,
-    batch_size: int = 32,
-    device: str = "auto",
-    min_score: float = MIN_SCORE,
-) -> Result:
-    """Measure one network on rendered people, on the photos of annotated persons, or on both.
+def calibrate_to_axis(rendered: dict[int, ByTruth], people: StandingPeople | None) -> Calibration | None:
+    """Fit a calibration to the mechanical axis on the even persons, test it on the odd ones.
 
-    min_score: legs with a joint below it are refused.
+    Returns None where either side has fewer than ten measured legs.
     """
-    coco: dict[str, Comparison] = {}
-    rendered: dict[int, dict[str, Comparison]] = {}
-    if persons is not None and image_root is not None:
-        photos = tuple(Path(image_root) / name for name in persons.file_name)
-        asked = PhotoBoxes(photo=photos, box=persons.box, score=np.ones(len(persons)), image_id=persons.image_id)
-        found = joints_in_photos(teacher, asked, flip=flip, batch_size=batch_size, device=device)
-        coco = evaluate_coco(found, persons, min_score)
-    if people is not None:
-        images: Iterator[Image] = iter(people.image)
-        found = joints_in_images(teacher, images, people.box, flip=flip, batch_size=batch_size, device=device)
-        rendered = evaluate_rendered(found, people, min_score)
-    return Result(teacher.name, teacher.digest, coco, rendered, fit(rendered, people))
-
-
-def evaluate_exact(people: StandingPeople) -> Result:
-    """The row that no network can beat: exact keypoints, whose error against the axis is the definition's own."""
-    rendered = evaluate_rendered(exact_joints(people), people)
-    largest = max(people.heights)  # the others say the same
-    return Result(EXACT, "", {}, {largest: {"axis": rendered[largest]["axis"]}}, fit(rendered, people))
-
-
-def fit(rendered: dict[int, dict[str, Comparison]], people: StandingPeople | None) -> Calibration | None:
-    """Calibration to the mechanical axis on the even persons, judged on the odd ones; None without enough of them."""
     if people is None or not rendered:
         return None
     legs = Comparison.joined([rendered[height]["axis"] for height in people.heights])
     held_out = np.repeat(people.person % 2 == 1, 2)
-    known = np.isfinite(legs.found)
-    if min((known & held_out).sum(), (known & ~held_out).sum()) < 10:
+    measured = np.isfinite(legs.found)
+    if min((measured & held_out).sum(), (measured & ~held_out).sum()) < FEWEST_LEGS:
         return None
-    return calibrate(legs, held_out)
+    return fit_calibration(legs, held_out)

@@ -1,120 +1,211 @@
-"""Legs drawn on their photo: hip-ankle line, segments, each joint's uncertainty, the angle."""
+"""Legs drawn on their photo: hip-ankle line, thigh and shank, each joint's uncertainty, the angle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 
 from cache_tools.images import Image, read_image
-from pipeline.hka.angles import LEG_JOINTS, NOTICE, SIDES
+from pipeline.hka.angles import LEG_JOINTS, LEG_SIDES, NOTICE, Array
 from pipeline.hka.joints import Joints
-from pipeline.hka.table import LegRow, in_words
+from pipeline.hka.table import LegRow, LegSettings
 from pipeline.persons.photo_boxes import PhotoBoxes
+from pipeline.report.figure_file import figure_pixels
+from pipeline.report.label_placement import place_labels
 from pipeline.report.overlay import LEFT, RIGHT, unique_names, write_picture
 
-SHORTEST_SIDE = 640  # pixels that a picture has at least, so that its writing can be read
-GOOD, DOUBTFUL = (255, 255, 255), (255, 200, 60)  # RGB of the writing
-LOWER = 0.7  # of a box's height: where legs are, and where it stands why a leg is refused
-FONT = cv2.FONT_HERSHEY_SIMPLEX
+# pixels that a picture's shorter side has at least, so that its text can be read
+SHORTEST_SIDE = 640
+# colour of the text
+GOOD, DOUBTFUL = "white", "#ffc83c"
+# share of a box's height at which the reason why a leg is refused begins: legs are there
+LOWER = 0.7
+# pixels between the lines of text and the edge of the picture
+MARGIN = 6
+# of the font size, between text and the edge of its box
+PAD = 0.25
+# a figure's dot is a pixel, and a point of a font or of a line as well
+DPI = 72
 
 
-def write_overlays(
-    folder: Path, asked: PhotoBoxes, joints: Joints, rows: Sequence[LegRow], settings: Mapping[str, Any]
+@dataclass(frozen=True, kw_only=True)
+class DrawnLeg:
+    """One leg in pixels of the picture."""
+
+    row: LegRow
+    #: (3, 2) hip, knee, ankle
+    joints: Array
+    #: (3, 2, 2) square pixels
+    covariance: Array
+    #: (4,) x, y, width, height of the person
+    box: Array
+
+
+def write_leg_overlays(
+    folder: Path, persons: PhotoBoxes, joints: Joints, rows: Sequence[LegRow], settings: LegSettings
 ) -> list[Path]:
-    """Every photo with its legs, as JPEG of its name in `folder`; rows are two a person, left first.
+    """Write every photo with its legs, as JPEG of its name in `folder`; return the paths.
 
-    settings: of the measurement, of which each picture tells in a strip below it.
+    rows: two a person, left first. settings: stated in a strip below each picture.
     """
-    names = unique_names(list(dict.fromkeys(asked.photo)))
+    names = unique_names(list(dict.fromkeys(persons.photo)))
     for photo, name in names.items():
-        image = read_image(photo, upright=asked.upright)
+        image = read_image(photo, upright=persons.upright)
         scale = max(1.0, SHORTEST_SIDE / min(image.shape[:2]))
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
-        for person in [number for number, other in enumerate(asked.photo) if other == photo]:
-            for leg in range(2):
-                row = rows[2 * person + leg]
-                if row.deviation_degrees is None:
-                    _refused(image, asked.box[person] * scale, leg, row)
-                else:
-                    _leg(image, joints, person, leg, row, scale)
-        for line in (in_words(settings), NOTICE):
-            image = _with_strip(image, line)
-        write_picture(folder / name, image)
+        legs = []
+        for person in [number for number, other in enumerate(persons.photo) if other == photo]:
+            for leg, places in enumerate(LEG_JOINTS):
+                legs.append(
+                    DrawnLeg(
+                        row=rows[2 * person + leg],
+                        # pixel centres are at integers before and after enlarging
+                        joints=(joints.xy[person, places] + 0.5) * scale - 0.5,
+                        covariance=joints.covariance[person, places] * scale**2,
+                        box=persons.box[person] * scale,
+                    )
+                )
+        write_picture(folder / name, leg_picture(image, legs, [settings.sentence(), NOTICE]))
     return [folder / name for name in names.values()]
 
 
-def _leg(image: Image, joints: Joints, person: int, leg: int, row: LegRow, scale: float) -> None:
-    places = LEG_JOINTS[leg]
-    # pixel centres are at integers before and after enlarging
-    xy = (joints.xy[person, places] + 0.5) * scale - 0.5
-    line, edge = LEFT if SIDES[leg] == "left" else RIGHT
-    width = max(2, round(min(image.shape[:2]) / 250))
-    hip, knee, ankle = (tuple(np.round(p).astype(int).tolist()) for p in xy)
-    _dashed(image, xy[0], xy[2], width)
-    for thickness, colour in ((width + 2, edge), (width, line)):
-        cv2.line(image, hip, knee, colour, thickness, cv2.LINE_AA)
-        cv2.line(image, knee, ankle, colour, thickness, cv2.LINE_AA)
-    for joint, centre in zip(places, (hip, knee, ankle), strict=True):
-        _ellipse(image, joints.covariance[person, joint] * scale**2, centre, edge)
-    outwards = 1 if xy[1, 0] >= (joints.xy[person, LEG_JOINTS[1 - leg, 1], 0] + 0.5) * scale - 0.5 else -1
-    told = [f"{SIDES[leg]} {row.deviation_degrees:+.1f} +- {row.sd_degrees:.1f}"]
-    if row.calibrated_degrees is not None:
-        told.append(f"calibrated {row.calibrated_degrees:+.1f} (rms {row.calibrated_rms_degrees:.1f})")
-    told += row.flags
-    size = float(np.clip((row.thigh_pixels + row.shank_pixels) * scale / 500, 0.35, 1.2))
-    _write(image, told, knee, outwards, size, DOUBTFUL if row.flags else GOOD)
-
-
-def _refused(image: Image, box: NDArray[np.float64], leg: int, row: LegRow) -> None:
-    """Side and reason at the box's lower left: where the leg lies is what is not known."""
-    size = float(np.clip(box[3] / 1500, 0.35, 0.6))
-    reasons = [part for flag, reason in row.flags.items() for part in f"{flag}: {reason}".split(", ")]
-    below = 0 if leg == 0 else 5 * round(34 * size)  # the other leg may lack four joints, each with a line
-    at = int(box[0]), int(box[1] + LOWER * box[3]) + below
-    _write(image, [f"{SIDES[leg]} refused", *reasons], at, 1, size, DOUBTFUL)
-
-
-def _dashed(image: Image, start: NDArray[np.float64], stop: NDArray[np.float64], width: int) -> None:
-    steps = max(2, int(np.linalg.norm(stop - start) / (6 * width)))
-    points = np.round(np.linspace(start, stop, steps)).astype(int).tolist()
-    for number in range(0, steps - 1, 2):
-        for thickness, colour in ((width + 1, (0, 0, 0)), (max(1, width - 1), (255, 255, 255))):
-            cv2.line(image, points[number], points[number + 1], colour, thickness, cv2.LINE_AA)
-
-
-def _ellipse(
-    image: Image, covariance: NDArray[np.float64], centre: tuple[int, ...], colour: tuple[int, int, int]
-) -> None:
-    """Two standard deviations around a joint."""
-    values, vectors = np.linalg.eigh(covariance)
-    radii = np.maximum(np.round(2 * np.sqrt(np.maximum(values, 0))), 2).astype(int).tolist()
-    angle = float(np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0])))
-    for thickness, ink in ((3, (255, 255, 255)), (1, colour if sum(colour) < 300 else (0, 0, 0))):
-        cv2.ellipse(image, centre, radii, angle, 0, 360, ink, thickness, cv2.LINE_AA)
-
-
-def _write(
-    image: Image, lines: Sequence[str], knee: tuple[int, ...], outwards: int, size: float, ink: tuple[int, int, int]
-) -> None:
-    """Lines of text on black beside the knee, away from the other leg, inside the picture."""
+def leg_picture(image: Image, legs: Sequence[DrawnLeg], sentences: Sequence[str]) -> Image:
+    """Return an image with legs drawn on it, and with sentences in a black strip below it."""
     height, width = image.shape[:2]
-    step, gap = round(34 * size), round(50 * size)
-    for number, text in enumerate(lines):
-        (long, tall), below = cv2.getTextSize(text, FONT, size, 1)
-        x = int(np.clip(knee[0] + gap if outwards > 0 else knee[0] - gap - long, 4, max(4, width - long - 4)))
-        y = int(np.clip(knee[1] + number * step, step, height - 4))
-        cv2.rectangle(image, (x - 3, y - tall - 3), (x + long + 3, y + below), (0, 0, 0), cv2.FILLED)
-        cv2.putText(image, text, (x, y), FONT, size, ink, 1, cv2.LINE_AA)
+    font = 13.0
+    strip = len(sentences) * round(1.7 * font) + MARGIN
+    # a thousandth of a pixel more: the canvas is cut to whole pixels
+    figure = Figure(((width + 1e-3) / DPI, (height + strip + 1e-3) / DPI), dpi=DPI, facecolor="black")
+    axes = figure.add_axes((0, strip / (height + strip), 1, height / (height + strip)))
+    axes.imshow(image, interpolation="nearest", aspect="auto")
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    axes.axis("off")
+    measured = [leg for leg in legs if leg.row.deviation_degrees is not None]
+    for leg in measured:
+        _draw_leg(axes, leg, max(2, round(min(height, width) / 250)))
+    refused = _write_refused(axes, [leg for leg in legs if leg.row.deviation_degrees is None])
+    _write_angles(axes, measured, refused)
+    for number, sentence in enumerate(sentences):
+        y = strip - MARGIN - round(1.7 * font) * (number + 0.5)
+        text = figure.text(MARGIN / width, y / (height + strip), sentence, color="white", fontsize=font, va="center")
+        text.set_fontsize(font * min(1.0, (width - 2 * MARGIN) / text.get_window_extent().width))
+    return figure_pixels(figure)
 
 
-def _with_strip(image: Image, line: str) -> Image:
-    """The picture with a line in a strip below it, so that it travels with the picture."""
-    width = image.shape[1]
-    (long, tall), _ = cv2.getTextSize(line, FONT, 1, 1)
-    size = min(0.6, (width - 12) / long)
-    strip = np.zeros((round(tall * size) + 14, width, 3), np.uint8)
-    cv2.putText(strip, line, (6, len(strip) - 7), FONT, size, (255, 255, 255), 1, cv2.LINE_AA)
-    return np.concatenate([image, strip])
+def _draw_leg(axes: Axes, leg: DrawnLeg, width: int) -> None:
+    """Draw the hip-ankle line, thigh and shank, and an ellipse of two standard deviations around each joint."""
+    line, edge = (_hex(colour) for colour in _colours(leg.row.side))
+    hip, _, ankle = leg.joints
+    axes.plot(
+        *zip(hip, ankle, strict=True), color="white", linewidth=max(1, width - 1), linestyle=(0, (5, 4)),
+        path_effects=[withStroke(linewidth=width + 1, foreground="black")],
+    )  # fmt: skip
+    axes.plot(
+        *leg.joints.T, color=line, linewidth=width, solid_capstyle="round", solid_joinstyle="round",
+        path_effects=[withStroke(linewidth=width + 2, foreground=edge)],
+    )  # fmt: skip
+    for centre, covariance in zip(leg.joints, leg.covariance, strict=True):
+        variances, directions = np.linalg.eigh(covariance)
+        across, along = 4 * np.sqrt(np.maximum(variances, 1))
+        angle = float(np.degrees(np.arctan2(directions[1, 0], directions[0, 0])))
+        axes.add_patch(
+            Ellipse(
+                tuple(centre), across, along, angle=angle, fill=False, edgecolor="black", linewidth=1,
+                path_effects=[withStroke(linewidth=3, foreground="white")],
+            )
+        )  # fmt: skip
+
+
+def _write_angles(axes: Axes, legs: Sequence[DrawnLeg], obstacles: Array) -> None:
+    """Write the angle and the flags of each leg beside its knee, over no leg and no other text, where there is room."""
+    if not legs:
+        return
+    labels = [_label(axes, _angle_text(leg.row), leg, bool(leg.row.flags)) for leg in legs]
+    sizes = np.array([_size(label) for label in labels])
+    points = np.stack([leg.joints[1] for leg in legs])
+    radii = np.array([2 * np.sqrt(np.linalg.eigvalsh(leg.covariance[1]).max()) for leg in legs]).clip(4, 40)
+    height, width = axes.bbox.height, axes.bbox.width
+    taken = np.concatenate([obstacles, *(_boxes_along(leg.joints) for leg in legs)])
+    places = place_labels(points, radii, sizes, (MARGIN, MARGIN, width - MARGIN, height - MARGIN), taken, starts=2)
+    for label, place, point, radius in zip(labels, places, points, radii, strict=True):
+        place = _moved_inside(place, width, height)
+        label.set_position(tuple((place[:2] + place[2:]) / 2))
+        nearest = np.clip(point, place[:2], place[2:])
+        if np.linalg.norm(nearest - point) > radius + 8:
+            axes.plot(
+                *zip(nearest, point, strict=True), color="white", linewidth=1,
+                path_effects=[withStroke(linewidth=3, foreground="black")],
+            )  # fmt: skip
+
+
+def _write_refused(axes: Axes, legs: Sequence[DrawnLeg]) -> Array:
+    """Write side and reason at the lower left of each person's box, because no leg was found; return boxes (N, 4)."""
+    occupied: list[Array] = []
+    for leg in legs:
+        reasons = [part for flag, reason in leg.row.flags.items() for part in f"{flag}: {reason}".split(", ")]
+        label = _label(axes, "\n".join([f"{leg.row.side} refused", *reasons]), leg, True)
+        corner, size = leg.box[:2] + np.array([0, LOWER * leg.box[3]]), _size(label)
+        place = _moved_inside(np.concatenate([corner, corner + size]), axes.bbox.width, axes.bbox.height)
+        # the other leg of the person, or another person at the same place
+        for other in occupied:
+            if (np.minimum(place[2:], other[2:]) > np.maximum(place[:2], other[:2])).all():
+                place = place + np.array([0, 1, 0, 1]) * (other[3] - place[1] + 2)
+        place = _moved_inside(place, axes.bbox.width, axes.bbox.height)
+        label.set_position(tuple((place[:2] + place[2:]) / 2))
+        occupied.append(place)
+    return np.array(occupied).reshape(-1, 4)
+
+
+def _angle_text(row: LegRow) -> str:
+    lines = [f"{row.side} {row.deviation_degrees:+.1f} ± {row.sd_degrees:.1f}"]
+    if row.calibrated_degrees is not None:
+        lines.append(f"calibrated {row.calibrated_degrees:+.1f} (rms {row.calibrated_rms_degrees:.1f})")
+    return "\n".join([*lines, *row.flags])
+
+
+def _label(axes: Axes, text: str, leg: DrawnLeg, doubtful: bool) -> Text:
+    """Add text on a black box with the side's colour as its edge; its size is that of the person."""
+    return axes.text(
+        0, 0, text, ha="center", va="center", color=DOUBTFUL if doubtful else GOOD, zorder=5,
+        fontsize=float(np.clip(leg.box[3] / 40, 10, 24)), linespacing=1.1,
+        bbox={"boxstyle": f"square,pad={PAD}", "facecolor": "black", "edgecolor": _hex(_colours(leg.row.side)[0])},
+    )  # fmt: skip
+
+
+def _size(label: Text) -> Array:
+    """Return width and height (2,) of a label with its box, in pixels."""
+    extent = label.get_window_extent()
+    return np.array([extent.width, extent.height]) + 2 * PAD * label.get_fontsize() + 2
+
+
+def _boxes_along(joints: Array, count: int = 8) -> Array:
+    """Return small boxes (2 x count, 4) that cover thigh and shank."""
+    fractions = (np.arange(count)[:, None] + 0.5) / count
+    boxes = []
+    for start, stop in pairwise(joints):
+        centres, half = start + fractions * (stop - start), np.abs(stop - start) / (2 * count) + 3
+        boxes.append(np.concatenate([centres - half, centres + half], axis=1))
+    return np.concatenate(boxes)
+
+
+def _moved_inside(box: Array, width: float, height: float) -> Array:
+    """Return a box (4,) moved into the picture, by its upper left corner where it is too large."""
+    inside = np.minimum(box[:2], np.array([width, height]) - MARGIN - (box[2:] - box[:2]))
+    corner = np.maximum(inside, MARGIN)
+    return np.concatenate([corner, corner + (box[2:] - box[:2])])
+
+
+def _colours(side: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    return LEFT if side == LEG_SIDES[0] else RIGHT
+
+
+def _hex(colour: tuple[int, int, int]) -> str:
+    return "#" + bytes(colour).hex()

@@ -1,17 +1,17 @@
-"""What an evaluation of hip-knee-ankle angles says: a table to read, JSON to keep."""
+"""The result of an evaluation of hip-knee-ankle angles: a table to read, JSON to keep."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from pipeline.hka.agreement import Agreement, Calibration, Comparison, agreement
+from pipeline.hka.agreement import Agreement, Calibration, Comparison, measure_agreement
 from pipeline.hka.angles import NOTICE
-from pipeline.hka.evaluate import Result
-from pipeline.report.table import aligned
+from pipeline.hka.evaluate import AngleEvaluation
+from pipeline.report.markdown import markdown_table, with_sentences
 
-HEADINGS = (
+HEADS = (
     "network", "on", "truth", "legs", "refused", "bias", "sd", "limits of agreement", "median", "<= 2", "r", "own 95 %"
 )  # fmt: skip
 CAPTION = (
@@ -20,74 +20,89 @@ CAPTION = (
 )
 
 
-def agreements(result: Result) -> list[tuple[str, str, Agreement]]:
-    """(where, truth, agreement) of everything that a network was measured on."""
-    rows = [(f"photos, {choice} legs", "annotated keypoints", agreement(c)) for choice, c in result.coco.items()]
-    for height, truths in result.rendered.items():
-        rows += [
-            (f"rendered, {height} px", "exact keypoints" if truth == "keypoints" else "mechanical axis", agreement(c))
-            for truth, c in truths.items()
-        ]
-    return rows
+@dataclass(frozen=True, kw_only=True)
+class MeasuredSet:
+    """The legs of one set that a network was measured on, beside one truth."""
+
+    #: in the table, e.g. "rendered, 240 px"
+    on: str
+    #: in the table: "annotated keypoints", "exact keypoints" or "mechanical axis"
+    truth: str
+    #: in the JSON, e.g. "rendered 240 axis"
+    key: str
+    legs: Comparison
 
 
-def report(results: Sequence[Result], settings: dict[str, Any]) -> dict[str, Any]:
-    """Everything as one JSON object; `pairs` are [found, truth, sd] of each leg, null where it was refused."""
+def evaluation_json(evaluations: Sequence[AngleEvaluation], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return everything as a JSON object; `pairs` are [found, truth, sd] of each leg, null where it was refused."""
     return {
         "notice": NOTICE,
         "angles": "degrees, varus positive; found - truth",
         "settings": settings,
-        "models": [
-            {
-                "name": result.name,
-                "digest": result.digest,
-                "agreement": [{"on": on, "truth": truth, **asdict(a)} for on, truth, a in agreements(result)],
-                "calibration": result.calibration and result.calibration.to_json(),
-                "pairs": {name: _pairs(legs) for name, legs in _every_comparison(result)},
-            }
-            for result in results
-        ],
+        "models": [_model_json(evaluation) for evaluation in evaluations],
     }
 
 
-def table(results: Sequence[Result]) -> str:
-    """The same for reading, as Markdown."""
-    rows = [[r.name, on, truth, *_numbers(a)] for r in results for on, truth, a in agreements(r)]
-    sentences = [_sentence(r.name, r.calibration) for r in results if r.calibration]
-    return "\n".join(
-        [*aligned([HEADINGS, *rows], names=3), "", *(f"{line}  " for line in [CAPTION, *sentences, NOTICE])]
-    )
+def evaluation_markdown(evaluations: Sequence[AngleEvaluation]) -> str:
+    """Return agreement and calibration of every network as Markdown."""
+    rows = [
+        [evaluation.name, measured.on, measured.truth, *_cells(measure_agreement(measured.legs))]
+        for evaluation in evaluations
+        for measured in _measured_sets(evaluation)
+    ]
+    calibrations = [_sentence(one.name, one.calibration) for one in evaluations if one.calibration]
+    return with_sentences(markdown_table(HEADS, rows, names=3), [CAPTION, *calibrations, NOTICE])
 
 
-def _every_comparison(result: Result) -> list[tuple[str, Comparison]]:
-    rendered = [(f"rendered {h} {truth}", c) for h, truths in result.rendered.items() for truth, c in truths.items()]
-    return [(f"coco {choice}", c) for choice, c in result.coco.items()] + rendered
+def _measured_sets(evaluation: AngleEvaluation) -> list[MeasuredSet]:
+    found = [
+        MeasuredSet(on=f"photos, {choice} legs", truth="annotated keypoints", key=f"coco {choice}", legs=legs)
+        for choice, legs in evaluation.photos.items()
+    ]
+    names = {"keypoints": "exact keypoints", "axis": "mechanical axis"}
+    for height, by_truth in evaluation.rendered.items():
+        found += [
+            MeasuredSet(on=f"rendered, {height} px", truth=names[truth], key=f"rendered {height} {truth}", legs=legs)
+            for truth, legs in by_truth.items()
+        ]
+    return found
 
 
-def _numbers(a: Agreement) -> list[str]:
-    counts = [str(a.legs), str(a.refused)]
-    if a.bias is None:
-        return [*counts, *["-"] * (len(HEADINGS) - 5)]
+def _model_json(evaluation: AngleEvaluation) -> dict[str, Any]:
+    sets = _measured_sets(evaluation)
+    return {
+        "name": evaluation.name,
+        "digest": evaluation.digest,
+        "agreement": [{"on": s.on, "truth": s.truth, **asdict(measure_agreement(s.legs))} for s in sets],
+        "calibration": evaluation.calibration and evaluation.calibration.to_json(),
+        "pairs": {s.key: _pairs(s.legs) for s in sets},
+    }
+
+
+def _cells(agreement: Agreement) -> list[str]:
+    counts = [str(agreement.legs), str(agreement.refused)]
+    if agreement.bias is None:
+        return [*counts, *["-"] * (len(HEADS) - 5)]
     return [
         *counts,
-        f"{a.bias:+.1f}",
-        f"{a.sd:.1f}",
-        f"{a.lower:+.1f} to {a.upper:+.1f}",
-        f"{a.median_absolute:.2f}",
-        f"{100 * (a.within_2_degrees or 0):.0f} %",
-        "-" if a.correlation is None else f"{a.correlation:.2f}",
-        "-" if a.inside_own_95 is None else f"{100 * a.inside_own_95:.0f} %",
+        f"{agreement.bias:+.1f}",
+        f"{agreement.sd:.1f}",
+        f"{agreement.lower:+.1f} to {agreement.upper:+.1f}",
+        f"{agreement.median_absolute:.2f}",
+        f"{100 * (agreement.within_2_degrees or 0):.0f} %",
+        "-" if agreement.correlation is None else f"{agreement.correlation:.2f}",
+        "-" if agreement.inside_own_95 is None else f"{100 * agreement.inside_own_95:.0f} %",
     ]
 
 
-def _sentence(name: str, c: Calibration) -> str:
+def _sentence(name: str, line: Calibration) -> str:
     return (
-        f"Calibration of {name}, fitted on rendered people: axis = {c.intercept:+.2f} + {c.slope:.3f} x found; on "
-        f"{c.legs_held_out} legs kept out of the fit an rms of {c.residual_rms:.2f} remains of "
-        f"{c.uncorrected_rms:.2f} degrees."
+        f"Calibration of {name}, fitted on rendered people: axis = {line.intercept:+.2f} + {line.slope:.3f} x found; "
+        f"on {line.legs_held_out} legs that are not in the fit, an rms of {line.residual_rms:.2f} remains of "
+        f"{line.uncorrected_rms:.2f} degrees."
     )
 
 
-def _pairs(comparison: Comparison) -> list[list[float | None]]:
-    rows = np.stack([comparison.found, comparison.truth, comparison.sd], axis=1).round(3)
-    return [[float(v) if np.isfinite(v) else None for v in row] for row in rows]
+def _pairs(legs: Comparison) -> list[list[float | None]]:
+    rows = np.stack([legs.found, legs.truth, legs.sd], axis=1).round(3)
+    return [[float(value) if np.isfinite(value) else None for value in row] for row in rows]

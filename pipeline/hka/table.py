@@ -1,162 +1,199 @@
-"""Measured angles as rows: one leg, one row, with what should be known before it is believed."""
+"""Measured angles as rows: one row a leg, with what a reader should know before believing the angle."""
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tabulate import tabulate
 
 from cache_tools.files import write_json, write_text
 from pipeline.hka.agreement import Calibration
-from pipeline.hka.angles import NOTICE, SIDES, measure, signed
+from pipeline.hka.angles import LEG_SIDES, NOTICE, measure_angles, with_sign
 from pipeline.hka.joints import Joints
-from pipeline.hka.quality import Limits, flags
-from pipeline.persons.photo_boxes import PhotoBoxes
+from pipeline.hka.quality import DEFAULT_LIMITS, Limits, find_flags
+
+SUFFIXES = (".csv", ".json")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LegRow:
     """One leg. Angles are None where the leg is refused."""
 
     photo: str
-    person: int  # of the photo, from 0
+    #: number of the person in the photo, from 0
+    person: int
     side: str
-    deviation_degrees: float | None  # signed by the convention asked for
-    sd_degrees: float | None  # one standard deviation, from the heatmaps' spread
-    medial_angle_degrees: float | None  # 180 straight, less is varus, whatever the convention
-    calibrated_degrees: float | None  # deviation of the mechanical axis that a calibration gives; None without one
-    calibrated_rms_degrees: float | None  # that the calibration left on rendered people it had not seen
+    #: signed by the requested convention
+    deviation_degrees: float | None
+    #: one standard deviation, from the covariance of the heatmap peaks
+    sd_degrees: float | None
+    #: 180 straight, less is varus, whatever the convention
+    medial_angle_degrees: float | None
+    #: deviation of the mechanical axis by a calibration; None without one
+    calibrated_degrees: float | None
+    #: error that the calibration left on rendered people it was not fitted on
+    calibrated_rms_degrees: float | None
     thigh_pixels: float
     shank_pixels: float
-    quality: str  # good, doubtful, refused
-    flags: dict[str, str]  # flag -> reason
+    #: good, doubtful or refused
+    quality: str
+    #: flag -> reason
+    flags: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegSettings:
+    """How legs were measured: what must be known to read their numbers."""
+
+    network: str
+    digest: str
+    #: "varus positive" or "valgus positive"
+    convention: str
+    flip: bool
+    #: "whole photo", or the file of boxes
+    boxes: str
+    #: "upright by EXIF" or "as stored"
+    pixels: str
+    min_score: float
+    calibration: Calibration | None
+
+    def sentence(self) -> str:
+        """Return the network, the sign and whether angles are calibrated."""
+        calibrated = "not calibrated to the mechanical axis"
+        if self.calibration:
+            calibrated = f"calibrated on rendered people, rms {self.calibration.residual_rms:.1f} degrees"
+        return f"{self.network}, {self.convention}, {calibrated}"
 
 
 def leg_rows(
-    asked: PhotoBoxes,
+    photos: Sequence[Path],
     joints: Joints,
     *,
     convention: str = "varus",
-    limits: Limits | None = None,
+    limits: Limits = DEFAULT_LIMITS,
     calibration: Calibration | None = None,
 ) -> list[LegRow]:
-    """The rows of all persons, left leg first."""
-    limits = limits or Limits()
-    angles = measure(joints.xy, joints.score, joints.covariance, limits.min_score)
-    reasons = flags(joints.xy, joints.score, limits, angles.sd)
-    deviation = signed(angles.varus, convention)
-    corrected = signed(calibration.apply(angles.varus), convention) if calibration else np.full(deviation.shape, np.nan)
-    rows, person_of_photo = [], dict.fromkeys(asked.photo, 0)
-    for person, photo in enumerate(asked.photo):
-        for leg, side in enumerate(SIDES):
-            measured = bool(np.isfinite(angles.varus[person, leg]))
-            doubts = dict(reasons[person][leg])
-            if measured and calibration:
+    """Return the rows of all persons, left leg first. photos (N,): the photo of each person."""
+    angles = measure_angles(joints.xy, joints.score, joints.covariance, limits.min_score)
+    flags = find_flags(joints.xy, joints.score, limits, angles.sd)
+    deviation = with_sign(angles.varus, convention)
+    calibrated = np.full(deviation.shape, np.nan)
+    if calibration:
+        calibrated = with_sign(calibration.apply(angles.varus), convention)
+    rows = []
+    persons_before = dict.fromkeys(photos, 0)
+    for person, photo in enumerate(photos):
+        for leg, side in enumerate(LEG_SIDES):
+            refused = bool(np.isnan(angles.varus[person, leg]))
+            doubts = dict(flags[person][leg])
+            if refused and not doubts:
+                doubts = {"not_frontal": "the hips coincide: no side is lateral"}
+            if calibration and not refused:
                 doubts |= extrapolated(float(angles.varus[person, leg]), calibration)
             rows.append(
                 LegRow(
-                    str(photo),
-                    person_of_photo[photo],
-                    side,
-                    _number(deviation[person, leg]),
-                    _number(angles.sd[person, leg]),
-                    _number(angles.medial[person, leg]),
-                    _number(corrected[person, leg]),
-                    round(calibration.residual_rms, 2) if measured and calibration else None,
-                    round(float(angles.lengths[person, leg, 0]), 1),
-                    round(float(angles.lengths[person, leg, 1]), 1),
-                    "doubtful" if doubts and measured else "good" if measured else "refused",
-                    doubts if measured or doubts else {"not_frontal": "the hips coincide: no side is lateral"},
+                    photo=str(photo),
+                    person=persons_before[photo],
+                    side=side,
+                    deviation_degrees=_rounded(deviation[person, leg]),
+                    sd_degrees=_rounded(angles.sd[person, leg]),
+                    medial_angle_degrees=_rounded(angles.medial[person, leg]),
+                    calibrated_degrees=_rounded(calibrated[person, leg]),
+                    calibrated_rms_degrees=round(calibration.residual_rms, 2) if calibration and not refused else None,
+                    thigh_pixels=round(float(angles.lengths[person, leg, 0]), 1),
+                    shank_pixels=round(float(angles.lengths[person, leg, 1]), 1),
+                    quality="refused" if refused else "doubtful" if doubts else "good",
+                    flags=doubts,
                 )
             )
-        person_of_photo[photo] += 1
+        persons_before[photo] += 1
     return rows
 
 
 def extrapolated(varus: float, calibration: Calibration) -> dict[str, str]:
-    """The flag of an angle beyond those that the calibration was fitted on, where the line is a guess."""
+    """Return the flag of an angle beyond those that the calibration was fitted on, where the line is a guess."""
     low, high = calibration.range
     if low <= varus <= high:
         return {}
     return {"extrapolated": f"varus of {varus:+.1f} degrees, calibrated on {low:+.1f} to {high:+.1f}"}
 
 
-def in_words(settings: Mapping[str, Any]) -> str:
-    """Which network, which sign and whether calibrated: what no number should be read without."""
-    calibration = settings["calibration"]
-    told = (
-        f"calibrated on rendered people, rms {calibration['residual_rms']:.1f} degrees"
-        if calibration
-        else "not calibrated to the mechanical axis"
-    )
-    return f"{settings['network']}, {settings['convention']}, {told}"
+def legs_json(rows: Sequence[LegRow], settings: LegSettings) -> dict[str, Any]:
+    """Return the rows as a JSON object with the settings that they were measured with."""
+    return {"notice": NOTICE, "settings": asdict(settings), "legs": [asdict(row) for row in rows]}
 
 
-def as_json(rows: Sequence[LegRow], settings: dict[str, Any]) -> dict[str, Any]:
-    """The rows as a JSON object that says what they are."""
-    return {"notice": NOTICE, "settings": settings, "legs": [_mapping(row) for row in rows]}
-
-
-def as_csv(rows: Sequence[LegRow], settings: Mapping[str, Any]) -> str:
-    """The rows as CSV; flags are `flag: reason | flag: reason`, the last columns say how it was measured."""
+def legs_csv(rows: Sequence[LegRow], settings: LegSettings) -> str:
+    """Return the rows as CSV; flags are `flag: reason | flag: reason`, the last columns say how it was measured."""
     text = io.StringIO()
-    names = [f.name for f in fields(LegRow)]
+    names = [field.name for field in fields(LegRow)]
     writer = csv.DictWriter(text, [*names, "measured", "notice"], lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        told = " | ".join(f"{flag}: {reason}" for flag, reason in row.flags.items())
-        writer.writerow({**_mapping(row), "flags": told, "measured": in_words(settings), "notice": NOTICE})
+        flags = " | ".join(f"{flag}: {reason}" for flag, reason in row.flags.items())
+        writer.writerow({**asdict(row), "flags": flags, "measured": settings.sentence(), "notice": NOTICE})
     return text.getvalue()
 
 
-def as_text(rows: Sequence[LegRow], settings: Mapping[str, Any]) -> str:
-    """The rows for reading."""
-    lines = ["deviation in degrees ± one standard deviation", in_words(settings)]
+def legs_text(rows: Sequence[LegRow], settings: LegSettings) -> str:
+    """Return the rows as a table for reading, each leg's flags with their reasons below it."""
+    cells = []
     for row in rows:
-        angle = "refused" if row.deviation_degrees is None else f"{row.deviation_degrees:+.1f} ± {row.sd_degrees:.1f}"
+        deviation, corrected = "refused", ""
+        if row.deviation_degrees is not None:
+            deviation = f"{row.deviation_degrees:+.1f} ± {row.sd_degrees:.1f}"
         if row.calibrated_degrees is not None:
-            angle += f"  calibrated {row.calibrated_degrees:+.1f} (rms {row.calibrated_rms_degrees:.1f})"
-        lines.append(f"{Path(row.photo).name}  person {row.person}  {row.side:5}  {angle}  {row.quality}")
-        lines += [f"    {flag}: {reason}" for flag, reason in row.flags.items()]
-    return "\n".join([*lines, NOTICE])
+            corrected = f"{row.calibrated_degrees:+.1f} ({row.calibrated_rms_degrees:.1f})"
+        cells.append([Path(row.photo).name, row.person, row.side, deviation, row.quality, corrected])
+    heads = ["photo", "person", "side", "deviation", "quality", "calibrated (rms)"]
+    columns = slice(None if settings.calibration else -1)
+    table = tabulate(
+        [line[columns] for line in cells],
+        heads[columns],
+        tablefmt="plain",
+        disable_numparse=True,
+        colalign=["left", "right", "left", "right", "left", "right"][columns],
+    ).splitlines()
+    lines = [settings.sentence(), "deviation in degrees ± one standard deviation", "", table[0]]
+    for row, line in zip(rows, table[1:], strict=True):
+        lines += [line, *(f"    {flag}: {reason}" for flag, reason in row.flags.items())]
+    return "\n".join([*lines, "", NOTICE])
 
 
-def write_rows(path: Path, rows: Sequence[LegRow], settings: dict[str, Any]) -> None:
-    """CSV or JSON, by the name's suffix, through a temporary name."""
-    if path.suffix not in (".csv", ".json"):
-        raise ValueError(f"cannot write {path}: expected a name that ends in .csv or .json")
+def write_legs(path: Path, rows: Sequence[LegRow], settings: LegSettings) -> None:
+    """Write the rows as CSV or JSON, by the suffix of the name. Raises ValueError for any other suffix."""
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"cannot write {path}: expected a name that ends in {' or '.join(SUFFIXES)}")
     if path.suffix == ".csv":
-        write_text(path, as_csv(rows, settings))
+        write_text(path, legs_csv(rows, settings))
     else:
-        write_json(path, as_json(rows, settings))
+        write_json(path, legs_json(rows, settings))
 
 
 def read_calibration(path: str | Path, digest: str) -> Calibration:
-    """The calibration that `kdcache hka --evaluate` fitted for the network of this digest.
+    """Read the calibration that `kdcache hka evaluate` fitted for the network of this digest.
 
-    Raises ValueError when the file holds none for it: a network's calibration corrects that network's errors alone.
+    Raises ValueError where the file holds none for it: a network's calibration corrects only that network's errors.
     """
     try:
         models = json.loads(Path(path).read_bytes())["models"]
         found = next((m["calibration"] for m in models if m["digest"] == digest and m["calibration"]), None)
+        calibration = found and Calibration(**{**found, "range": tuple(found["range"])})
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not what `kdcache hka --evaluate --out` writes ({error})") from error
-    if found is None:
+        raise ValueError(f"{path} is not what `kdcache hka evaluate --out` writes ({error})") from error
+    if calibration is None:
         names = ", ".join(m["name"] for m in models)
         raise ValueError(
             f"{path} has calibrations of {names}, none of this network (digest {digest[:12]}): "
-            "run `kdcache hka --evaluate` with it"
+            "run `kdcache hka evaluate` with it"
         )
-    return Calibration(**{**found, "range": tuple(found["range"])})
+    return calibration
 
 
-def _mapping(row: LegRow) -> dict[str, Any]:
-    return {f.name: getattr(row, f.name) for f in fields(LegRow)}
-
-
-def _number(value: float) -> float | None:
+def _rounded(value: float) -> float | None:
     return round(float(value), 2) if np.isfinite(value) else None

@@ -1,4 +1,7 @@
-"""Poses drawn on photos. Left is light with a dark edge, right is dark with a light edge: told apart in grey, too."""
+"""Poses drawn on photos.
+
+Left is light with a dark edge and right is dark with a light edge: a reader tells them apart in grey, too.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,20 +11,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.coco import KEYPOINTS, SKELETON
+from cache_tools.files import write_bytes
 from cache_tools.images import Image, read_image
 
-# (line, edge) RGB
-LEFT = (255, 190, 30), (20, 20, 20)
-RIGHT = (20, 70, 200), (255, 255, 255)
-MIDDLE = (200, 30, 120), (255, 255, 255)
-SUBPIXEL = 4  # bits after the point in OpenCV's drawing coordinates
+#: colours of a limb and of its edge, RGB
+LimbColours = tuple[tuple[int, int, int], tuple[int, int, int]]
+LEFT: LimbColours = (255, 190, 30), (20, 20, 20)
+RIGHT: LimbColours = (20, 70, 200), (255, 255, 255)
+MIDDLE: LimbColours = (200, 30, 120), (255, 255, 255)
+#: joints of a score up to this are not drawn
+SHOWN_SCORE = 0.2
+# bits after the point in OpenCV's drawing coordinates
+SUBPIXEL = 4
 
 
-def draw_pose(image: Image, keypoints: ArrayLike, threshold: float = 0.2) -> None:
+def draw_pose(image: Image, keypoints: ArrayLike, threshold: float = SHOWN_SCORE) -> None:
     """Draw a skeleton on `image` in place.
 
-    keypoints (17, 3): x, y, score; joints of a score up to `threshold` are left out.
-    Lines are as thick as the person is large, so that a child in the distance does not become a blot.
+    keypoints (17, 3): x, y, score; joints of a score up to `threshold` are left out. Lines are the thicker the larger
+    the person is in the photo, so that small persons stay visible below them.
     """
     points = np.asarray(keypoints, np.float64)
     shown = (points[:, 2] > threshold) & np.isfinite(points).all(1)
@@ -30,55 +38,60 @@ def draw_pose(image: Image, keypoints: ArrayLike, threshold: float = 0.2) -> Non
     extent = np.ptp(points[shown, :2], axis=0).max()
     width = int(np.clip(round(extent / 90), 1, max(2, min(image.shape[:2]) // 120)))
     fixed = np.round(points[:, :2].clip(-1e5, 1e5) * 2**SUBPIXEL).astype(int)
-    for edge in (True, False):  # all edges first, so that they never cut a line of the same person
+    # all edges first: they never cut a line of the same person
+    for edge in (True, False):
         for a, b in SKELETON:
             if shown[a] and shown[b]:
-                colour = style(a, b)[edge]
+                colour = limb_colours(a, b)[edge]
                 cv2.line(image, fixed[a], fixed[b], colour, width + 2 * edge, cv2.LINE_AA, SUBPIXEL)
         for joint in np.flatnonzero(shown).tolist():
-            radius = (width + 1 + edge) << SUBPIXEL
-            cv2.circle(image, fixed[joint], radius, style(joint, joint)[edge], cv2.FILLED, cv2.LINE_AA, SUBPIXEL)
+            radius, colour = (width + 1 + edge) << SUBPIXEL, limb_colours(joint, joint)[edge]
+            cv2.circle(image, fixed[joint], radius, colour, cv2.FILLED, cv2.LINE_AA, SUBPIXEL)
 
 
-def style(a: int, b: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """(line, edge) of the limb between two joints: by the side that both are on."""
+def limb_colours(a: int, b: int) -> LimbColours:
+    """Return the colours of the limb between two joints, by the side that both are on."""
     sides = {KEYPOINTS[joint].partition("_")[0] for joint in (a, b)} - {"nose"}
-    return LEFT if sides == {"left"} else RIGHT if sides == {"right"} else MIDDLE
+    if sides == {"left"}:
+        return LEFT
+    return RIGHT if sides == {"right"} else MIDDLE
 
 
-def write_overlays(
-    folder: Path, photos: Sequence[Path], found: NDArray[np.float64], threshold: float = 0.2, *, upright: bool = False
+def write_pose_overlays(
+    folder: Path,
+    photos: Sequence[Path],
+    poses: NDArray[np.float64],
+    threshold: float = SHOWN_SCORE,
+    *,
+    upright: bool = False,
 ) -> list[Path]:
-    """Every photo with the poses (N, 17, 3) found in it, as JPEG of its name in `folder`; paths as written.
+    """Write every photo with the poses (N, 17, 3) found in it, as JPEG of its name in `folder`; return the paths.
 
-    upright: the poses are in photos turned by their EXIF orientation.
+    photos (N,): the photo of each pose. upright: the poses are in photos turned by their EXIF orientation.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     names = unique_names(list(dict.fromkeys(photos)))
     for photo, name in names.items():
         image = read_image(photo, upright=upright)
         for row in np.flatnonzero([p == photo for p in photos]):
-            draw_pose(image, found[row], threshold)
+            draw_pose(image, poses[row], threshold)
         write_picture(folder / name, image)
     return [folder / name for name in names.values()]
 
 
 def unique_names(photos: Sequence[Path]) -> dict[Path, str]:
-    """A JPEG name for each photo: its own, and its folder's before it where two photos have the same."""
+    """Return a JPEG name for each photo: its own, with its folder's before it where two photos have the same name."""
     stems = [photo.stem for photo in photos]
-    return {
-        photo: f"{photo.stem if stems.count(photo.stem) == 1 else '_'.join(photo.with_suffix('').parts[-2:])}.jpg"
-        for photo in photos
-    }
+    names = {}
+    for photo in photos:
+        shared = stems.count(photo.stem) > 1
+        names[photo] = ("_".join(photo.with_suffix("").parts[-2:]) if shared else photo.stem) + ".jpg"
+    return names
 
 
 def write_picture(path: Path, image: Image, quality: int = 92) -> None:
-    """An RGB image as a file of the kind that its name says, through a temporary name."""
+    """Write an RGB image as the kind of file that its name says; `quality` is that of a JPEG."""
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix.lower() in (".jpg", ".jpeg") else []
     done, data = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     if not done:
-        raise ValueError(f"cannot write {path}: expected .jpg or .png")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.partial")
-    unfinished.write_bytes(data.tobytes())
-    unfinished.replace(path)
+        raise ValueError(f"cannot write {path}: expected a name that ends in .jpg or .png")
+    write_bytes(path, data.tobytes())

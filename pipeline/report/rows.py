@@ -1,4 +1,4 @@
-"""The rows of a report: a teacher or a student, metrics.json, its control's, cost.json, its row of the paper."""
+"""The rows of a report: a teacher or a student, its metrics.json and cost.json, and its row of the paper."""
 
 import json
 from collections.abc import Mapping
@@ -22,43 +22,51 @@ File = TypeVar("File", bound=ResultFile)
 class RowFiles(Settings):
     """One row as a user describes it; a file that does not exist yet makes a row that was not run."""
 
+    #: as printed
     name: str
     role: Role
-    paper: str | None = None  # name of the row in the paper's Table 1
+    #: name of the row in the paper's Table 1
+    paper: str | None = None
+    #: metrics.json of `kdcache evaluate`
     metrics: Path | None = None
-    control: Path | None = None  # metrics of the same network trained without the teacher
+    #: metrics.json of the same network trained without the teacher
+    control: Path | None = None
+    #: cost.json of `kdcache benchmark`
     cost: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One row of the report."""
 
     name: str
     role: Role
-    paper: PaperRow | None
-    metrics: Metrics | None  # None: not run
-    control: Metrics | None
-    cost: Cost | None
-    absent: Mapping[str, str] = field(default_factory=dict)  # metrics, control or cost -> a file that does not exist
+    paper: PaperRow | None = None
+    #: None: not run
+    metrics: Metrics | None = None
+    #: of the same network trained without the teacher
+    control: Metrics | None = None
+    cost: Cost | None = None
+    #: "metrics", "control" or "cost" -> a file that does not exist
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     def percent(self, metric: str, *, control: bool = False) -> float | None:
-        """A metric of the row or of its control, in percent."""
+        """Return a metric of the row or of its control, in percent."""
         metrics = self.control if control else self.metrics
         return None if metrics is None else metrics.percent(metric)
 
 
 def load_rows(description: str) -> list[Row]:
-    """Rows, teachers first, from a JSON list of RowFiles, or from the JSON or YAML file that holds it.
+    """Return rows, teachers first, of a JSON or YAML file that holds a list of RowFiles, or of the list itself as JSON.
 
-    Raises ValueError with the path of each wrong key, and for a paper's row that Table 1 does not have.
+    Raises ValueError with the path of each wrong key, and for a row that the paper's Table 1 does not have.
     """
     import yaml
 
     inline = description.lstrip().startswith("[")
-    source = "the rows" if inline else description
+    source = "the list of rows" if inline else description
     try:
-        data = json.loads(description) if inline else yaml.safe_load(Path(description).read_text())
+        data = json.loads(description) if inline else yaml.safe_load(Path(description).read_text(encoding="utf-8"))
         files = TypeAdapter(list[RowFiles]).validate_python(data)
     except ValidationError as error:
         raise ValueError(f"{source} is not a list of rows:\n{describe(error)}") from None
@@ -70,24 +78,24 @@ def load_rows(description: str) -> list[Row]:
 
 
 def _row(files: RowFiles) -> Row:
-    paper = None
-    if files.paper is not None:
-        paper = paper_row(files.paper)
-        if paper is None:
-            known = ", ".join(row.name for row in paper_rows())
-            raise ValueError(
-                f"row {files.name!r}: the paper's Table 1 has no row {files.paper!r}: expected one of {known}"
-            )
-    named = {"metrics": files.metrics, "control": files.control, "cost": files.cost}
+    paths = {"metrics": files.metrics, "control": files.control, "cost": files.cost}
     return Row(
-        files.name,
-        files.role,
-        paper,
-        _read(Metrics, files.metrics),
-        _read(Metrics, files.control),
-        _read(Cost, files.cost),
-        {kind: str(path) for kind, path in named.items() if path is not None and not path.exists()},
+        name=files.name,
+        role=files.role,
+        paper=None if files.paper is None else _paper_row(files.name, files.paper),
+        metrics=_read(Metrics, files.metrics),
+        control=_read(Metrics, files.control),
+        cost=_read(Cost, files.cost),
+        absent={kind: str(path) for kind, path in paths.items() if path is not None and not path.exists()},
     )
+
+
+def _paper_row(name: str, paper_name: str) -> PaperRow:
+    paper = paper_row(paper_name)
+    if paper is None:
+        known = ", ".join(row.name for row in paper_rows())
+        raise ValueError(f"row {name!r}: the paper's Table 1 has no row {paper_name!r}: expected one of {known}")
+    return paper
 
 
 def _read(kind: type[File], path: Path | None) -> File | None:

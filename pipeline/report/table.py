@@ -4,120 +4,130 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
 
-from pipeline.report.caption import caption
+from cache_tools.files import write_text
+from pipeline.report.caption import caption_sentences
+from pipeline.report.latex import latex_table
+from pipeline.report.markdown import markdown_table, with_sentences
 from pipeline.report.rows import Row
 
 # Precision is averaged over 101 recall levels, of which at most (AR + 1/101) x 101 are reached. The paper's
-# Efficientnet_B2 breaks it.
+# Efficientnet_B2 breaks it. In percent.
 SLACK = 100 / 101
 IMPOSSIBLE, NOT_RUN = "impossible", "not run"
 MARKS = {IMPOSSIBLE: "†", NOT_RUN: "‡"}
-LATEX_MARKS = {IMPOSSIBLE: r"$^\dagger$", NOT_RUN: r"$^\ddagger$"}
 NOTES = {
-    IMPOSSIBLE: "impossible by COCO's definition: AP is at most AR + 1/101, so one of the two is wrong",
+    IMPOSSIBLE: "impossible by COCO's definition: AP is at most AR + 1/101, which means that one of the two is wrong",
     NOT_RUN: "not run",
 }
+ABSENT = "–"
 
 
 @dataclass(frozen=True)
-class Column:
-    """key in the CSV; head to read; digits after the point, None: three that count."""
+class TableColumn:
+    """A column of numbers."""
 
+    #: in the CSV
     key: str
+    #: in the other tables
     head: str
+    #: digits after the point; None: three significant digits
     digits: int | None = None
 
 
-OWN = (Column("AP", "AP", 1), Column("AR", "AR", 1))
-CONTROL = (Column("control_AP", "AP without teacher", 1), Column("gain", "gain", 1))
+ACCURACY = (TableColumn("AP", "AP", 1), TableColumn("AR", "AR", 1))
+WITHOUT_TEACHER = (TableColumn("control_AP", "AP without teacher", 1), TableColumn("gain", "gain", 1))
 COSTS = (
-    Column("params_m", "Params (M)"),
-    Column("gmacs", "GMACs"),
-    Column("gflops", "GFLOPs"),
-    Column("images_per_second", "images/s"),
+    TableColumn("params_m", "Params (M)"),
+    TableColumn("gmacs", "GMACs"),
+    TableColumn("gflops", "GFLOPs"),
+    TableColumn("images_per_second", "images/s"),
 )
-DETAILS = (  # in the CSV and on the page, where there is room
-    Column("latency_ms", "ms/image"),
-    Column("onnx_images_per_second", "ONNX images/s"),
-    Column("onnx_latency_ms", "ONNX ms/image"),
+# in the CSV and on the page, where there is room
+DETAILS = (
+    TableColumn("latency_ms", "ms/image"),
+    TableColumn("onnx_images_per_second", "ONNX images/s"),
+    TableColumn("onnx_latency_ms", "ONNX ms/image"),
 )
 PAPER = (
-    Column("paper_AP", "paper AP", 1),
-    Column("paper_AR", "paper AR", 1),
-    Column("paper_params_m", "paper Params (M)", 1),
-    Column("paper_gflops", "paper GFLOPs", 1),
-    Column("paper_images_per_second", "paper images/s", 0),
+    TableColumn("paper_AP", "paper AP", 1),
+    TableColumn("paper_AR", "paper AR", 1),
+    TableColumn("paper_params_m", "paper Params (M)", 1),
+    TableColumn("paper_gflops", "paper GFLOPs", 1),
+    TableColumn("paper_images_per_second", "paper images/s", 0),
 )
 
 
-def columns(rows: Sequence[Row], *, details: bool = False) -> tuple[Column, ...]:
-    """The columns that these rows need: the control's and the paper's only where a row has them."""
-    control = CONTROL if any(row.control or "control" in row.absent for row in rows) else ()
+def table_columns(rows: Sequence[Row], *, details: bool = False) -> tuple[TableColumn, ...]:
+    """Return the columns that these rows need: those of controls and of the paper only where a row has them."""
+    without_teacher = WITHOUT_TEACHER if any(row.control or "control" in row.absent for row in rows) else ()
     paper = PAPER if any(row.paper for row in rows) else ()
-    return (*OWN, *control, *COSTS, *(DETAILS if details else ()), *paper)
+    return (*ACCURACY, *without_teacher, *COSTS, *(DETAILS if details else ()), *paper)
 
 
-def numbers(row: Row) -> dict[str, float | None]:
-    """Every number of a row by column key; AP, AR and gain in percent, None where there is none."""
-    own, without = row.percent("AP"), row.percent("AP", control=True)
+def row_numbers(row: Row) -> dict[str, float | None]:
+    """Return every number of a row by column key; AP, AR and gain in percent, None where there is none."""
+    ap, without = row.percent("AP"), row.percent("AP", control=True)
     cost, paper = row.cost, row.paper
     export = cost.onnxruntime if cost else None
     return {
-        "AP": own,
+        "AP": ap,
         "AR": row.percent("AR"),
         "control_AP": without,
-        "gain": None if own is None or without is None else own - without,
-        "params_m": getattr(cost, "params_m", None),
-        "gmacs": getattr(cost, "gmacs", None),
-        "gflops": getattr(cost, "gflops", None),
-        "images_per_second": getattr(cost, "images_per_second", None),
-        "latency_ms": getattr(cost, "latency_ms", None),
-        "onnx_images_per_second": getattr(export, "images_per_second", None),
-        "onnx_latency_ms": getattr(export, "latency_ms", None),
-        "paper_AP": getattr(paper, "ap", None),
-        "paper_AR": getattr(paper, "ar", None),
-        "paper_params_m": getattr(paper, "params_m", None),
-        "paper_gflops": getattr(paper, "gflops", None),
-        "paper_images_per_second": getattr(paper, "images_per_second", None),
+        "gain": None if ap is None or without is None else ap - without,
+        "params_m": cost.params_m if cost else None,
+        "gmacs": cost.gmacs if cost else None,
+        "gflops": cost.gflops if cost else None,
+        "images_per_second": cost.images_per_second if cost else None,
+        "latency_ms": cost.latency_ms if cost else None,
+        "onnx_images_per_second": export.images_per_second if export else None,
+        "onnx_latency_ms": export.latency_ms if export else None,
+        "paper_AP": paper.ap if paper else None,
+        "paper_AR": paper.ar if paper else None,
+        "paper_params_m": paper.params_m if paper else None,
+        "paper_gflops": paper.gflops if paper else None,
+        "paper_images_per_second": paper.images_per_second if paper else None,
     }
 
 
-def marks(row: Row) -> dict[str, str]:
-    """Column key -> what a reader must know of that cell before believing it."""
-    found = numbers(row)
-    told = {"AP": NOT_RUN} if row.metrics is None else {}
+def row_marks(row: Row) -> dict[str, str]:
+    """Return column key -> IMPOSSIBLE or NOT_RUN, for the cells that a reader must not take as they are."""
+    found = row_numbers(row)
+    marks = {"AP": NOT_RUN} if row.metrics is None else {}
     if "control" in row.absent:
-        told["control_AP"] = NOT_RUN
+        marks["control_AP"] = NOT_RUN
     if row.cost is None:
-        told |= {column.key: NOT_RUN for column in COSTS}
+        marks |= {column.key: NOT_RUN for column in COSTS}
     recalls = {"AP": found["AR"], "control_AP": row.percent("AR", control=True), "paper_AP": found["paper_AR"]}
     for key, recall in recalls.items():
         precision = found[key]
         if precision is not None and recall is not None and precision > recall + SLACK:
-            told[key] = IMPOSSIBLE
-    return told
+            marks[key] = IMPOSSIBLE
+    return marks
 
 
-def cells(row: Row, shown: Sequence[Column]) -> list[str]:
-    """The numbers of a row as printed, with their marks."""
-    found, told = numbers(row), marks(row)
-    return [text(found[c.key], c) + MARKS.get(told.get(c.key, ""), "") for c in shown]
+def row_cells(row: Row, columns: Sequence[TableColumn]) -> list[str]:
+    """Return the numbers of a row as printed, with their marks."""
+    found, marks = row_numbers(row), row_marks(row)
+    cells = []
+    for column in columns:
+        mark = MARKS[marks[column.key]] if column.key in marks else ""
+        cells.append(printed_number(found[column.key], column) + mark)
+    return cells
 
 
-def notes(rows: Sequence[Row]) -> list[str]:
-    """What the marks mean that these rows have."""
-    return [
-        f"{MARKS[mark]} {meaning}."
-        for mark, meaning in NOTES.items()
-        if any(mark in marks(row).values() for row in rows)
-    ]
+def mark_sentences(rows: Sequence[Row]) -> list[str]:
+    """Return what the marks mean that these rows have."""
+    used = {mark for row in rows for mark in row_marks(row).values()}
+    return [f"{MARKS[mark]} {meaning}." for mark, meaning in NOTES.items() if mark in used]
 
 
-def text(value: float | None, column: Column) -> str:
-    """A number as printed: as many digits as it deserves."""
+def printed_number(value: float | None, column: TableColumn) -> str:
+    """Return a number with the digits of its column."""
     if value is None:
-        return "–"
+        return ABSENT
     if column.key == "gain":
         return f"{value:+.1f}"
     if column.digits is not None:
@@ -127,74 +137,46 @@ def text(value: float | None, column: Column) -> str:
     return f"{value:#.3g}"
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The table, its caption and its notes as Markdown."""
-    shown = columns(rows)
-    lines = [["Model", *(c.head for c in shown)]]
-    lines += [[_named(row), *cells(row, shown)] for row in rows]
-    table = aligned(lines)
-    return "\n".join([*table, "", *(f"{line}  " for line in [*caption(rows), *notes(rows)])]) + "\n"
+def table_markdown(rows: Sequence[Row]) -> str:
+    """Return the table, its caption and its notes as Markdown."""
+    columns = table_columns(rows)
+    table = markdown_table(_heads(columns), [_line(row, columns) for row in rows])
+    return with_sentences(table, [*caption_sentences(rows), *mark_sentences(rows)])
 
 
-def _named(row: Row) -> str:
-    return f"{row.name} (teacher)" if row.role == "teacher" and "teacher" not in row.name.lower() else row.name
+def table_latex(rows: Sequence[Row]) -> str:
+    r"""Return the table as a LaTeX `table*` for booktabs, with a rule between teachers and students; `\input` it."""
+    columns = table_columns(rows)
+    groups = [[_line(row, columns) for row in group] for _, group in groupby(rows, key=lambda row: row.role)]
+    return latex_table(_heads(columns), groups, " ".join([*caption_sentences(rows), *mark_sentences(rows)]))
 
 
-def aligned(lines: Sequence[Sequence[str]], names: int = 1) -> list[str]:
-    """A Markdown table, heads first, that is readable as it is: `names` columns to the left, numbers to the right."""
-    widths = [max(3, *(len(line[i]) for line in lines)) for i in range(len(lines[0]))]
-    rule = ["-" * w if i < names else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-    filled = [
-        [c.ljust(w) if i < names else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))]
-        for line in lines
-    ]
-    return [f"| {' | '.join(line)} |" for line in [filled[0], rule, *filled[1:]]]
-
-
-def comma_separated(rows: Sequence[Row]) -> str:
-    """Every number unrounded, one row a model, for other programs."""
-    keys = [c.key for c in (*OWN, *CONTROL, *COSTS, *DETAILS, *PAPER)]
+def table_csv(rows: Sequence[Row]) -> str:
+    """Return every number unrounded, one row a model, for other programs."""
+    keys = [column.key for column in (*ACCURACY, *WITHOUT_TEACHER, *COSTS, *DETAILS, *PAPER)]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["model", "role", "paper_model", *keys, "marks"])
     for row in rows:
-        found = numbers(row)
-        told = "; ".join(f"{key} {mark}" for key, mark in marks(row).items())
+        found = row_numbers(row)
+        marks = "; ".join(f"{key} {mark}" for key, mark in row_marks(row).items())
         values = ["" if found[key] is None else f"{found[key]:.6g}" for key in keys]
-        writer.writerow([row.name, row.role, row.paper.name if row.paper else "", *values, told])
+        writer.writerow([row.name, row.role, row.paper.name if row.paper else "", *values, marks])
     return file.getvalue()
 
 
-def latex(rows: Sequence[Row]) -> str:
-    r"""The table as a LaTeX `table*` for booktabs; `\input` it."""
-    shown = columns(rows)
-    body = []
-    for place, row in enumerate(rows):
-        if place and rows[place - 1].role != row.role:
-            body.append(r"\midrule")
-        body.append(" & ".join(map(escape, [_named(row), *cells(row, shown)])) + r" \\")
-    return "\n".join(
-        [
-            r"% needs \usepackage{booktabs}",
-            r"\begin{table*}",
-            r"\centering",
-            r"\caption{" + " ".join(map(escape, [*caption(rows), *notes(rows)])) + "}",
-            r"\small",
-            r"\begin{tabular}{l" + "r" * len(shown) + "}",
-            r"\toprule",
-            " & ".join(["Model", *(escape(c.head) for c in shown)]) + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table*}",
-            "",
-        ]
-    )
+def write_table(rows: Sequence[Row], folder: Path) -> list[Path]:
+    """Write table.md, table.csv and table.tex into `folder`; return their paths."""
+    contents = {"md": table_markdown(rows), "csv": table_csv(rows), "tex": table_latex(rows)}
+    for suffix, content in contents.items():
+        write_text(folder / f"table.{suffix}", content)
+    return [folder / f"table.{suffix}" for suffix in contents]
 
 
-def escape(words: str) -> str:
-    """Text for LaTeX."""
-    table = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$"}
-    table |= {"†": LATEX_MARKS[IMPOSSIBLE], "‡": LATEX_MARKS[NOT_RUN], "–": "--", **{c: "\\" + c for c in "&%$#_{}"}}
-    return "".join(table.get(c, c) for c in words)
+def _heads(columns: Sequence[TableColumn]) -> list[str]:
+    return ["Model", *(column.head for column in columns)]
+
+
+def _line(row: Row, columns: Sequence[TableColumn]) -> list[str]:
+    is_named = row.role != "teacher" or "teacher" in row.name.lower()
+    return [row.name if is_named else f"{row.name} (teacher)", *row_cells(row, columns)]

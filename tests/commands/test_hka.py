@@ -52,7 +52,7 @@ def run(*arguments: object):
 
 def test_the_command_writes_rows_and_pictures(photos, tmp_path):
     network = ("--teacher", "still_teacher:make", "--no-flip")
-    result = run(photos, *network, "--out", tmp_path / "legs.csv", "--overlay", tmp_path / "drawn")
+    result = run("measure", photos, *network, "--out", tmp_path / "legs.csv", "--overlay", tmp_path / "drawn")
     assert NOTICE in result.output
     rows = list(csv.DictReader((tmp_path / "legs.csv").open()))
     assert [(Path(r["photo"]).name, r["side"]) for r in rows] == [
@@ -65,7 +65,7 @@ def test_the_command_writes_rows_and_pictures(photos, tmp_path):
     assert rows[0]["measured"] == "still, varus positive, not calibrated to the mechanical axis"
     assert rows[0]["measured"] in result.output
     assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["a.jpg", "b.jpg"]
-    run(photos, *network, "--convention", "valgus", "--out", tmp_path / "legs.json")
+    run("measure", photos, *network, "--convention", "valgus", "--out", tmp_path / "legs.json")
     written = json.loads((tmp_path / "legs.json").read_text())
     assert written["notice"] == NOTICE
     assert written["legs"][0]["deviation_degrees"] == pytest.approx(-float(rows[0]["deviation_degrees"]))
@@ -73,11 +73,11 @@ def test_the_command_writes_rows_and_pictures(photos, tmp_path):
 
 def test_evaluation_writes_numbers_and_plots_and_its_calibration_can_be_used(photos, tmp_path):
     network = ("--teacher", "still_teacher:make", "--no-flip")
-    result = run("--evaluate", *network, "--rendered", 12, "--heights", "80", "--out", tmp_path / "hka.json")
+    result = run("evaluate", *network, "--rendered", 12, "--heights", "80", "--out", tmp_path / "hka.json")
     assert "exact keypoints" in result.output
     assert (tmp_path / "hka.png").stat().st_size > 10_000
     assert (tmp_path / "hka.svg").exists()
-    run(photos, *network, "--calibration", tmp_path / "hka.json", "--out", tmp_path / "legs.csv")
+    run("measure", photos, *network, "--calibration", tmp_path / "hka.json", "--out", tmp_path / "legs.csv")
     markdown = (tmp_path / "hka.md").read_text()
     assert markdown in result.output
     assert len({len(line) for line in markdown.split("\n\n")[0].splitlines()}) == 1  # readable as it is
@@ -90,7 +90,7 @@ def test_evaluation_writes_numbers_and_plots_and_its_calibration_can_be_used(pho
         model["digest"] = "another"
     (tmp_path / "other.json").write_text(json.dumps(other))
     with pytest.raises(ValueError, match="none of this network"):
-        run(photos, *network, "--calibration", tmp_path / "other.json")
+        run("measure", photos, *network, "--calibration", tmp_path / "other.json")
 
 
 def test_boxes_of_a_file_go_to_their_photos(photos, tmp_path):
@@ -113,29 +113,48 @@ def test_boxes_of_a_file_go_to_their_photos(photos, tmp_path):
 
 
 def test_a_calibration_says_where_it_was_fitted():
-    line = Calibration(-3.0, 1.1, 1.2, 4.0, 20, 20, (-12.0, 14.0))
+    line = Calibration(
+        intercept=-3.0,
+        slope=1.1,
+        residual_rms=1.2,
+        uncorrected_rms=4.0,
+        legs_fitted=20,
+        legs_held_out=20,
+        range=(-12.0, 14.0),
+    )
     assert extrapolated(13.9, line) == {}
     assert extrapolated(-12.5, line) == {"extrapolated": "varus of -12.5 degrees, calibrated on -12.0 to +14.0"}
 
 
 def test_a_refused_leg_leaves_its_side_and_reason_in_the_picture(photos, tmp_path):
     network = ("--teacher", "still_teacher:make", "--no-flip")
-    run(photos / "a.jpg", *network, "--min-score", "1.1", "--overlay", tmp_path / "drawn")
+    run("measure", photos / "a.jpg", *network, "--min-score", "1.1", "--overlay", tmp_path / "drawn")
     drawn = read_image(tmp_path / "drawn/a.jpg").astype(int)
     height = round(512 * 640 / 384)  # the photo enlarged, without the strips below it
     written = (np.abs(drawn[:height] - 90).max(-1) > 60).any(1)
     assert written[int(height * 0.65) :].sum() > 20  # lines of text in the lower part
     assert not written[: int(height * 0.6)].any()  # and no leg
     assert len(drawn) > height + 30
-    result = run("--evaluate", *network, "--rendered", 3, "--heights", "80", "--min-score", "1.1")
+    result = run("evaluate", *network, "--rendered", 3, "--heights", "80", "--min-score", "1.1")
     assert re.search(r"\| still +\| rendered, 80 px +\| mechanical axis +\| +0 \| +6 \|", result.output)
 
 
-def test_options_that_would_be_ignored_are_refused(photos):
-    network = ("--teacher", "still_teacher:make")
-    for given in (("--boxes", "x"), ("--convention", "valgus"), ("--overlay", "x"), ("--calibration", "x")):
-        result = run("--evaluate", *network, *given)
-        assert result.exit_code == 2
-        assert f"{given[0]} would be ignored: --evaluate measures" in result.output
-    result = run(photos, *network, "--rendered", 3, "--images", "x")
-    assert "--images, --rendered would be ignored: it is for --evaluate" in result.output
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["photos/", "--student", "runs/mine"], "`kdcache hka PHOTOS...` is now `kdcache hka measure PHOTOS...`"),
+        (["--student", "runs/mine", "photos/"], "`kdcache hka PHOTOS...` is now `kdcache hka measure PHOTOS...`"),
+        (["--evaluate", "--student", "runs/mine"], "`kdcache hka --evaluate` is now `kdcache hka evaluate`"),
+        (["--student", "runs/mine", "--evaluate"], "`kdcache hka --evaluate` is now `kdcache hka evaluate`"),
+    ],
+)
+def test_the_spelling_of_version_0_1_is_refused_with_the_new_one(arguments: list[str], message: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.output.splitlines()[-1] == f"Error: {message}"
+
+
+def test_help_names_both_commands_and_both_have_help() -> None:
+    assert "measure" in run("--help").output
+    assert "--calibration" in run("measure", "--help").output
+    assert "--rendered" in run("evaluate", "--help").output

@@ -15,6 +15,7 @@ from pipeline.persons.subjects import from_photos
 from pipeline.report import panels
 from pipeline.report.overlay import write_picture
 from pipeline.teachers.load import load_network
+from student.inference import Inference
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +47,9 @@ def test_a_folder_without_boxes_or_annotations(
     assert devices == {torch.device("cpu")}
 
 
-def test_many_subjects_go_through_the_network_in_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_subjects_go_through_the_network_in_batches(folder: Path) -> None:
     subjects, teacher = from_photos(whole_photo_boxes(find_photos([folder]))), load_network("student:demo", "cpu")
-    whole = panels.network_column(teacher, "at once", subjects)
-    monkeypatch.setattr(panels, "BATCH", 2)
-    parts = panels.network_column(teacher, "in three batches", subjects)
+    whole = panels.network_column(teacher, "at once", subjects, Inference(flip=False))
+    parts = panels.network_column(teacher, "in three batches", subjects, Inference(flip=False, batch_size=2))
     assert parts.maps.shape == (5, 17, 32, 24)
     np.testing.assert_allclose(parts.maps, whole.maps, atol=1e-4)

@@ -148,4 +148,4 @@ rule hka:
         rendered=cfg.report.hka_rendered,
         options=options.hka_options(cfg),
     shell:
-        "kdcache hka --evaluate {params.options:q} --out {output.numbers:q} 2>&1 | tee -i {log:q}"
+        "kdcache hka evaluate {params.options:q} --out {output.numbers:q} 2>&1 | tee -i {log:q}"

@@ -9,9 +9,18 @@ from hypothesis import strategies as st
 
 from cache_tools.coco import MIRROR
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image
-from pipeline.hka.angles import HIPS, KNEES, difference, measure, segment_lengths, signed, uncertainty, varus
-from pipeline.hka.quality import flags, upright
-from pipeline.hka.covariance import SMALLEST, covariance, covariance_image
+from pipeline.hka.angles import (
+    HIPS,
+    KNEES,
+    angle_difference,
+    angle_sd,
+    measure_angles,
+    segment_lengths,
+    varus,
+    with_sign,
+)
+from pipeline.hka.covariance import SMALLEST_SD, covariance_cells, covariance_image
+from pipeline.hka.quality import find_flags
 
 ALL_SEEN = np.ones((1, 17))
 angle = st.floats(-20, 20)
@@ -53,12 +62,12 @@ def test_a_knee_further_out_is_varus():
     bowed = straight.copy()
     bowed[13, 0] += 5
     bowed[14, 0] -= 5
-    angles = measure(bowed[None])
+    angles = measure_angles(bowed[None])
     assert (angles.varus > 0).all()
     assert angles.medial == pytest.approx(180 - angles.varus)
-    assert signed(angles.varus, "valgus") == pytest.approx(-angles.varus)
+    assert with_sign(angles.varus, "valgus") == pytest.approx(-angles.varus)
     with pytest.raises(ValueError, match="varus, valgus"):
-        signed(0, "knees")
+        with_sign(0, "knees")
 
 
 def test_vectorised_over_persons_equals_one_by_one():
@@ -70,12 +79,12 @@ def test_vectorised_over_persons_equals_one_by_one():
 def test_a_leg_without_a_joint_is_refused_and_the_other_kept():
     scores = ALL_SEEN.copy()
     scores[0, 15] = 0.1
-    angles = measure(standing(4, 5)[None], scores)
+    angles = measure_angles(standing(4, 5)[None], scores)
     assert np.isnan(angles.varus[0, 0])
     assert angles.varus[0, 1] == pytest.approx(5)
     scores[0, 12] = 0  # without one hip the lateral side of the other leg is unknown
-    assert np.isnan(measure(standing(4, 5)[None], scores).varus).all()
-    assert "right hip" in flags(standing(4, 5)[None], scores)[0][0]["unseen"]
+    assert np.isnan(measure_angles(standing(4, 5)[None], scores).varus).all()
+    assert "right hip" in find_flags(standing(4, 5)[None], scores)[0][0]["unseen"]
 
 
 def test_a_person_in_profile_has_no_lateral_side():
@@ -90,7 +99,7 @@ def test_one_pixel_of_knee_error_costs_what_it_should(segment, degrees):
     spread = np.zeros((17, 2, 2))
     spread[KNEES] = np.eye(2)
     points = standing(0, 0, segment, segment)
-    assert uncertainty(points, spread) == pytest.approx([degrees, degrees], abs=0.05)
+    assert angle_sd(points, spread) == pytest.approx([degrees, degrees], abs=0.05)
 
 
 @given(angle, st.integers(0, 1000))
@@ -99,13 +108,12 @@ def test_uncertainty_is_what_moving_the_joints_gives(deviation, seed):
     points = standing(deviation, -deviation, rng.uniform(60, 200), rng.uniform(60, 200))
     roots = rng.normal(0, 0.4, (17, 2, 2))
     moved = points + np.einsum("kij,nkj->nki", roots, rng.standard_normal((4000, 17, 2)))
-    predicted = uncertainty(points, roots @ np.swapaxes(roots, -1, -2))
+    predicted = angle_sd(points, roots @ np.swapaxes(roots, -1, -2))
     assert varus(moved).std(0) == pytest.approx(predicted, rel=0.1)
 
 
 def test_a_frontal_standing_person_carries_no_flag():
-    assert flags(standing(3, -3)[None], ALL_SEEN) == [[{}, {}]]
-    assert upright(standing(3, -3)[None], ALL_SEEN).all()
+    assert find_flags(standing(3, -3)[None], ALL_SEEN) == [[{}, {}]]
 
 
 @pytest.mark.parametrize(
@@ -119,19 +127,19 @@ def test_a_frontal_standing_person_carries_no_flag():
     ],
 )
 def test_each_doubt_is_flagged_with_its_reason(flag, spoil, reason):
-    found = flags(spoil(standing(2, 2))[None], ALL_SEEN)[0][0]
+    found = find_flags(spoil(standing(2, 2))[None], ALL_SEEN)[0][0]
     assert reason in found[flag]
 
 
 def test_a_vague_angle_is_flagged():
-    assert "12 degrees" in flags(standing(2, 2)[None], ALL_SEEN, sd=[[12, 1]])[0][0]["uncertain"]
-    assert flags(standing(2, 2)[None], ALL_SEEN, sd=[[12, 1]])[0][1] == {}
+    assert "12 degrees" in find_flags(standing(2, 2)[None], ALL_SEEN, sd=[[12, 1]])[0][0]["uncertain"]
+    assert find_flags(standing(2, 2)[None], ALL_SEEN, sd=[[12, 1]])[0][1] == {}
 
 
 def test_unseen_shoulders_leave_standing_unchecked():
     scores = ALL_SEEN.copy()
     scores[0, 5] = 0
-    assert "cannot be checked" in flags(standing(2, 2)[None], scores)[0][1]["not_standing"]
+    assert "cannot be checked" in find_flags(standing(2, 2)[None], scores)[0][1]["not_standing"]
 
 
 def _foreshortened_shank(points):
@@ -154,7 +162,7 @@ def test_segment_lengths_are_thigh_and_shank():
 
 
 def test_difference_takes_the_short_way_round():
-    assert difference(179, -179) == pytest.approx(-2)
+    assert angle_difference(179, -179) == pytest.approx(-2)
 
 
 def gaussian(centre: tuple[float, float], spread: np.ndarray, size: tuple[int, int] = (64, 48)) -> np.ndarray:
@@ -168,7 +176,7 @@ def test_spread_of_a_gaussian_is_recovered_wherever_it_lies(x, y, first, second,
     c, s = math.cos(turn), math.sin(turn)
     extra = np.array([[c, -s], [s, c]]) @ np.diag([first**2, second**2]) @ np.array([[c, s], [-s, c]])
     maps = 0.7 * gaussian((x, y), 4 * np.eye(2) + extra)
-    assert covariance(maps[None, None], 2.0)[0, 0] == pytest.approx(extra, abs=0.02)
+    assert covariance_cells(maps[None, None], 2.0)[0, 0] == pytest.approx(extra, abs=0.02)
 
 
 def test_spread_of_odd_maps_stays_finite():
@@ -176,10 +184,10 @@ def test_spread_of_odd_maps_stays_finite():
     maps[1, 0, 0] = 1  # one cell in the corner
     maps[2] = 0.5  # flat
     maps[3] = gaussian((20, 20), np.eye(2))  # narrower than it was taught
-    found = covariance(maps, 2.0)
+    found = covariance_cells(maps, 2.0)
     assert np.isfinite(found).all()
-    assert found[3] == pytest.approx(SMALLEST**2 * np.eye(2), abs=1e-6)
-    assert np.linalg.eigvalsh(found).min() >= SMALLEST**2 - 1e-9
+    assert found[3] == pytest.approx(SMALLEST_SD**2 * np.eye(2), abs=1e-6)
+    assert np.linalg.eigvalsh(found).min() >= SMALLEST_SD**2 - 1e-9
 
 
 def test_spread_in_the_image_scales_with_the_crop():

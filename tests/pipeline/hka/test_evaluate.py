@@ -9,11 +9,18 @@ import pytest
 
 from cache_tools.coco import MIRROR
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert, mirror_matrix
-from pipeline.hka.agreement import Comparison, agreement, calibrate
-from pipeline.hka.angles import LEG_JOINTS, NOTICE, difference, varus
-from pipeline.hka.evaluate import evaluate_coco, evaluate_exact, evaluate_teacher, render_people, with_visible_legs
-from pipeline.hka.joints import Joints, joints_in_images
-from pipeline.hka.report import report, table
+from pipeline.hka.agreement import measure_agreement
+from pipeline.hka.angles import LEG_JOINTS, NOTICE, angle_difference, varus
+from pipeline.hka.evaluate import (
+    compare_annotated,
+    evaluate_exact,
+    evaluate_network,
+    render_people,
+    with_visible_legs,
+)
+from pipeline.hka.joints import Joints, find_joints
+from pipeline.hka.report import evaluation_json, evaluation_markdown
+from student.inference import Inference
 
 
 class Oracle:
@@ -54,7 +61,7 @@ def test_exact_keypoints_give_the_angle_within_a_tenth_of_a_degree(people, degre
     keypoints = keypoints[:, MIRROR] if mirrored else keypoints
     low, high = keypoints.min(1) - 15, keypoints.max(1) + 15  # a body is larger than its joints
     boxes = np.concatenate([low, high - low], axis=1)
-    found = varus(joints_in_images(Oracle(keypoints, boxes), iter(images), boxes, flip=False).xy)
+    found = varus(find_joints(Oracle(keypoints, boxes), images, boxes, Inference(flip=False)).xy)
     truth = varus(people.keypoints[rows])
     assert (truth.min(0) < -2).all()
     assert (truth.max(0) > 2).all()  # both signs on both legs
@@ -63,7 +70,7 @@ def test_exact_keypoints_give_the_angle_within_a_tenth_of_a_degree(people, degre
 
 def test_rendered_people_have_the_axis_asked_for_and_coco_keypoints_see_another(people):
     result = evaluate_exact(people)
-    found = agreement(result.rendered[320]["axis"])
+    found = measure_agreement(result.rendered[320]["axis"])
     assert np.abs(people.axis).max() <= 15.01
     assert 1.5 < found.bias < 5  # a COCO hip is not the femoral head
     assert 0.5 < found.sd < 4
@@ -75,12 +82,12 @@ def test_a_real_network_is_measured_against_both_truths(shared_data, people):
     from pipeline.teachers.load import load_network
 
     teacher = load_network(f"onnx:{shared_data}/teachers/tinypose_256x192.onnx?frame=stride", threads=1)
-    result = evaluate_teacher(teacher, people, None, None)
-    against = {truth: agreement(legs) for truth, legs in result.rendered[320].items()}
+    result = evaluate_network(teacher, people, None, None, Inference())
+    against = {truth: measure_agreement(legs) for truth, legs in result.rendered[320].items()}
     assert against["keypoints"].correlation > 0.8
     assert against["keypoints"].inside_own_95 > 0.8  # the uncertainty stated is honest
-    assert "mechanical axis" in table([result])
-    written = json.loads(json.dumps(report([result], {})))
+    assert "mechanical axis" in evaluation_markdown([result])
+    written = json.loads(json.dumps(evaluation_json([result], {})))
     assert written["notice"] == NOTICE
     assert len(written["models"][0]["pairs"]["rendered 320 axis"]) == 16
 
@@ -91,41 +98,20 @@ def test_ground_truth_as_the_network_has_no_error_on_real_persons(shared_data):
     assert len(persons) > 40
     assert (persons.visibility[:, LEG_JOINTS] == 2).all()
     oracle = Oracle(persons.keypoints, persons.box)
-    legs = evaluate_teacher(oracle, None, persons, shared_data / "coco/val", flip=False).coco
+    legs = evaluate_network(oracle, None, persons, shared_data / "coco/val", Inference(flip=False)).photos
     assert sum(len(c.found) for c in legs.values()) == 2 * len(persons)
     for comparison in legs.values():
-        error = np.abs(difference(comparison.measured.found, comparison.measured.truth))
+        error = np.abs(angle_difference(comparison.measured.found, comparison.measured.truth))
         assert len(error) > 10
         assert np.median(error) < 0.1
         assert np.quantile(error, 0.95) < 1  # degrees; legs a few pixels long are among them
-    exact = Joints(persons.keypoints, np.ones((len(persons), 17)), np.full((len(persons), 17, 2, 2), np.nan))
-    for comparison in evaluate_coco(exact, persons).values():
-        assert agreement(comparison).refused <= 1  # no side is lateral where the hips lie on one line with the ankle
-        np.testing.assert_array_equal(comparison.found, comparison.truth)
-
-
-def test_agreement_is_that_of_bland_and_altman():
-    rng = np.random.default_rng(0)
-    truth = rng.uniform(-15, 15, 4000)
-    found = truth + 1.5 + rng.normal(0, 2, 4000)
-    found[:10] = np.nan
-    got = agreement(Comparison(found, truth, np.full(4000, 2.5)))
-    assert (got.legs, got.refused) == (3990, 10)
-    assert got.bias == pytest.approx(1.5, abs=0.1)
-    assert (got.lower, got.upper) == (
-        pytest.approx(1.5 - 1.96 * 2, abs=0.2),
-        pytest.approx(1.5 + 1.96 * 2, abs=0.2),
+    exact = Joints(
+        xy=persons.keypoints,
+        score=np.ones((len(persons), 17)),
+        covariance=np.full((len(persons), 17, 2, 2), np.nan),
     )
-    assert agreement(Comparison(found[:2], truth[:2], found[:2])).bias is None
-
-
-def test_calibration_finds_a_line_in_spite_of_a_few_wrong_legs():
-    rng = np.random.default_rng(0)
-    found = rng.uniform(-15, 15, 400)
-    truth = -3 + 1.1 * found + rng.normal(0, 0.5, 400)
-    found[:20] += 60
-    line = calibrate(Comparison(found, truth, found), np.arange(400) % 2 == 1)
-    assert line.slope == pytest.approx(1.1, abs=0.03)
-    assert line.intercept == pytest.approx(-3, abs=0.2)
-    with pytest.raises(ValueError, match="render more"):
-        calibrate(Comparison(found[:12], truth[:12], found[:12]), np.arange(12) % 2 == 1)
+    for comparison in compare_annotated(exact, persons).values():
+        assert (
+            measure_agreement(comparison).refused <= 1
+        )  # no side is lateral where the hips lie on one line with the ankle
+        np.testing.assert_array_equal(comparison.found, comparison.truth)

@@ -23,11 +23,15 @@ from pipeline.cli import kdcache
 from pipeline.costs.cost_file import Cost
 from pipeline.evaluation.metrics_file import Metrics
 from pipeline.persons.subjects import choose, from_annotations
-from pipeline.report.bubble_chart import SMALLEST, bubble_chart, scale_steps, svg_text, write_chart
-from pipeline.report.label_placement import overlapping, place
-from pipeline.report.panels import heatmap_panel, mosaic, network_column, store_column, tinted
+from pipeline.report.bubble_chart import SMALLEST_AREA, draw_bubble_chart, scale_steps
+from pipeline.report.chart_files import write_chart
+from pipeline.report.figure_file import figure_bytes
+from pipeline.report.label_placement import place_labels
+from pipeline.report.mosaic import mosaic
+from pipeline.report.panels import heatmap_panel, network_column, store_column, tinted
 from pipeline.report.rows import Row
 from pipeline.teachers.load import load_network
+from student.inference import Inference
 from student.models.paper import paper_rows
 from tests.pipeline.report.test_table import COST, metrics
 from tests.samples.small_store import write_maps
@@ -37,19 +41,27 @@ def paper_chart_rows() -> list[Row]:
     """The paper's own figure 2, with a control below each student."""
     return [
         Row(
-            row.name,
-            row.role,
-            row,
-            Metrics.model_validate(metrics(row.ap / 100, row.ar / 100)),
-            Metrics.model_validate(metrics(row.ap / 100 - 0.01, row.ar / 100)) if row.role == "student" else None,
-            Cost.model_validate(COST | {"params_m": row.params_m, "images_per_second": row.images_per_second}),
+            name=row.name,
+            role=row.role,
+            paper=row,
+            metrics=Metrics.model_validate(metrics(row.ap / 100, row.ar / 100)),
+            control=Metrics.model_validate(metrics(row.ap / 100 - 0.01, row.ar / 100))
+            if row.role == "student"
+            else None,
+            cost=Cost.model_validate(COST | {"params_m": row.params_m, "images_per_second": row.images_per_second}),
         )
         for row in paper_rows()
     ]
 
 
+def overlapping(boxes: np.ndarray) -> int:
+    """Return the number of pairs of boxes (N, 4) that overlap."""
+    shared = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    return int(np.triu((shared > 0).all(-1), 1).sum())
+
+
 def test_labels_of_the_papers_chart_overlap_nothing() -> None:
-    figure = bubble_chart(paper_chart_rows())
+    figure = draw_bubble_chart(paper_chart_rows())
     figure.draw_without_rendering()
     renderer = RendererAgg(1, 1, figure.dpi)
     labels = [t for t in figure.axes[0].texts if isinstance(t, Annotation) and t.get_text()]
@@ -66,7 +78,7 @@ def test_labels_of_the_papers_chart_overlap_nothing() -> None:
 def test_labels_find_room(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     points = rng.uniform((60, 60), (640, 440), (count, 2))
-    boxes = place(points, np.full(count, 5.0), np.full((count, 2), (60.0, 12.0)), (0, 0, 700, 500))
+    boxes = place_labels(points, np.full(count, 5.0), np.full((count, 2), (60.0, 12.0)), (0, 0, 700, 500))
     assert overlapping(boxes) == 0
     nearest = np.clip(points, boxes[:, :2], boxes[:, 2:])
     assert np.linalg.norm(nearest - points, axis=1).max() < 120
@@ -74,7 +86,7 @@ def test_labels_find_room(seed: int, count: int) -> None:
 
 def test_areas_tell_parameters() -> None:
     rows = paper_chart_rows()
-    dots = [c for c in bubble_chart(rows).axes[0].collections if isinstance(c, PathCollection) and c.get_gid()]
+    dots = [c for c in draw_bubble_chart(rows).axes[0].collections if isinstance(c, PathCollection) and c.get_gid()]
     areas = []
     for dot, row in zip(dots, rows, strict=True):
         path, size = dot.get_paths()[0], dot.get_sizes()[0]
@@ -83,7 +95,7 @@ def test_areas_tell_parameters() -> None:
         assert bool(dot.get_hatch()) == (row.role == "teacher")  # told apart without colour
     params = np.array([row.params_m for row in paper_rows()])
     to_scale = params * areas[0] / params[0]
-    smallest = SMALLEST * np.pi / 4  # matplotlib's size is the square of a circle's diameter
+    smallest = SMALLEST_AREA * np.pi / 4  # matplotlib's size is the square of a circle's diameter
     assert 2 < (to_scale < smallest).sum() < len(rows) / 2
     np.testing.assert_allclose(areas, to_scale.clip(smallest), rtol=0.01)
 
@@ -92,13 +104,14 @@ def test_a_network_that_does_not_tell_its_parameters_is_drawn() -> None:
     row = paper_chart_rows()[0]
     assert row.cost is not None
     unknown = replace(row, cost=row.cost.model_copy(update={"params_m": None}))
-    dots = [c for c in bubble_chart([unknown]).axes[0].collections if isinstance(c, PathCollection) and c.get_gid()]
-    assert dots[0].get_sizes()[0] > 10
+    [dot] = [c for c in draw_bubble_chart([unknown]).axes[0].collections if isinstance(c, PathCollection)]
+    assert dot.get_sizes()[0] > 10
 
 
 def test_the_same_chart_is_the_same_bytes() -> None:
     rows = paper_chart_rows()[2:8]
-    assert svg_text(bubble_chart(rows)) == svg_text(bubble_chart(rows))
+    for kind in ("svg", "png"):
+        assert figure_bytes(draw_bubble_chart(rows), kind) == figure_bytes(draw_bubble_chart(rows), kind)
 
 
 class Links(HTMLParser):
@@ -116,7 +129,7 @@ class Links(HTMLParser):
 
 
 def test_the_page_is_one_file_and_every_line_has_its_bubble(tmp_path: Path) -> None:
-    rows = [*paper_chart_rows()[:5], Row("not run <yet>", "student", None, None, None, None)]
+    rows = [*paper_chart_rows()[:5], Row(name="not run <yet>", role="student")]
     paths = write_chart(rows, tmp_path)
     assert [path.name for path in paths] == ["bubble.svg", "bubble.png", "bubble.html"]
     page = paths[2].read_text()
@@ -136,7 +149,7 @@ def test_the_page_is_one_file_and_every_line_has_its_bubble(tmp_path: Path) -> N
 
 def test_nothing_to_draw_is_said() -> None:
     with pytest.raises(ValueError, match="none of a, b has both an AP and a speed"):
-        bubble_chart([Row(name, "student", None, None, None, None) for name in "ab"])
+        draw_bubble_chart([Row(name=name, role="student") for name in "ab"])
 
 
 @pytest.mark.parametrize(
@@ -156,7 +169,7 @@ def test_a_panel_of_a_teacher_and_a_store(shared_data: Path, tmp_path: Path, per
     teacher = load_network(f"onnx:{shared_data / 'teachers' / 'tinypose_256x192.onnx'}?frame=stride", threads=1)
     subjects = from_annotations(persons, shared_data / "coco" / "val", 2)
     assert subjects.truth is not None
-    live = network_column(teacher, "live", subjects)
+    live = network_column(teacher, "live", subjects, Inference(flip=False))
     spec = make_spec(subjects.truth, TeacherSpec("tinypose", "0"), frame=FrameSpec("stride"), codec="exact8")
     store = HeatmapStore.create(tmp_path / "two.zarr", spec, subjects.truth)
     write_maps(store, 0, live.maps)

@@ -12,9 +12,17 @@ from click.testing import CliRunner
 from pipeline.cli import kdcache
 from pipeline.costs.cost_file import Cost
 from pipeline.evaluation.metrics_file import Metrics
-from pipeline.report.caption import caption
+from pipeline.report.caption import caption_sentences
 from pipeline.report.rows import Row, load_rows
-from pipeline.report.table import IMPOSSIBLE, NOT_RUN, comma_separated, latex, markdown, marks, numbers
+from pipeline.report.table import (
+    IMPOSSIBLE,
+    NOT_RUN,
+    row_marks,
+    row_numbers,
+    table_csv,
+    table_latex,
+    table_markdown,
+)
 from student.models.paper import paper_rows
 
 
@@ -88,7 +96,7 @@ def rows(description: list[dict[str, Any]]) -> list[Row]:
 
 def test_every_number_stands_in_its_place(rows: list[Row]) -> None:
     assert [row.name for row in rows] == ["ViT", "B0", "B2"]  # teachers first, else in the order given
-    found = numbers(rows[1])
+    found = row_numbers(rows[1])
     expected = {
         "AP": 70.12,
         "AR": 75.87,
@@ -111,7 +119,7 @@ def test_every_number_stands_in_its_place(rows: list[Row]) -> None:
 
 
 def test_markdown_as_printed(rows: list[Row]) -> None:
-    lines = markdown(rows).splitlines()
+    lines = table_markdown(rows).splitlines()
     heads = [cell.strip() for cell in lines[0].strip("|").split("|")]
     cells = {line.split("|")[1].strip(): [c.strip() for c in line.strip("|").split("|")] for line in lines[2:5]}
     b0 = dict(zip(heads, cells["B0"], strict=True))
@@ -124,9 +132,9 @@ def test_markdown_as_printed(rows: list[Row]) -> None:
 
 
 def test_what_is_impossible_and_what_was_not_run_is_marked(rows: list[Row]) -> None:
-    assert marks(rows[1]) == {}
-    assert marks(rows[2]) == {"AP": NOT_RUN, "paper_AP": IMPOSSIBLE}
-    text = markdown(rows)
+    assert row_marks(rows[1]) == {}
+    assert row_marks(rows[2]) == {"AP": NOT_RUN, "paper_AP": IMPOSSIBLE}
+    text = table_markdown(rows)
     assert "–‡" in text
     assert "67.1†" in text
     assert "† impossible by COCO's definition" in text
@@ -134,7 +142,9 @@ def test_what_is_impossible_and_what_was_not_run_is_marked(rows: list[Row]) -> N
 
 
 def test_of_the_papers_rows_exactly_b2_is_impossible() -> None:
-    found = [row.name for row in paper_rows() if marks(Row(row.name, row.role, row, None, None, None)).get("paper_AP")]
+    found = [
+        row.name for row in paper_rows() if row_marks(Row(name=row.name, role=row.role, paper=row)).get("paper_AP")
+    ]
     assert found == ["Efficientnet_B2"]
 
 
@@ -142,22 +152,24 @@ def test_ours_are_asserted_too() -> None:
     on_the_edge = Metrics.model_validate(metrics(0.5 + 0.0099, 0.5))
     beyond = Metrics.model_validate(metrics(0.5 + 0.01, 0.5))
     cost = Cost.model_validate(COST)
-    assert marks(Row("x", "student", None, on_the_edge, on_the_edge, cost)) == {}
-    assert marks(Row("x", "student", None, beyond, None, cost)) == {"AP": IMPOSSIBLE}
-    assert marks(Row("x", "student", None, on_the_edge, beyond, cost)) == {"control_AP": IMPOSSIBLE}
+    assert row_marks(Row(name="x", role="student", metrics=on_the_edge, control=on_the_edge, cost=cost)) == {}
+    assert row_marks(Row(name="x", role="student", metrics=beyond, cost=cost)) == {"AP": IMPOSSIBLE}
+    assert row_marks(Row(name="x", role="student", metrics=on_the_edge, control=beyond, cost=cost)) == {
+        "control_AP": IMPOSSIBLE
+    }
 
 
 def test_a_control_and_a_cost_that_are_missing_were_not_run(tmp_path: Path) -> None:
     named = {"control": str(tmp_path / "no"), "cost": str(tmp_path / "none")}
     [row] = load_rows(json.dumps([{"name": "x", "role": "student", **named}]))
-    assert marks(row) == dict.fromkeys(
+    assert row_marks(row) == dict.fromkeys(
         ["AP", "control_AP", "params_m", "gmacs", "gflops", "images_per_second"], NOT_RUN
     )
-    assert markdown([row]).count("–‡") == 6
+    assert table_markdown([row]).count("–‡") == 6
 
 
 def test_csv_keeps_all_digits_and_says_what_is_marked(rows: list[Row]) -> None:
-    lines = list(csv.DictReader(io.StringIO(comma_separated(rows))))
+    lines = list(csv.DictReader(io.StringIO(table_csv(rows))))
     assert [line["model"] for line in lines] == ["ViT", "B0", "B2"]
     assert float(lines[1]["AP"]) == 70.12
     assert float(lines[1]["gmacs"]) == 0.5531
@@ -168,7 +180,7 @@ def test_csv_keeps_all_digits_and_says_what_is_marked(rows: list[Row]) -> None:
 
 
 def test_latex_is_well_formed(rows: list[Row]) -> None:
-    text = latex(rows)
+    text = table_latex(rows)
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(body) == 4
     assert len({line.count("&") for line in body}) == 1
@@ -180,7 +192,7 @@ def test_latex_is_well_formed(rows: list[Row]) -> None:
 
 
 def test_the_caption_tells_the_protocol_and_who_differs(rows: list[Row]) -> None:
-    words = " ".join(caption(rows, details=True))
+    words = " ".join(caption_sentences(rows, details=True))
     assert "6352 persons in 5000 images" in words
     assert "flip test on" in words
     assert "boxes of the ground truth" in words
@@ -189,12 +201,13 @@ def test_the_caption_tells_the_protocol_and_who_differs(rows: list[Row]) -> None
     assert "from crops on the device, but uint8 crops in memory (ViT)" in words
     assert "channels_last on; torch.compile off" in words
     assert "by ONNX Runtime on a processor" in words
-    assert "ONNX" not in " ".join(caption(rows))
+    assert "ONNX" not in " ".join(caption_sentences(rows))
     assert "ViT: counted and run with the experts folded" in words
 
 
 def test_no_empty_columns() -> None:
-    heads = markdown([Row("x", "student", None, Metrics.model_validate(metrics(0.5, 0.6)), None, None)]).splitlines()[0]
+    row = Row(name="x", role="student", metrics=Metrics.model_validate(metrics(0.5, 0.6)))
+    heads = table_markdown([row]).splitlines()[0]
     assert [head.strip() for head in heads.strip("|").split("|")] == [
         "Model", "AP", "AR", "Params (M)", "GMACs", "GFLOPs", "images/s",
     ]  # fmt: skip
@@ -203,7 +216,7 @@ def test_no_empty_columns() -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("[]", "the rows is empty"),
+        ("[]", "the list of rows is empty"),
         ('[{"name": "x", "role": "pupil"}]', "0.role: Input should be 'teacher' or 'student'"),
         ('[{"name": "x", "role": "student", "metric": "a"}]', "0.metric: there is no such key"),
         ('[{"name": "x", "role": "student", "paper": "Resnet51"}]', "no row 'Resnet51'.*Resnet50"),

@@ -116,7 +116,7 @@ def test_every_option_exists() -> None:
         ("benchmark",): [*options.network_argument(cfg, "students/s"), *options.benchmark_options(cfg)],
         ("report", "heatmaps"): [*options.heatmaps_options(cfg), "--out", "x.png"],
         ("report", "predictions"): [*options.predictions_options(cfg), "--out", "x.png"],
-        ("hka",): ["--evaluate", *options.hka_options(cfg)],
+        ("hka", "evaluate"): options.hka_options(cfg),
     }
     for path, arguments in given.items():
         context = command(path).make_context(path[-1], list(arguments))

@@ -1,0 +1,39 @@
+"""Figures as files and as pixels: the same figure gives the same bytes."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from cache_tools.files import write_bytes
+from cache_tools.images import Image
+
+# what would otherwise differ from one run to the next
+FIXED: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "png": {"Software": None}}
+
+
+def figure_bytes(figure: Figure, kind: str, dpi: float = 150) -> bytes:
+    """Return the figure as a file of a kind, svg or png."""
+    file = io.BytesIO()
+    with rc_context({"svg.hashsalt": "kdcache"}):
+        figure.savefig(file, format=kind, dpi=dpi, metadata=FIXED[kind])
+    return file.getvalue()
+
+
+def write_figure(path: Path, figure: Figure, dpi: float = 150) -> None:
+    """Write a figure as the kind of file that its name says. Raises ValueError for a name other than .svg and .png."""
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in FIXED:
+        raise ValueError(f"cannot write {path}: expected a name that ends in .png or .svg")
+    write_bytes(path, figure_bytes(figure, kind, dpi))
+
+
+def figure_pixels(figure: Figure) -> Image:
+    """Return the figure as an RGB image (height, width, 3), one pixel a dot."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
