@@ -1,17 +1,36 @@
-"""Where the real photos and the real teacher are; what tests of training share."""
+"""Fixtures and settings of all tests: the real data, a drawn store, a short run, hypothesis, tests that need a GPU."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from cache_tools.store.writer import HeatmapStore
+
+# Examples are timed against a deadline by default; on a busy machine an example that is only slow would fail.
+settings.register_profile("kdcache", deadline=None)
+settings.load_profile("kdcache")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked `gpu` where there is no CUDA device; torch is imported only when there are such tests."""
+    gpu_tests = [item for item in items if item.get_closest_marker("gpu") is not None]
+    if not gpu_tests:
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    skip = pytest.mark.skip(reason="needs a CUDA device: torch.cuda.is_available() is False on this machine")
+    for item in gpu_tests:
+        item.add_marker(skip)
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder with `coco/` and `teachers/`: KDCACHE_TEST_DATA, or ../shared/data beside the project."""
+    """Return the folder with `coco/` and `teachers/`: KDCACHE_TEST_DATA, or ../shared/data beside the project."""
     default = Path(__file__).parents[2] / "shared" / "data"
     folder = Path(os.environ.get("KDCACHE_TEST_DATA", default))
     if not (folder / "coco").is_dir():
@@ -21,7 +40,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
-    """Drawn persons for runs of a few steps."""
+    """Write a store of drawn persons, for runs of a few steps."""
     from tests.samples.drawn_store import draw, write_store
     from tests.samples.short_run import ROWS
 
@@ -31,7 +50,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
 
 @pytest.fixture(scope="module")
 def undisturbed(store: HeatmapStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a run of `store` that nobody stopped."""
+    """Train on `store` without an interruption and return the run's folder."""
     from tests.samples.short_run import run
 
     out = tmp_path_factory.mktemp("undisturbed")
@@ -41,7 +60,7 @@ def undisturbed(store: HeatmapStore, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """Torch computes with one thread, so that equal runs are equal to the bit."""
+    """Limit torch to one thread: equal runs are then equal to the bit."""
     import torch
 
     before = torch.get_num_threads()

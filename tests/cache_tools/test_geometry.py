@@ -98,7 +98,7 @@ def standing(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return np.array([[x, y, width, height]]), places + np.array([x, y])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     person=standing(), image_size=st.tuples(st.integers(300, 900), st.integers(300, 900)), seed=st.integers(0, 2**32)
 )

@@ -27,7 +27,7 @@ def test_decoded_peaks_are_within_the_profiles_bound(name: str, size: tuple[int,
 
 
 @given(st.sampled_from(PROFILES), hnp.arrays(np.float32, (2, 3, 16, 12), elements=st.floats(-2, 3, width=32)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_values_are_clamped_and_full_resolution_stays_within_half_a_level(name: str, maps: np.ndarray) -> None:
     codec = get_codec(name, (16, 12))
     codes = codec.encode(maps)
@@ -39,7 +39,7 @@ def test_any_values_are_clamped_and_full_resolution_stays_within_half_a_level(na
 
 
 @given(st.sampled_from(PROFILES), st.integers(0, 2**32 - 1), st.integers(1, 7))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_rows_do_not_depend_on_the_rows_beside_them(name: str, seed: int, rows: int) -> None:
     maps = np.random.default_rng(seed).random((rows, 17, 32, 24), dtype=np.float32)
     codec = get_codec(name, (32, 24))
@@ -51,7 +51,7 @@ def test_rows_do_not_depend_on_the_rows_beside_them(name: str, seed: int, rows: 
 
 
 @given(st.sampled_from(PROFILES), sizes)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_decoding_is_two_matrix_products_of_a_look_up_and_survives_json(name: str, size: tuple[int, int]) -> None:
     codec = get_codec(name, size)
     codes = codec.encode(np.random.default_rng(0).random((2, *size), dtype=np.float32))
@@ -105,7 +105,7 @@ def test_measured_error_ranks_the_profiles_and_sees_a_moved_peak() -> None:
 
 
 @given(st.floats(8, 55), st.floats(8, 39))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_peak_positions_are_sub_pixel(y: float, x: float) -> None:
     heatmap = np.exp(-((np.arange(64)[:, None] - y) ** 2 + (np.arange(48) - x) ** 2) / 8).astype(np.float32)
     assert peak_xy(heatmap[None])[0] == pytest.approx([x, y], abs=0.02)

@@ -39,7 +39,7 @@ def test_a_merged_store_is_the_store_of_all_rows(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_parts_join(data: st.DataObject, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path, ignore_errors=True)
     frame = FrameSpec(input_size=(64, 48), heatmap_size=(16, 12))

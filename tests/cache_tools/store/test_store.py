@@ -57,7 +57,7 @@ def test_rows_come_back_in_any_order(codec: str, load: bool, tmp_path: Path) -> 
 
 
 @given(data=st.data())
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_sizes_and_any_order_of_shards(data: st.DataObject, tmp_path: Path) -> None:
     n = data.draw(st.integers(1, 17))
     chunk = data.draw(st.integers(1, 5))

@@ -100,7 +100,7 @@ def same_json(whole: Path, damaged: Path) -> bool:
 
 
 @given(data=st.data())
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_changed_byte_never_gives_another_value(data: st.DataObject, whole: Path, copy: Path) -> None:
     name = data.draw(st.sampled_from(sorted(files_of(whole))))
     position, bits = data.draw(st.integers(0, (whole / name).stat().st_size - 1)), data.draw(st.integers(1, 255))

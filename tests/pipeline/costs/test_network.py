@@ -153,7 +153,6 @@ def test_zoo_compares_only_what_the_paper_measured() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_cuda(run: Path) -> None:
     from student.checkpoint import load_student
 

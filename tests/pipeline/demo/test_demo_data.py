@@ -110,7 +110,7 @@ def test_crowds_are_uncompressed_run_lengths():
     assert crowd["keypoints"] == [0] * 51
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
 def test_run_lengths_and_polygons_decode_to_the_mask(mask):
     height, width = mask.shape

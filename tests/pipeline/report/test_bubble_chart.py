@@ -73,7 +73,7 @@ def test_labels_of_the_papers_chart_overlap_nothing() -> None:
     assert (extents[:, 2:] <= (right, top)).all()
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 14))
 def test_labels_find_room(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)

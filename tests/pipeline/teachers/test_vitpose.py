@@ -165,7 +165,6 @@ def test_weights_that_cannot_be_downloaded_say_how_to_get_them(monkeypatch: pyte
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_vitpose_in_bfloat16_is_near_float32(vitpose_folder: Path, crops: np.ndarray) -> None:
     exact = load_network(f"vitpose:{vitpose_folder}", "cpu")(crops)
     fast = load_network(f"vitpose:{vitpose_folder}", "cuda")(crops)

@@ -86,7 +86,7 @@ def test_zoom_and_rotation_of_a_view_are_those_of_its_matrix(persons):
     np.testing.assert_allclose(np.degrees(np.arctan2(-down[:, 0], down[:, 1])), views.degrees, atol=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     box=st.tuples(*[st.floats(-100, 500)] * 2, *[st.floats(5, 500)] * 2),
     zoom=st.floats(0.5, 1.5),

@@ -262,7 +262,6 @@ def test_what_cannot_be_is_said_before_training(store, tmp_path) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gets_the_batches_that_a_cpu_gets(store) -> None:
     for cpu, gpu in zip(take(store), take(store, device="cuda:0"), strict=True):
         assert (cpu.images - gpu.images.cpu()).abs().max() < 0.03
@@ -271,7 +270,6 @@ def test_a_gpu_gets_the_batches_that_a_cpu_gets(store) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_slow_copies_and_slow_steps_never_meet_in_the_ring(store) -> None:
     """No slot is filled while it is copied, and no batch given back while a step reads it."""
     found = []

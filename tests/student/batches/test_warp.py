@@ -74,7 +74,6 @@ def test_colours_change_by_gain_and_bias_and_stay_colours():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_device_warps_as_the_cpu_does():
     canvases = torch.from_numpy(np.stack([photo(300, 250, seed) for seed in range(5)]))
     to_canvas = torch.from_numpy(matrices(5))

@@ -17,8 +17,7 @@ from student.heatmaps.mirror import mirror_maps
 from student.heatmaps.targets import render_targets, target_weight
 
 SIZE = (64, 48)
-needs_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
-DEVICES = ["cpu", pytest.param("cuda", marks=needs_gpu)]
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
 
 def gaussians(xy: NDArray[np.float64], size: tuple[int, int] = SIZE, sigma: float = 2.0) -> NDArray[np.float32]:

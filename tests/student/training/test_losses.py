@@ -81,7 +81,7 @@ def test_adaptive_wing_is_continuous_at_theta(y: float) -> None:
     assert abs(float(before - after)) < 1e-5  # the version that divides by omega jumps by 5 at y = 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MAPS, MAPS, MAPS, st.sampled_from(["adaptive_wing", "mse", "kl"]), st.floats(0, 1))
 def test_no_value_in_range_gives_nan(prediction: Maps, target: Maps, teacher: Maps, loss: str, alpha: float) -> None:
     predicted = torch.tensor(prediction).requires_grad_()

@@ -119,7 +119,6 @@ def test_a_loss_that_is_no_number_stops_the_run(store, tmp_path) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_learns_in_bfloat16_from_views_cut_there(store, tmp_path) -> None:
     longer = settings(train__epochs=30, train__lr=5e-3, augment="none")
     train([store], [longer], [tmp_path], device="cuda", say=lambda line: None)
