@@ -21,8 +21,8 @@ from cache_tools.images import cut, read_image
 from cache_tools.instances import read_coco
 from pipeline.evaluation.evaluation import score
 from pipeline.evaluation.metrics_file import NetworkProtocol
-from pipeline.persons.annotation_file import AnnotationFile
 from pipeline.persons.boxes import annotated
+from pipeline.persons.coco_labels import CocoLabels
 from pipeline.teachers.load import load_network
 from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views
@@ -81,7 +81,7 @@ def main() -> None:
 def measure_ap(arguments: argparse.Namespace, policy: CropPolicy | None) -> float:
     """AP of the teacher on the plain crops of every person, cut from the stored crops (None: from the photos)."""
     teacher = load_network(arguments.teacher, "cpu")
-    labels = AnnotationFile(arguments.annotations)
+    labels = CocoLabels(arguments.annotations)
     persons = labels.persons
     to_image = crop_to_image(persons.box, teacher.frame, teacher.input_size)
     crops = []

@@ -10,8 +10,8 @@ from typing import Literal
 from cache_tools.instances import read_coco
 from pipeline.config import Config
 from pipeline.costs.network_flop import student_flop, teacher_flop
-from pipeline.persons.annotation_file import AnnotationFile
 from pipeline.persons.boxes import detected
+from pipeline.persons.coco_labels import CocoLabels
 from pipeline.teachers.names import VITPOSE_HUB, VITPOSE_NOT_ON_HUB, unknown_teacher
 from student.models.backbones import resolve_backbone
 
@@ -80,7 +80,7 @@ def estimate_costs(config: Config, rows: int | None = None, val_persons: int | N
     """
     _check_names(config)
     val_path = config.data.path("val", "annotations")
-    labels = AnnotationFile(val_path) if val_path.is_file() else None
+    labels = CocoLabels(val_path) if val_path.is_file() else None
     rows, rows_from = _training_persons(config, rows)
     val_persons, val_from = _validation_persons(config, labels, val_persons)
     boxes = _evaluation_boxes(config, labels, val_persons)
@@ -114,7 +114,7 @@ def _training_persons(config: Config, given: int | None) -> tuple[int, str]:
     return _uncounted_persons(config, "train", given)
 
 
-def _validation_persons(config: Config, labels: AnnotationFile | None, given: int | None) -> tuple[int, str]:
+def _validation_persons(config: Config, labels: CocoLabels | None, given: int | None) -> tuple[int, str]:
     """Return the number of persons to evaluate on, and where it comes from."""
     if given is None and labels is not None:
         return len(labels.persons), f"counted in {labels.path}"
@@ -135,7 +135,7 @@ def _uncounted_persons(config: Config, split: Literal["train", "val"], given: in
     raise ValueError(f"there is no {path} to count persons in: put the data there, or give their number by {option}")
 
 
-def _evaluation_boxes(config: Config, labels: AnnotationFile | None, val_persons: int) -> int:
+def _evaluation_boxes(config: Config, labels: CocoLabels | None, val_persons: int) -> int:
     """Return the number of boxes that each evaluation looks into."""
     if config.evaluate.boxes == "gt":
         return val_persons

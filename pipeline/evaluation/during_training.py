@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.evaluation.evaluation import evaluate
-from pipeline.persons.annotation_file import AnnotationFile
+from pipeline.persons.coco_labels import CocoLabels
 from student.device import dtype_on
 from student.inference import Inference
 from student.pose_network import Crops, Maps
@@ -45,7 +45,7 @@ def training_evaluation(annotations: Path, photos: Path, device: str = "auto") -
         raise FileNotFoundError(f"there is no folder of photos at {photos}")
     if not annotations.is_file():
         raise FileNotFoundError(f"there is no annotation file at {annotations}")
-    labels = AnnotationFile(annotations)
+    labels = CocoLabels(annotations)
     inference = Inference(flip=False, device=device)
 
     def evaluate_student(model: "PoseStudent", settings: "StudentSettings") -> Mapping[str, Any]:

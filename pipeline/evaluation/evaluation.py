@@ -19,8 +19,8 @@ from pipeline.evaluation.coco_ap import coco_numbers
 from pipeline.evaluation.metrics_file import AnnotationProtocol, EvaluationProtocol, Metrics, NetworkProtocol
 from pipeline.evaluation.oks import JOINT_THRESHOLD, NMS_THRESHOLD, coco_results
 from pipeline.evaluation.per_joint import PCK_THRESHOLD, joint_accuracy
-from pipeline.persons.annotation_file import AnnotationFile
 from pipeline.persons.boxes import PersonBoxes, annotated, detected
+from pipeline.persons.coco_labels import CocoLabels
 from student.device import torch_device
 from student.inference import Inference
 from student.prediction import DEFAULT, decode_keypoints, predict
@@ -45,7 +45,7 @@ class EvaluationResult:
 
 def evaluate(
     network: "PoseNetwork",
-    annotations: str | Path | AnnotationFile,
+    annotations: str | Path | CocoLabels,
     image_root: str | Path,
     *,
     boxes: str | Path = "gt",
@@ -61,7 +61,7 @@ def evaluate(
     max_persons: about that many persons, in photos drawn evenly from the file: for evaluations during training.
     progress: show a progress bar.
     """
-    labels = annotations if isinstance(annotations, AnnotationFile) else AnnotationFile(annotations)
+    labels = annotations if isinstance(annotations, CocoLabels) else CocoLabels(annotations)
     persons = labels.persons
     searched = annotated(persons) if boxes == "gt" else detected(boxes, labels, score_threshold=score_threshold)
     images = None
@@ -100,7 +100,7 @@ def sample_images(persons: Instances, count: int) -> NDArray[np.int64]:
 
 def evaluate_store(
     store: "HeatmapStore",
-    annotations: str | Path | AnnotationFile,
+    annotations: str | Path | CocoLabels,
     *,
     batch_size: int = 32,
     device: str | torch.device = "auto",
@@ -110,7 +110,7 @@ def evaluate_store(
     batch_size: heatmaps that are decoded together. device: where they are decoded.
     Raises ValueError when the store was made of other persons.
     """
-    labels = annotations if isinstance(annotations, AnnotationFile) else AnnotationFile(annotations)
+    labels = annotations if isinstance(annotations, CocoLabels) else CocoLabels(annotations)
     selection = store.spec.annotations
     persons = labels.instances(labelled=selection.labelled, part=selection.part)
     if persons.digest() != store.instances.digest():
@@ -145,7 +145,7 @@ def score(
     poses: NDArray[np.float64],
     boxes: PersonBoxes,
     persons: Instances,
-    annotations: AnnotationFile,
+    annotations: CocoLabels,
     protocol: NetworkProtocol,
     images: NDArray[np.int64] | None = None,
 ) -> EvaluationResult:

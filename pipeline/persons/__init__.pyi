@@ -1,7 +1,7 @@
-from .annotation_file import AnnotationFile as AnnotationFile
 from .boxes import PersonBoxes as PersonBoxes
 from .boxes import annotated as annotated
 from .boxes import detected as detected
+from .coco_labels import CocoLabels as CocoLabels
 from .photo_boxes import PhotoBoxes as PhotoBoxes
 from .photo_boxes import find_boxes as find_boxes
 from .photo_boxes import find_photos as find_photos
@@ -11,7 +11,7 @@ from .subjects import from_photos as from_photos
 from .subjects import whole_groups as whole_groups
 
 __all__ = [
-    "AnnotationFile",
+    "CocoLabels",
     "PersonBoxes",
     "PhotoBoxes",
     "Subjects",

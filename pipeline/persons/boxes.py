@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.instances import Instances
-from pipeline.persons.annotation_file import AnnotationFile
+from pipeline.persons.coco_labels import CocoLabels
 from pipeline.result_file import ResultPart
 
 
@@ -79,7 +79,7 @@ def annotated(persons: Instances) -> PersonBoxes:
 
 
 def detected(
-    path: str | Path, annotations: AnnotationFile, *, score_threshold: float = 0.0, category: int = 1
+    path: str | Path, annotations: CocoLabels, *, score_threshold: float = 0.0, category: int = 1
 ) -> PersonBoxes:
     """Return the boxes of a detector's COCO results file, such as COCO_val2017_detections_AP_H_56_person.json.
 

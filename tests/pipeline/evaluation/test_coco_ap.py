@@ -13,12 +13,12 @@ from faster_coco_eval import COCOeval_faster
 from pycocotools.coco import COCO
 
 from pipeline.evaluation.coco_ap import coco_numbers
-from pipeline.persons.annotation_file import AnnotationFile, completed
+from pipeline.persons.coco_labels import CocoLabels, completed
 
 
 @pytest.fixture(scope="module")
-def labels(shared_data: Path) -> AnnotationFile:
-    return AnnotationFile(shared_data / "coco" / "person_keypoints_val.json")
+def labels(shared_data: Path) -> CocoLabels:
+    return CocoLabels(shared_data / "coco" / "person_keypoints_val.json")
 
 
 def by_faster_coco_eval(truth: dict[str, Any], results: list[dict[str, Any]]) -> list[float]:
@@ -47,7 +47,7 @@ def coco_result(image: int, xy: np.ndarray, score: float) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_random_predictions_score_as_in_faster_coco_eval(seed: int, labels: AnnotationFile) -> None:
+def test_random_predictions_score_as_in_faster_coco_eval(seed: int, labels: CocoLabels) -> None:
     persons = labels.persons
     rng = np.random.default_rng(seed)
     rows = rng.integers(0, len(persons), 600)  # some persons several times, some never
@@ -58,7 +58,7 @@ def test_random_predictions_score_as_in_faster_coco_eval(seed: int, labels: Anno
     assert 0 < same_in_both(completed(labels.document), results)[0] < 1
 
 
-def test_crowded_and_empty_images_score_as_in_faster_coco_eval(labels: AnnotationFile) -> None:
+def test_crowded_and_empty_images_score_as_in_faster_coco_eval(labels: CocoLabels) -> None:
     """More detections an image than COCO counts, and false positives where nobody is."""
     persons = labels.persons
     rng = np.random.default_rng(5)
@@ -77,7 +77,7 @@ def test_crowded_and_empty_images_score_as_in_faster_coco_eval(labels: Annotatio
     assert ap < same_in_both(truth, without_false)[0]
 
 
-def test_only_the_given_images_count(labels: AnnotationFile) -> None:
+def test_only_the_given_images_count(labels: CocoLabels) -> None:
     persons = labels.persons
     images = np.unique(persons.image_id)
     rows = range(len(persons))
@@ -89,7 +89,7 @@ def test_only_the_given_images_count(labels: AnnotationFile) -> None:
     assert numbers["AR"] < 0.5
 
 
-def test_results_are_left_as_they_were(labels: AnnotationFile) -> None:
+def test_results_are_left_as_they_were(labels: CocoLabels) -> None:
     results = [coco_result(labels.persons.image_id[0], labels.persons.keypoints[0], 0.5)]
     before = copy.deepcopy(results)
     coco_numbers(labels.coco, results)

@@ -16,8 +16,8 @@ from pipeline.evaluation.coco_ap import coco_numbers
 from pipeline.evaluation.evaluation import EvaluationResult, evaluate, evaluate_store, score
 from pipeline.evaluation.metrics_file import NetworkProtocol
 from pipeline.evaluation.oks import similarity
-from pipeline.persons.annotation_file import AnnotationFile, completed
 from pipeline.persons.boxes import annotated
+from pipeline.persons.coco_labels import CocoLabels, completed
 from pipeline.teachers.load import load_network
 from student.inference import Inference
 from student.pose_network import Crops, Maps, PoseNetwork
@@ -34,8 +34,8 @@ def val(shared_data: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def labels(val: Path) -> AnnotationFile:
-    return AnnotationFile(val)
+def labels(val: Path) -> CocoLabels:
+    return CocoLabels(val)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def tinypose(shared_data: Path) -> PoseNetwork:
 
 
 @pytest.fixture(scope="module")
-def result(tinypose: PoseNetwork, labels: AnnotationFile, val: Path) -> EvaluationResult:
+def result(tinypose: PoseNetwork, labels: CocoLabels, val: Path) -> EvaluationResult:
     return evaluate(tinypose, labels, val.parent / "val", inference=WITHOUT_FLIP)
 
 
@@ -94,7 +94,7 @@ def test_the_real_teacher_has_its_known_ap(result: EvaluationResult) -> None:
     assert metrics.notes == ()
 
 
-def test_the_flip_test_gains_what_is_known(tinypose: PoseNetwork, labels: AnnotationFile, val: Path) -> None:
+def test_the_flip_test_gains_what_is_known(tinypose: PoseNetwork, labels: CocoLabels, val: Path) -> None:
     flipped = evaluate(tinypose, labels, val.parent / "val").metrics
     assert pytest.approx(0.661, abs=0.002) == flipped.AP
     assert flipped.protocol.flip is True
@@ -114,11 +114,11 @@ def test_the_protocol_states_how_the_numbers_were_measured(
 
 
 def test_one_object_serves_several_evaluations(
-    result: EvaluationResult, labels: AnnotationFile, val: Path, persons: Instances
+    result: EvaluationResult, labels: CocoLabels, val: Path, persons: Instances
 ) -> None:
     """pycocotools writes into its index: a second evaluation of the same index gives the same numbers."""
     again, _ = coco_numbers(labels.coco, result.results)
-    fresh, _ = coco_numbers(AnnotationFile(val).coco, result.results)
+    fresh, _ = coco_numbers(CocoLabels(val).coco, result.results)
     assert again == fresh == result.metrics.numbers
     assert labels.document == json.loads(val.read_bytes())
 
@@ -129,7 +129,7 @@ def test_cached_heatmaps_keep_the_ap(
     tmp_path: Path,
     result: EvaluationResult,
     maps: Maps,
-    labels: AnnotationFile,
+    labels: CocoLabels,
     persons: Instances,
     tinypose: PoseNetwork,
 ) -> None:
@@ -150,13 +150,13 @@ def test_a_store_of_other_persons_is_refused(tmp_path: Path, val: Path, persons:
         evaluate_store(store, val)
 
 
-def test_scoring_no_pose_at_all_is_an_error(labels: AnnotationFile, persons: Instances) -> None:
+def test_scoring_no_pose_at_all_is_an_error(labels: CocoLabels, persons: Instances) -> None:
     nobody = annotated(persons.take(np.arange(0)))
     with pytest.raises(ValueError, match="no pose to score: gt has no box"):
         score(np.zeros((0, 17, 3)), nobody, persons, labels, PROTOCOL)
 
 
-def test_ground_truth_as_predictions_is_exactly_one(labels: AnnotationFile, persons: Instances) -> None:
+def test_ground_truth_as_predictions_is_exactly_one(labels: CocoLabels, persons: Instances) -> None:
     metrics = score(poses(persons.keypoints), annotated(persons), persons, labels, PROTOCOL).metrics
     assert set(metrics.numbers.values()) == {1.0}
     accuracy = metrics.per_joint["all"]
@@ -165,7 +165,7 @@ def test_ground_truth_as_predictions_is_exactly_one(labels: AnnotationFile, pers
 
 
 def test_an_error_of_one_cell_costs_what_the_formula_says(
-    tmp_path: Path, labels: AnnotationFile, persons: Instances
+    tmp_path: Path, labels: CocoLabels, persons: Instances
 ) -> None:
     """One person an image: then AP and AR are the shares of persons whose OKS reaches each threshold."""
     first = {int(i): row for row, i in reversed(list(enumerate(persons.image_id)))}
@@ -178,7 +178,7 @@ def test_an_error_of_one_cell_costs_what_the_formula_says(
     cell_to_image = compose(cell_to_crop("udp"), crop_to_image(single.box))
     moved = apply(cell_to_image, apply(invert(cell_to_image), single.keypoints) + np.array([1, 0]))
     oks = similarity(moved, single.keypoints, single.area, single.visibility)
-    metrics = score(poses(moved), annotated(single), single, AnnotationFile(path), PROTOCOL).metrics
+    metrics = score(poses(moved), annotated(single), single, CocoLabels(path), PROTOCOL).metrics
     reached = [(oks >= threshold).mean() for threshold in np.linspace(0.5, 0.95, 10)]
     assert 0.1 < np.mean(reached) < 0.99
     assert pytest.approx(np.mean(reached), abs=1e-12) == metrics.AR
@@ -188,7 +188,7 @@ def test_an_error_of_one_cell_costs_what_the_formula_says(
 
 
 def test_a_detectors_boxes(
-    tmp_path: Path, labels: AnnotationFile, val: Path, persons: Instances, tinypose: PoseNetwork
+    tmp_path: Path, labels: CocoLabels, val: Path, persons: Instances, tinypose: PoseNetwork
 ) -> None:
     """The annotated boxes as a detector's, each twice: the doubles are suppressed and the numbers stay."""
     rows = np.flatnonzero(np.isin(persons.image_id, np.unique(persons.image_id)[:20]))
@@ -219,7 +219,7 @@ def test_a_detectors_boxes(
 
 
 def test_a_number_that_does_not_exist_is_null_with_a_note(
-    tmp_path: Path, labels: AnnotationFile, persons: Instances
+    tmp_path: Path, labels: CocoLabels, persons: Instances
 ) -> None:
     large = int(np.argmax(persons.area))
     truth = completed(labels.document)
@@ -227,7 +227,7 @@ def test_a_number_that_does_not_exist_is_null_with_a_note(
     path = tmp_path / "one_large.json"
     path.write_text(json.dumps(truth))
     person = persons.take(np.array([large]))
-    metrics = score(poses(person.keypoints), annotated(person), person, AnnotationFile(path), PROTOCOL).metrics
+    metrics = score(poses(person.keypoints), annotated(person), person, CocoLabels(path), PROTOCOL).metrics
     assert metrics.APM is None
     assert metrics.ARM is None
     assert pytest.approx(1) == metrics.APL
@@ -254,7 +254,7 @@ class Broken:
         return next(self.calls)
 
 
-def test_failures_reach_the_caller(tmp_path: Path, labels: AnnotationFile, val: Path) -> None:
+def test_failures_reach_the_caller(tmp_path: Path, labels: CocoLabels, val: Path) -> None:
     inference = Inference(flip=False, batch_size=4, device="cpu")
     with pytest.raises(RuntimeError, match="the second batch failed"):
         evaluate(Broken(), labels, val.parent / "val", inference=inference)
@@ -262,7 +262,7 @@ def test_failures_reach_the_caller(tmp_path: Path, labels: AnnotationFile, val: 
         evaluate(Broken(), labels, tmp_path, inference=inference)
 
 
-def test_a_sample_of_persons_is_evaluated(tinypose: PoseNetwork, labels: AnnotationFile, val: Path) -> None:
+def test_a_sample_of_persons_is_evaluated(tinypose: PoseNetwork, labels: CocoLabels, val: Path) -> None:
     metrics = evaluate(tinypose, labels, val.parent / "val", max_persons=40, inference=WITHOUT_FLIP).metrics
     assert 20 <= metrics.protocol.persons <= 80
     assert metrics.protocol.images < 30
@@ -270,7 +270,7 @@ def test_a_sample_of_persons_is_evaluated(tinypose: PoseNetwork, labels: Annotat
     assert 0.3 < metrics.AP < 0.95
 
 
-def test_real_predictions_score_as_in_faster_coco_eval(result: EvaluationResult, labels: AnnotationFile) -> None:
+def test_real_predictions_score_as_in_faster_coco_eval(result: EvaluationResult, labels: CocoLabels) -> None:
     from tests.pipeline.evaluation.test_coco_ap import same_in_both
 
     assert same_in_both(completed(labels.document), result.results) == [*result.metrics.numbers.values()]

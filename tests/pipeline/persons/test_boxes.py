@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.persons.annotation_file import AnnotationFile
 from pipeline.persons.boxes import annotated, detected
+from pipeline.persons.coco_labels import CocoLabels
 
 
 @pytest.fixture(scope="module")
-def labels(shared_data: Path) -> AnnotationFile:
-    return AnnotationFile(shared_data / "coco" / "person_keypoints_val.json")
+def labels(shared_data: Path) -> CocoLabels:
+    return CocoLabels(shared_data / "coco" / "person_keypoints_val.json")
 
 
-def test_a_detectors_boxes_are_sorted_by_image_and_filtered(labels: AnnotationFile, tmp_path: Path) -> None:
+def test_a_detectors_boxes_are_sorted_by_image_and_filtered(labels: CocoLabels, tmp_path: Path) -> None:
     last, first = max(labels.images), min(labels.images)
     row = {"image_id": last, "category_id": 1, "bbox": [1.0, 2, 30, 40], "score": 0.5}
     others = [
@@ -36,7 +36,7 @@ def test_a_detectors_boxes_are_sorted_by_image_and_filtered(labels: AnnotationFi
     assert not boxes.annotated
 
 
-def test_a_selection_of_boxes_counts_what_is_left(labels: AnnotationFile) -> None:
+def test_a_selection_of_boxes_counts_what_is_left(labels: CocoLabels) -> None:
     boxes = annotated(labels.persons)
     kept = boxes.take(boxes.image_id == boxes.image_id[0])
     assert boxes.annotated
@@ -52,9 +52,7 @@ def test_a_selection_of_boxes_counts_what_is_left(labels: AnnotationFile) -> Non
         ("{", "is not JSON"),
     ],
 )
-def test_a_file_without_detections_is_refused(
-    content: str, message: str, labels: AnnotationFile, tmp_path: Path
-) -> None:
+def test_a_file_without_detections_is_refused(content: str, message: str, labels: CocoLabels, tmp_path: Path) -> None:
     path = tmp_path / "boxes.json"
     path.write_text(content)
     with pytest.raises(ValueError, match=message):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
 
-class AnnotationFile:
+class CocoLabels:
     """The persons, the images and pycocotools' index of one annotation file; each is made when first used."""
 
     def __init__(self, path: str | Path) -> None:

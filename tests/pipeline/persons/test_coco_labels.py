@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from cache_tools.instances import read_coco
-from pipeline.persons.annotation_file import AnnotationFile, completed
+from pipeline.persons.coco_labels import CocoLabels, completed
 
 
 def test_everything_comes_from_one_reading(shared_data: Path, tmp_path: Path) -> None:
     original = shared_data / "coco" / "person_keypoints_val.json"
     path = tmp_path / "val.json"
     path.write_bytes(original.read_bytes())
-    labels = AnnotationFile(path)
+    labels = CocoLabels(path)
     path.unlink()
     assert labels.persons.digest() == read_coco(original).digest()
     assert labels.instances(part=(1, 3)).digest() == read_coco(original, part=(1, 3)).digest()
@@ -40,4 +40,4 @@ def test_what_a_file_states_is_kept() -> None:
 def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(ValueError, match="expected a COCO person_keypoints file"):
-        AnnotationFile(tmp_path / "a.json")
+        CocoLabels(tmp_path / "a.json")
