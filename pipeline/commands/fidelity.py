@@ -1,9 +1,14 @@
 """`kdcache fidelity`: how near replayed heatmaps are to the live teacher."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from pipeline.commands.shared_options import inference_options
+
+if TYPE_CHECKING:
+    from student.inference import Inference
 
 
 @click.command("fidelity")
@@ -15,9 +20,7 @@ import click
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of persons and views.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the numbers here, as JSON.")
 @click.option("--figure", type=click.Path(path_type=Path), help="Draw examples and numbers here (png, svg, pdf).")
-@click.option("--device", default="auto", show_default=True)
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1))
-@click.option("--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Threads that read photos.")
+@inference_options(flip=None)
 def command(
     store: str,
     teacher: str,
@@ -27,9 +30,7 @@ def command(
     seed: int,
     out: Path | None,
     figure: Path | None,
-    device: str,
-    batch_size: int,
-    workers: int,
+    inference: "Inference",
 ) -> None:
     """Compare the heatmaps in STORE, replayed in augmented views, with the live teacher's and with the labels.
 
@@ -48,10 +49,8 @@ def command(
             f"{store} is of other persons than {annotations}:\n"
             f"  annotations.digest: found {read.digest[:16]}, expected {found[:16]}"
         )
-    asked = load_network(teacher, device, flip=opened.spec.teacher.flip)
-    report, examples = measure(
-        opened, asked, images, rows=rows, seed=seed, batch_size=batch_size, workers=workers, device=device
-    )
+    network = load_network(teacher, inference.device, flip=opened.spec.teacher.flip)
+    report, examples = measure(opened, network, images, rows=rows, seed=seed, inference=inference)
     if out is not None:
         write_json(out, report)
     if figure is not None:

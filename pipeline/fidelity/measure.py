@@ -24,8 +24,9 @@ from student.device import torch_device
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.replay import ReplayMode, replay_maps
 from student.heatmaps.targets import target_weight
+from student.inference import Inference
 from student.pose_network import PoseNetwork
-from student.prediction import decode_keypoints, read_crops
+from student.prediction import DEFAULT, decode_keypoints, read_crops
 from student.settings import AugmentSettings
 
 # ViTPose's zoom and rotation alone: a mirror or a shift changes nothing in how wide a peak is.
@@ -65,14 +66,13 @@ def measure(
     *,
     rows: int = 400,
     seed: int = 0,
-    batch_size: int = 32,
-    workers: int = 2,
-    device: str = "auto",
+    inference: Inference = DEFAULT,
     examples: int = 4,
 ) -> tuple[dict[str, Any], list[Example]]:
     """The report (a JSON-able dict) and example persons from `rows` random rows of a store.
 
-    teacher: the one that made the store, averaged with its mirror where the store's is. device: of the replay.
+    teacher: the one that made the store, averaged with its mirror where the store's is.
+    inference: of the replays; its `flip` has no effect, because the teacher is as the store's.
     Raises CacheMismatch where the teacher is another, FileNotFoundError where photos are missing.
     """
     if teacher.digest != store.spec.teacher.digest:
@@ -90,11 +90,11 @@ def measure(
     joints = _joints_in_view(store, chosen, _cell_to_image(store, views))
     shown = _spread(views.zoom, joints.sum(1), examples)
     parts, kept = [], []
-    replay_device = torch_device(device)
-    crops = read_crops(photos, views.crop_to_image, size, workers=workers, photo_sizes=photo_sizes)
+    replay_device = torch_device(inference.device)
+    crops = read_crops(photos, views.crop_to_image, size, workers=inference.workers, photo_sizes=photo_sizes)
     with progress_bar(len(chosen), "fidelity", "person") as bar:
-        for start in range(0, len(chosen), batch_size):
-            part = np.arange(start, min(start + batch_size, len(chosen)))
+        for start in range(0, len(chosen), inference.batch_size):
+            part = np.arange(start, min(start + inference.batch_size, len(chosen)))
             batch = np.stack([next(crops) for _ in part])
             maps = {
                 "live": np.asarray(teacher(batch), np.float32),

@@ -20,6 +20,7 @@ from pipeline.teachers.load import load_network
 from student.heatmaps.targets import render_targets
 
 COLOURS = np.array([(40 + 12 * k, 255 - 12 * k, 128) for k in range(JOINTS)])  # of the dots: one a joint
+from student.inference import Inference
 
 
 class DotTeacher:
@@ -82,7 +83,9 @@ def test_peaks_are_the_live_teacher_where_it_draws_one_width_at_every_zoom(dots)
 
 def test_the_same_seed_gives_the_same_report(dots):
     store = HeatmapStore.open(dots / "store")
-    first, again = (measure(store, DotTeacher(), dots, rows=10, seed=3, batch_size=b)[0] for b in (10, 3))
+    first, again = (
+        measure(store, DotTeacher(), dots, rows=10, seed=3, inference=Inference(batch_size=b))[0] for b in (10, 3)
+    )
     assert summary(first) == summary(again)
 
 
