@@ -16,12 +16,12 @@ import time
 from pathlib import Path
 
 import psutil
-from oracle import SECONDS_A_CROP
-from scale import HERE, write_data
+from scale import write_data
 
 ROWS, SHARD_ROWS = 384, 32
-PATHS = os.pathsep.join([str(HERE), str(HERE.parent)])  # for Dask's workers: the oracle, and the kdcache beside it
-SLOW = os.environ | {SECONDS_A_CROP: "0.02", "PYTHONPATH": PATHS}  # four seconds for two workers, to be killed in
+SLOW = "oracle?seconds_per_crop=0.02"  # four seconds for two workers, in which they are killed
+# for Dask's workers too: the kdcache beside this file
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
 PARTS = ("build", "worker", "scheduler", "build on Dask")
 DASK = [sys.executable, "-m", "dask"]
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -56,17 +56,17 @@ def main() -> None:
     sys.exit(bool(wrong))
 
 
-def command(store: Path, annotations: Path, *more: str) -> list[str]:
-    """A build of `store`."""
+def command(store: Path, annotations: Path, *more: str, teacher: str = "oracle") -> list[str]:
+    """Return the command that builds `store`."""
     return [
-        sys.executable, "-m", "pipeline.cli", "build", str(store), "--teacher", "oracle:make", "--images",
+        sys.executable, "-m", "pipeline.cli", "build", str(store), "--teacher", teacher, "--images",
         str(annotations.parent), "--annotations", str(annotations), "--shard-rows", str(SHARD_ROWS), *more,
     ]  # fmt: skip
 
 
 def resume(store: Path, annotations: Path) -> None:
-    """The same build again, left in peace."""
-    subprocess.run(command(store, annotations), cwd=HERE, check=True, **QUIET)
+    """Run the same build again, and leave it alone."""
+    subprocess.run(command(store, annotations), env=ENVIRONMENT, check=True, **QUIET)
 
 
 def kill(part: str, store: Path, annotations: Path, generator: random.Random) -> float:
@@ -78,11 +78,11 @@ def kill(part: str, store: Path, annotations: Path, generator: random.Random) ->
         address = f"tcp://127.0.0.1:{port}"
         serve = ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
         work = ["worker", address, "--nworkers", "2", "--nthreads", "2", "--no-dashboard"]
-        helpers = [subprocess.Popen([*DASK, *tail], env=SLOW, cwd=HERE, **QUIET) for tail in (serve, work)]
+        helpers = [subprocess.Popen([*DASK, *tail], env=ENVIRONMENT, **QUIET) for tail in (serve, work)]
         more = ("--scheduler", address)
     elif part == "build":
         more = ()
-    process = subprocess.Popen(command(store, annotations, *more), env=SLOW, cwd=HERE, **QUIET)
+    process = subprocess.Popen(command(store, annotations, *more, teacher=SLOW), env=ENVIRONMENT, **QUIET)
     # Dask's processes take seconds to start: they are killed at work
     began = (lambda: any(store.glob("ledger/*"))) if more else store.exists
     while not began() and process.poll() is None:

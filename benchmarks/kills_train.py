@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from kills import QUIET
 from kills import resume as build
-from scale import HERE, write_data
+from scale import write_data
 
 from student.checkpoint import read_log
 
@@ -36,7 +36,8 @@ SETTINGS = {
         "epochs": EPOCHS, "batch_size": BATCH, "lr": 2e-3, "workers": 1, "log_steps": 10, "checkpoint_minutes": 0.002,
     },
 }  # fmt: skip
-ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}  # the kdcache beside this file
+# the kdcache beside this file
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 def main() -> None:

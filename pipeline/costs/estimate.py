@@ -12,7 +12,7 @@ from pipeline.config import Config
 from pipeline.costs.network_flop import student_flop, teacher_flop
 from pipeline.persons.boxes import detected
 from pipeline.persons.coco_labels import CocoLabels
-from pipeline.teachers.names import VITPOSE_HUB, VITPOSE_NOT_ON_HUB, unknown_teacher
+from pipeline.teachers.names import kind_of
 from student.models.backbones import resolve_backbone
 
 #: forward passes that a training step costs
@@ -98,10 +98,8 @@ def estimate_costs(config: Config, rows: int | None = None, val_persons: int | N
 
 def _check_names(config: Config) -> None:
     """Raise ValueError for a misspelt teacher or backbone; files and modules are looked at when they are used."""
-    for reference in (teacher.reference for teacher in config.teachers):
-        if ":" not in reference and reference not in (*VITPOSE_HUB, "none"):
-            known = [*VITPOSE_HUB, "student:demo"]
-            raise ValueError(VITPOSE_NOT_ON_HUB.get(reference) or unknown_teacher(reference, known))
+    for teacher in config.teachers:
+        kind_of(teacher.reference)
     for run in config.runs.values():
         resolve_backbone(run.model.backbone)
 

@@ -1,7 +1,7 @@
 """Find the network that a reference names. Each kind imports its framework only when it is requested."""
 
 from pipeline.teachers.flipped import Flipped
-from pipeline.teachers.names import VITPOSE_HUB, VITPOSE_NOT_ON_HUB, unknown_teacher
+from pipeline.teachers.names import kind_of
 from student.pose_network import PoseNetwork
 
 
@@ -17,27 +17,27 @@ def load_network(reference: str, device: str = "auto", flip: bool = False, threa
 
 
 def _find(reference: str, device: str, threads: int | None) -> PoseNetwork:
-    kind, _, rest = reference.partition(":")
-    if reference == "none":
-        from pipeline.teachers.blank import BlankTeacher
-
-        return BlankTeacher()
-    if reference in VITPOSE_NOT_ON_HUB:
-        raise ValueError(VITPOSE_NOT_ON_HUB[reference])
-    if reference.partition("?")[0] in VITPOSE_HUB or (kind == "vitpose" and rest):
+    kind, name = kind_of(reference)
+    if kind == "vitpose":
         from pipeline.teachers.vitpose import VitPoseTeacher
 
-        return VitPoseTeacher(rest or reference, device, threads)
-    if kind == "onnx" and rest:
+        return VitPoseTeacher(name, device, threads)
+    if kind == "onnx":
         from pipeline.teachers.onnx_file import OnnxTeacher
 
-        return OnnxTeacher(rest, device, threads)
-    if kind == "student" and rest:
+        return OnnxTeacher(name, device, threads)
+    if kind == "student":
         from pipeline.teachers.student_run import StudentTeacher
 
-        return StudentTeacher(rest, device, threads)
-    if rest and kind not in ("onnx", "student", "vitpose"):
+        return StudentTeacher(name, device, threads)
+    if kind == "python":
         from pipeline.teachers.python_factory import call_factory
 
-        return call_factory(kind, rest, device)
-    raise ValueError(unknown_teacher(reference, [*VITPOSE_HUB, "student:demo"]))
+        return call_factory(name, device)
+    if kind == "oracle":
+        from pipeline.teachers.oracle import OracleTeacher
+
+        return OracleTeacher(name)
+    from pipeline.teachers.blank import BlankTeacher
+
+    return BlankTeacher(name)

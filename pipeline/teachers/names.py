@@ -6,13 +6,17 @@ vitpose:FOLDER[?licence=...]                              the same from a local 
 onnx:FILE?frame=udp|stride                                any ONNX file
 student:RUN, student:demo                                 a student trained here; the small one that comes with kdcache
 module:factory                                            Python: `factory(device)` returns a PoseNetwork
+oracle[?seconds_per_crop=...]                             peaks by a checksum of the crop, for tests and benchmarks
 none                                                      blank maps: a store of crops and labels only
 """
 
 import difflib
 import os
 from collections.abc import Iterable
+from typing import Literal
 from urllib.parse import parse_qsl
+
+Kind = Literal["vitpose", "onnx", "student", "python", "oracle", "none"]
 
 VITPOSE_HUB = {
     name: f"usyd-community/{name}"
@@ -26,6 +30,34 @@ VITPOSE_NOT_ON_HUB = {
     "with weights that you converted to transformers' format"
     for size in ("small", "large", "huge")
 }
+DEMO = "student:demo"
+
+
+def kind_of(reference: str) -> tuple[Kind, str]:
+    """Return the kind of network that a reference names and what it says of it: a name or a path, and options.
+
+    Raises ValueError, with similar names, for a reference of no kind; whether files and modules exist is found out when
+    the network is loaded.
+    """
+    name = reference.partition("?")[0]
+    if name in VITPOSE_NOT_ON_HUB:
+        raise ValueError(VITPOSE_NOT_ON_HUB[name])
+    if name in VITPOSE_HUB:
+        return "vitpose", reference
+    if name == "oracle":
+        return "oracle", reference
+    if name == "none":
+        return "none", reference
+    kind, _, rest = reference.partition(":")
+    if not rest:
+        raise ValueError(_unknown(reference))
+    if kind == "vitpose":
+        return "vitpose", rest
+    if kind == "onnx":
+        return "onnx", rest
+    if kind == "student":
+        return "student", rest
+    return "python", reference
 
 
 def absolute_reference(reference: str) -> str:
@@ -40,17 +72,19 @@ def absolute_reference(reference: str) -> str:
 def options_of(reference: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
     """Return what stands before the `?` of a reference and the options after it; ValueError for an unknown option."""
     name, _, query = reference.partition("?")
-    options = dict(parse_qsl(query))
+    options = dict(parse_qsl(query, keep_blank_values=True))
     if unknown := set(options) - set(known):
-        raise ValueError(f"teacher {reference}: unknown {', '.join(sorted(unknown))}: expected {', '.join(known)}")
+        expected = f"expected {', '.join(known)}" if known else "it takes no options"
+        raise ValueError(f"teacher {reference}: unknown {', '.join(sorted(unknown))}: {expected}")
     return name, options
 
 
-def unknown_teacher(reference: str, names: Iterable[str]) -> str:
-    """Return the error message for a reference that names no network; names: those that it could have been."""
-    near = difflib.get_close_matches(reference, list(names), n=2)
+def _unknown(reference: str) -> str:
+    """Return the error message for a reference that names no network."""
+    names = [*VITPOSE_HUB, DEMO, "oracle", "none"]
+    near = difflib.get_close_matches(reference, names, n=2)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return (
         f"unknown teacher {reference!r}: {hint}expected {', '.join(names)}, vitpose:FOLDER, "
-        "onnx:FILE?frame=udp|stride, student:RUN, module:factory or none"
+        "onnx:FILE?frame=udp|stride, student:RUN or module:factory"
     )

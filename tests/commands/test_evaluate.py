@@ -68,9 +68,8 @@ def test_predict_writes_what_evaluate_judges(teacher: str, tmp_path: Path, val: 
         np.testing.assert_allclose([r[name] for r in ours], [r[name] for r in theirs], atol=1e-3)
 
 
-def test_a_store_that_was_built_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_was_built_is_evaluated(tmp_path: Path) -> None:
     job = small_job(tmp_path)
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     assert run(*arguments(job)).exit_code == 0
     store = ["evaluate", "--store", job.store, "--annotations", job.annotations, "--device", "cpu"]
     result = run(*store, "--out", tmp_path / "metrics.json")

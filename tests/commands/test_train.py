@@ -13,7 +13,7 @@ from cache_tools.store.writer import HeatmapStore
 from pipeline.commands.train import command as train_command
 from student.checkpoint import read_log, read_record, resolved, write_record
 from tests.samples.drawn_store import SeeingTeacher, settings, write_store
-from tests.samples.small_build import BENCHMARKS, write_photos
+from tests.samples.small_build import write_photos
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -81,17 +81,16 @@ def test_a_live_teacher_and_two_stores_by_command(store, tmp_path) -> None:
     assert teacher_losses[0] != teacher_losses[1]
 
 
-def test_boxes_alone_are_enough_for_a_teachers_word(tmp_path, monkeypatch) -> None:
+def test_boxes_alone_are_enough_for_a_teachers_word(tmp_path) -> None:
     """Pseudo-labels: persons without keypoints, alpha 1, trained to the end."""
     from pipeline.commands.build import command as build
 
-    monkeypatch.syspath_prepend(BENCHMARKS)
     boxes = json.loads(write_photos(tmp_path, 16).read_text())
     for annotation in boxes["annotations"]:
         del annotation["keypoints"], annotation["num_keypoints"]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     store = str(tmp_path / "store.zarr")
-    asked = [store, "--teacher", "oracle:make", "--images", str(tmp_path), "--annotations"]
+    asked = [store, "--teacher", "oracle", "--images", str(tmp_path), "--annotations"]
     result = CliRunner().invoke(build, [*asked, str(tmp_path / "boxes.json"), "--unlabelled"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert not HeatmapStore.open(store).instances.visibility.any()

@@ -1,10 +1,10 @@
-"""A build that takes a second: generated photos, three shards, in this process or in one that can be killed."""
+"""A build that takes a second: generated photos, three shards, in this process or in one that a test can kill."""
 
 import json
-import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,12 +12,11 @@ import numpy as np
 
 from pipeline.building.job import BuildJob
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"  # the oracle is there
 ROWS, SHARD_ROWS = 44, 16
 
 
 def write_photos(folder: Path, rows: int = ROWS) -> Path:
-    """Photos of coloured noise, and annotations of persons in them, about three a photo."""
+    """Write photos of coloured noise and annotations of persons in them, about three a photo; return their path."""
     generator = np.random.default_rng(3)
     images, annotations = [], []
     for row in range(rows):
@@ -40,37 +39,40 @@ def write_photos(folder: Path, rows: int = ROWS) -> Path:
 
 
 def small_job(folder: Path) -> BuildJob:
-    """A build of three shards by the oracle of benchmarks/, whose folder must be on the path."""
+    """Return a build of three shards by the oracle."""
     photos = folder / "photos"
     photos.mkdir()
     return BuildJob(
-        str(folder / "store.zarr"), "oracle:make", photos, write_photos(photos), shard_rows=SHARD_ROWS, batch_size=5
+        str(folder / "store.zarr"), "oracle", photos, write_photos(photos), shard_rows=SHARD_ROWS, batch_size=5
     )
 
 
+def slow(job: BuildJob, seconds_per_crop: float) -> BuildJob:
+    """Return the same build by an oracle that takes its time, to be stopped at work; its store is the same."""
+    return replace(job, teacher=f"oracle?seconds_per_crop={seconds_per_crop}")
+
+
 def content(store: str) -> dict[str, bytes]:
-    """Every file of a store."""
+    """Return every file of a store."""
     return {str(p.relative_to(store)): p.read_bytes() for p in sorted(Path(store).rglob("*")) if p.is_file()}
 
 
 def arguments(job: BuildJob, *more: str) -> list[str]:
-    """The build's command line, without `kdcache`."""
+    """Return the build's command line, without `kdcache`."""
     return [
         "build", job.store, "--teacher", job.teacher, "--images", str(job.images), "--annotations",
         str(job.annotations), "--shard-rows", str(job.shard_rows), "--batch-size", str(job.batch_size), *more,
     ]  # fmt: skip
 
 
-def run_build(job: BuildJob, *more: str, **environment: str) -> subprocess.Popen[str]:
-    """The same build as a process of its own."""
+def run_build(job: BuildJob, *more: str) -> subprocess.Popen[str]:
+    """Start the same build in a separate process."""
     command = [sys.executable, "-m", "pipeline.cli", *arguments(job, *more)]
-    return subprocess.Popen(
-        command, cwd=BENCHMARKS, env=os.environ | environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def wait_for_shard(job: BuildJob, process: subprocess.Popen[str]) -> None:
-    """Return when some shard is done."""
+    """Wait until a shard is done."""
     while not list(Path(job.store).glob("ledger/*.json")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)

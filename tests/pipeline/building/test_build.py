@@ -21,13 +21,13 @@ from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build, write_receipt
 from pipeline.building.job import BuildJob
 from pipeline.teachers.load import load_network
-from tests.samples.small_build import BENCHMARKS, ROWS, arguments, content, run_build, small_job, wait_for_shard
+from pipeline.teachers.oracle import OracleTeacher
+from tests.samples.small_build import ROWS, arguments, content, run_build, slow, small_job, wait_for_shard
 
 
 @pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildJob:
-    """A build of three shards."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
+def job(tmp_path: Path) -> BuildJob:
+    """Return a build of three shards."""
     return small_job(tmp_path)
 
 
@@ -36,7 +36,7 @@ def test_a_store_holds_what_the_teacher_says_of_each_crop(job: BuildJob) -> None
     store = HeatmapStore.open(job.store)
     assert receipt == store.read_receipt()
     assert receipt["rows"] == ROWS
-    teacher = load_network("oracle:make")
+    teacher = load_network("oracle")
     persons = store.instances
     crops = np.stack(
         [
@@ -58,7 +58,7 @@ def test_a_finished_store_is_left_alone(job: BuildJob, monkeypatch: pytest.Monke
     before = {p: p.stat().st_mtime_ns for p in Path(job.store).rglob("*")}
     for photo in job.images.glob("*.jpg"):
         photo.unlink()  # they are not even looked at
-    monkeypatch.setattr("oracle.GaussianOracle.__call__", None)
+    monkeypatch.setattr("pipeline.teachers.oracle.OracleTeacher.__call__", None)
     start = time.process_time()
     assert build(job) == first
     assert time.process_time() - start < 2
@@ -122,18 +122,16 @@ def test_missing_and_truncated_photos_are_named(job: BuildJob) -> None:
 
 
 def test_a_wrong_heatmap_names_the_annotation(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    from oracle import GaussianOracle
-
     persons, victim = read_coco(job.annotations), 21
     crop = cut(read_image(job.images / persons.file_name[victim]), crop_to_image(persons.box)[victim], (256, 192))
-    healthy = GaussianOracle.__call__
+    healthy = OracleTeacher.__call__
 
-    def sometimes(self: GaussianOracle, crops: np.ndarray) -> np.ndarray:
+    def sometimes(self: OracleTeacher, crops: np.ndarray) -> np.ndarray:
         maps = healthy(self, crops)
         maps[(crops == crop).all(axis=(1, 2, 3)), 4, 30, 20] = np.nan
         return maps
 
-    monkeypatch.setattr(GaussianOracle, "__call__", sometimes)
+    monkeypatch.setattr(OracleTeacher, "__call__", sometimes)
     with pytest.raises(ValueError, match=f"NaN or infinity for annotation {persons.annotation_id[victim]}:"):
         build(job)
     assert 1 in HeatmapStore.open(job.store).pending()
@@ -162,7 +160,7 @@ def test_views_are_what_the_teacher_says_there(job: BuildJob) -> None:
     build(replace(job, views=2, crops=False))
     store = HeatmapStore.open(job.store)
     views = store.read_views(range(ROWS))
-    teacher = load_network("oracle:make")
+    teacher = load_network("oracle")
     assert views.crop_to_image.shape == (ROWS, 2, 2, 3)
     assert 10 < views.flipped.sum() < 2 * ROWS - 10
     np.testing.assert_array_equal(np.linalg.det(views.crop_to_image[..., :2]) < 0, views.flipped)
@@ -176,7 +174,7 @@ def test_views_are_what_the_teacher_says_there(job: BuildJob) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stopped_build_says_how_to_go_on(job: BuildJob, number: signal.Signals, code: int) -> None:
     build(replace(job, store=job.store + ".whole"))
-    process = run_build(job, ORACLE_SECONDS_A_CROP="0.05")
+    process = run_build(slow(job, 0.05))
     wait_for_shard(job, process)
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
@@ -191,7 +189,7 @@ def test_a_stopped_build_says_how_to_go_on(job: BuildJob, number: signal.Signals
 
 def test_a_killed_build_resumes_to_the_same_bytes(job: BuildJob) -> None:
     build(replace(job, store=job.store + ".whole"))
-    process = run_build(job, ORACLE_SECONDS_A_CROP="0.02")
+    process = run_build(slow(job, 0.02))
     wait_for_shard(job, process)
     time.sleep(random.uniform(0, 0.5))  # anywhere in what is left
     process.kill()
@@ -207,9 +205,7 @@ def test_a_full_disk_leaves_a_store_that_resumes(job: BuildJob, at: str) -> None
     room = {"creation": 300, "crops": largest - 1000}[at]
     script = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room},) * 2)\n"
     script += "from pipeline.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments(job)], cwd=BENCHMARKS, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", script, *arguments(job)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "make room and run the same command again" in done.stderr
     build(job)

@@ -17,13 +17,12 @@ from pipeline.building.job import BuildJob, Expectation
 from pipeline.cli import kdcache
 from pipeline.commands.info import command as info_command
 from pipeline.evaluation.evaluation import evaluate_store
-from tests.samples.small_build import BENCHMARKS, ROWS, arguments, small_job
+from tests.samples.small_build import ROWS, arguments, small_job
 
 
 @pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildJob:
-    """A build of three shards."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
+def job(tmp_path: Path) -> BuildJob:
+    """Return a build of three shards."""
     return small_job(tmp_path)
 
 
@@ -44,7 +43,7 @@ def test_a_finished_store_is_held_to_what_is_expected(job: BuildJob, monkeypatch
     assert build(job, expectation=low) == receipt
     recorded = replace(job, store=job.store + ".recorded")
     receipt = build(recorded, expectation=low)
-    monkeypatch.setattr("oracle.GaussianOracle.__call__", None)  # nobody asks it
+    monkeypatch.setattr("pipeline.teachers.oracle.OracleTeacher.__call__", None)  # nobody asks it
     assert build(recorded, expectation=low) == receipt
     with pytest.raises(ValueError, match=r"reaches AP \d.* on the labels that it was built with, expected 50"):
         build(recorded, expectation=high)

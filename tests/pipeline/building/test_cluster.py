@@ -1,6 +1,5 @@
 """Shards on Dask: the same bytes as the plain loop's, whichever process dies."""
 
-import os
 import random
 import shutil
 import signal
@@ -22,13 +21,12 @@ from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
 from pipeline.building.cluster import places_of
 from pipeline.building.job import BuildJob
-from tests.samples.small_build import BENCHMARKS, content, run_build, small_job, wait_for_shard
+from tests.samples.small_build import content, run_build, slow, small_job, wait_for_shard
 
 
 @pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildJob:
-    """A build of three shards."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
+def job(tmp_path: Path) -> BuildJob:
+    """Return a build of three shards."""
     return small_job(tmp_path)
 
 
@@ -39,9 +37,8 @@ def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen
     address = f"tcp://127.0.0.1:{port}"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     dask = [sys.executable, "-m", "dask"]
-    environment = os.environ | {"PYTHONPATH": str(BENCHMARKS), "ORACLE_SECONDS_A_CROP": "0.02"}
     head = subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"], **quiet)
-    worker = subprocess.Popen([*dask, "worker", address, "--nthreads", "2", "--no-dashboard"], env=environment, **quiet)
+    worker = subprocess.Popen([*dask, "worker", address, "--nthreads", "2", "--no-dashboard"], **quiet)
     yield address, head, worker
     for process in (worker, head):
         process.kill()
@@ -50,7 +47,7 @@ def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen
 
 def test_workers_write_what_the_plain_loop_writes_and_one_may_die(job: BuildJob) -> None:
     build(replace(job, store=job.store + ".whole"))
-    process = run_build(job, "--workers", "2", ORACLE_SECONDS_A_CROP="0.03")
+    process = run_build(slow(job, 0.03), "--workers", "2")
     wait_for_shard(job, process)
     random.choice(workers_of(process)).kill()
     _, said = process.communicate(timeout=120)
@@ -60,7 +57,7 @@ def test_workers_write_what_the_plain_loop_writes_and_one_may_die(job: BuildJob)
 
 def test_a_killed_build_takes_its_workers_along_and_resumes(job: BuildJob) -> None:
     build(replace(job, store=job.store + ".whole"))
-    process = run_build(job, "--workers", "2", ORACLE_SECONDS_A_CROP="0.03")
+    process = run_build(slow(job, 0.03), "--workers", "2")
     wait_for_shard(job, process)
     workers = workers_of(process)
     process.send_signal(signal.SIGKILL)
@@ -73,7 +70,7 @@ def test_a_killed_build_takes_its_workers_along_and_resumes(job: BuildJob) -> No
 def test_a_lost_scheduler_is_told_and_the_build_resumes(job: BuildJob, scheduler) -> None:
     address, head, _ = scheduler
     build(replace(job, store=job.store + ".whole"))
-    process = run_build(job, "--scheduler", address)
+    process = run_build(slow(job, 0.02), "--scheduler", address)
     wait_for_shard(job, process)
     head.kill()
     _, said = process.communicate(timeout=60)
@@ -114,7 +111,7 @@ def test_builds_share_a_cluster_and_leave_nothing_on_it(
 
 def test_a_stopped_build_with_workers_says_how_to_go_on(job: BuildJob) -> None:
     build(replace(job, store=job.store + ".whole"))
-    process = run_build(job, "--workers", "2", ORACLE_SECONDS_A_CROP="0.05")
+    process = run_build(slow(job, 0.05), "--workers", "2")
     wait_for_shard(job, process)
     workers = workers_of(process)
     process.send_signal(signal.SIGTERM)

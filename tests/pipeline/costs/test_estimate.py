@@ -93,6 +93,14 @@ def test_unknown_data_and_unknown_networks_are_said_so():
     assert "not counted" in estimate_text(found, config, 10)
 
 
+def test_a_teacher_of_the_hub_with_options_is_counted():
+    compiled, plain = (
+        estimate_costs(parse_config(configuration(teachers=[{"name": "t", "reference": reference}])), 1000, 100)
+        for reference in ("vitpose-plus-small?compile=1", "vitpose-plus-small")
+    )
+    assert compiled == plain
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

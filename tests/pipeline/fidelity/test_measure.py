@@ -18,9 +18,9 @@ from pipeline.commands.fidelity import command, summary
 from pipeline.fidelity.measure import MODES, measure
 from pipeline.teachers.load import load_network
 from student.heatmaps.targets import render_targets
+from student.inference import Inference
 
 COLOURS = np.array([(40 + 12 * k, 255 - 12 * k, 128) for k in range(JOINTS)])  # of the dots: one a joint
-from student.inference import Inference
 
 
 class DotTeacher:

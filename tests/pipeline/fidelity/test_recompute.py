@@ -16,15 +16,14 @@ from pipeline.building.build import build
 from pipeline.building.job import BuildJob
 from pipeline.commands.verify import command
 from pipeline.fidelity.recompute import recompute_rows
-from tests.samples.small_build import BENCHMARKS, small_job
+from tests.samples.small_build import small_job
 
 RIGHT = [[1, 0, 9.0], [0, 1, 0]]  # by nine pixels
 
 
 @pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildJob:
+def job(tmp_path: Path) -> BuildJob:
     """A build with two views a person; the oracle's maps depend on every pixel of a crop."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
     return replace(small_job(tmp_path), crops=False, views=2)
 
 
@@ -39,7 +38,7 @@ def test_the_teacher_says_the_same_again(job: BuildJob) -> None:
     assert done.exit_code == 0
     assert "  crops: RMSE at peaks" in done.output
     assert "  views: RMSE at peaks" in done.output
-    assert json.loads(CliRunner().invoke(command, [*arguments, "--json"]).output)["recomputed"] == found
+    assert json.loads(CliRunner().invoke(command, [*arguments, "--json"]).stdout)["recomputed"] == found
 
 
 def test_views_that_are_elsewhere_than_their_matrices_say_are_found(

@@ -1,5 +1,6 @@
 """Every kind of teacher, on small networks written to disk and on a real one."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -121,11 +122,39 @@ def test_a_student_is_a_teacher(tmp_path: Path) -> None:
         ("no_such_module:make", "no module 'no_such_module'"),
         ("pipeline.teachers:make", "has no 'make'"),
         ("pathlib:Path", "lacks digest, licence"),
+        ("non", "did you mean none"),
+        ("none?flip=1", "unknown flip: it takes no options"),
+        ("oracle?seconds=1", "unknown seconds: expected seconds_per_crop"),
+        ("oracle?seconds_per_crop=-1", "'-1': expected a number of 0 or more"),
+        ("oracle?seconds_per_crop=nan", "'nan': expected a number"),
+        ("oracle?seconds_per_crop=", "'': expected a number"),
     ],
 )
 def test_unknown_teachers(reference: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         load_network(reference, "cpu")
+
+
+def test_the_oracle_draws_by_pixels_and_warns(caplog: pytest.LogCaptureFixture) -> None:
+    crops = np.random.default_rng(3).integers(0, 256, (3, 256, 192, 3)).astype(np.uint8)
+    crops[2] = crops[0]
+    teacher = load_network("oracle")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "teach a student nothing" in caplog.text
+    maps = teacher(crops)
+    np.testing.assert_array_equal(maps[0], maps[2])
+    assert np.abs(maps[0] - maps[1]).max() > 0.5
+    peaks = maps.max((2, 3))
+    assert ((peaks > 0.13) & (peaks < 0.91)).all()
+    start = time.perf_counter()
+    np.testing.assert_array_equal(load_network("oracle?seconds_per_crop=0.05")(crops), maps)
+    assert time.perf_counter() - start > 0.15
+
+
+def test_no_teacher_draws_blank_maps() -> None:
+    maps = load_network("none")(np.zeros((2, 256, 192, 3), np.uint8))
+    assert maps.shape == (2, 17, 64, 48)
+    assert not maps.any()
 
 
 def test_own_teacher_is_found_in_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
