@@ -48,6 +48,8 @@ class TeacherOnWorker(WorkerPlugin):
         place = worker.name if isinstance(worker.name, int) else self.places.get(worker.address, 0)
         threads = job.threads or worker.state.nthreads
         store = HeatmapStore.open(job.store, mode="r+")
+        # the process that started the build has loaded the same teacher and shown its warnings
+        logging.getLogger("pipeline.teachers").setLevel(logging.ERROR)
         teacher = load_network(job.teacher, own_device(job.device, place), job.flip, threads)
         maker = ShardMaker(store, teacher, job.images, batch_size=job.batch_size, readers=threads)
         setattr(worker, self.name, maker)

@@ -56,7 +56,7 @@ def test_ap_while_training_needs_persons_to_measure_it_on(store, tmp_path) -> No
 
 
 def live_teacher(device: str) -> SeeingTeacher:
-    """For `--teacher test_train_command:live_teacher`."""
+    """For `--teacher` of this module."""
     return SeeingTeacher("udp", (64, 64), (16, 16))
 
 
@@ -69,7 +69,7 @@ def trained(*arguments: str) -> str:
 
 def test_a_live_teacher_and_two_stores_by_command(store, tmp_path) -> None:
     student = settings(train__epochs=1).model_dump_json()
-    live = ["--distill", "live", "--teacher", "test_train_command:live_teacher"]
+    live = ["--distill", "live", "--teacher", f"{__name__}:live_teacher"]
     trained(store.url, "--out", str(tmp_path / "live"), "--settings", student, *live)
     record = read_record(tmp_path / "live")
     assert record["finished"]
@@ -118,7 +118,7 @@ def test_what_limits_training_is_a_command(store, tmp_path) -> None:
         str(tmp_path / "limits.json"),
     ]
     assert CliRunner().invoke(benchmark, asked).exit_code != 0  # nobody to ask
-    result = CliRunner().invoke(benchmark, [*asked, "--teacher", "test_train_command:live_teacher"])
+    result = CliRunner().invoke(benchmark, [*asked, "--teacher", f"{__name__}:live_teacher"])
     assert result.exit_code == 0, result.output
     assert "limits" in result.output
     assert json.loads((tmp_path / "limits.json").read_text())["batch_size"] == 8
