@@ -123,7 +123,8 @@ class TrainLoader:
             rank=rank,
             world=world,
         )
-        self._copy_stream = torch.cuda.Stream(self.device) if self.cuda else None
+        # torch has no types for streams and events
+        self._copy_stream = torch.cuda.Stream(self.device) if self.cuda else None  # type: ignore[no-untyped-call]
         if self._copy_stream is not None:
             # the current stream copied the caches to the device
             self._copy_stream.wait_stream(torch.cuda.current_stream(self.device))
@@ -216,7 +217,7 @@ class TrainLoader:
                 # a live teacher takes its pixels from the CPU
                 if name != "teacher_pixels"
             }
-            slot.copied = torch.cuda.Event()
+            slot.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
             slot.copied.record()
             batch = self._batch(arrays, slot.arrays, slot.plan)
         step = torch.cuda.current_stream(self.device)

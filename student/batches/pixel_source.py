@@ -98,7 +98,8 @@ class PixelSource:
 
 def _pixel_size(matrix: Matrix) -> NDArray[np.float64]:
     """Return the side (...) of a source pixel in destination pixels of matrices (..., 2, 3), by area."""
-    return np.sqrt(np.abs(np.linalg.det(matrix[..., :2])))
+    side: NDArray[np.float64] = np.sqrt(np.abs(np.linalg.det(matrix[..., :2])))
+    return side
 
 
 def _shrink_factor(density: float) -> int:

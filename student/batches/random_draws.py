@@ -21,7 +21,8 @@ def uniform_draws(seed: int, epoch: ArrayLike, rows: ArrayLike, draws: int) -> N
 
 def normal_draws(radius: NDArray[np.float64], angle: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return standard normal numbers, each from two uniform ones (Box and Muller)."""
-    return np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)
+    draws: NDArray[np.float64] = np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)
+    return draws
 
 
 def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:

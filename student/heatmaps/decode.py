@@ -37,7 +37,7 @@ def find_peaks(maps: Tensor) -> Tensor:
     rows = (y[..., None] + around).clamp(0, height - 1)[..., :, None]
     columns = (x[..., None] + around).clamp(0, width - 1)[..., None, :]
     cells = maps.flatten(-2).gather(-1, (rows * width + columns).flatten(-2))  # (B, K, 9)
-    return _newton_step(x, y, cells.unflatten(-1, (3, 3)), limit=1)
+    return _newton_step(x, y, cells.view(*cells.shape[:-1], 3, 3), limit=1)
 
 
 def _largest_cell(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:

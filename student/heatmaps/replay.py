@@ -60,7 +60,7 @@ def nearest_rotation(linear: Tensor) -> Tensor:
     cos, sin = a + sign * d, c - sign * b
     length = torch.hypot(cos, sin)
     cos, sin = cos / length, sin / length
-    return torch.stack([cos, -sign * sin, sin, sign * cos], dim=-1).unflatten(-1, (2, 2))
+    return torch.stack([cos, -sign * sin, sin, sign * cos], dim=-1).view(linear.shape)
 
 
 def _shown_maps(flipped: Tensor, joints: int) -> Tensor:

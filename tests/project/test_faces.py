@@ -32,7 +32,13 @@ def test_exported_names_are_not_hidden_by_modules(room: str) -> None:
         assert not isinstance(value, ModuleType) or value.__name__ not in modules, name
 
 
-@pytest.mark.parametrize("room", ["pipeline.evaluation", "pipeline.persons", "pipeline.costs"])
+@pytest.mark.parametrize(
+    "room",
+    [
+        "pipeline.evaluation", "pipeline.persons", "pipeline.costs",
+        "student.models", "student.heatmaps", "student.batches", "student.export",
+    ],
+)  # fmt: skip
 def test_a_heavy_room_is_imported_only_when_it_is_used(room: str) -> None:
     code = f"import sys, {room}; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
