@@ -159,8 +159,8 @@ def _training(config: Config, rows: int) -> list[Work]:
     works = []
     for name, run in config.runs.items():
         images = min(rows, run.train.max_rows or rows) * run.train.epochs
-        each = student_flop(run.model)
-        works.append(Work(stage="train", name=name, flop_each=each, passes=STEP_PASSES * images))
+        flop = student_flop(run.model)
+        works.append(Work(stage="train", name=name, flop_each=flop, passes=STEP_PASSES * images))
         if run.distill.mode == "live":
             teacher = config.teachers[0]
             each = teacher_flop(teacher.reference)

@@ -95,7 +95,8 @@ def sample_images(persons: Instances, count: int) -> NDArray[np.int64]:
     """Return ids of images that hold about `count` persons, drawn evenly from all images with persons."""
     images = np.unique(persons.image_id)
     wanted = max(1, round(len(images) * count / len(persons)))
-    return images[np.linspace(0, len(images) - 1, wanted).round().astype(int)]
+    rows = np.linspace(0, len(images) - 1, wanted).round().astype(int)
+    return np.asarray(images[rows])
 
 
 def evaluate_store(

@@ -1,26 +1,18 @@
-"""Photos and boxes -> keypoints: geometry of the crop and back, order, reading ahead, the command."""
+"""Photos and boxes -> keypoints: geometry of the crop and back, order, prefetch."""
 
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
 from cache_tools.geometry import apply, cell_to_crop, crop_to_image, invert
 from cache_tools.images import read_image
-from cache_tools.instances import read_coco
-from pipeline.cli import kdcache
-from pipeline.report.overlay import draw_pose, unique_names
 from student import prediction as module
-from student.checkpoint import save_weights, write_record
 from student.heatmaps.targets import render_targets
 from student.inference import Inference
-from student.models.student import create_student
 from student.prediction import decode_keypoints, predict, predict_heatmaps, read_crops
-from student.settings import StudentSettings
 
 
 class ColourFinder:
@@ -140,125 +132,6 @@ def test_a_photo_of_another_size_than_annotated(photos: tuple[list[Path], np.nda
     paths, boxes, _ = photos
     with pytest.raises(ValueError, match="240x320 pixels, its annotations say 100x100"):
         predict(ColourFinder("udp"), paths, boxes, photo_sizes=[(100, 100)] * len(paths))
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A student that has learned nothing: enough to see where files go."""
-    settings = StudentSettings.model_validate(
-        {
-            "name": "tiny",
-            "model": {
-                "backbone": "timm:resnet10t",
-                "backbone_options": {"channels": [8, 8, 8, 8]},
-                "weights": "none",
-                "input_size": (64, 64),
-                "heatmap_size": (16, 16),
-            },
-        }
-    )
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    write_record(folder, {"settings": settings.model_dump(mode="json"), "data": {}, "finished": True})
-    save_weights(folder / "best.safetensors", create_student(settings.model))
-    return folder
-
-
-def test_the_command_writes_coco_results_and_overlays(shared_data: Path, tmp_path: Path, run: Path) -> None:
-    annotations = shared_data / "coco" / "person_keypoints_val.json"
-    persons = read_coco(annotations)
-    name = persons.file_name[0]
-    photo = shared_data / "coco" / "val" / name
-    boxes = tmp_path / "boxes.json"
-    mine = persons.image_id == persons.image_id[0]
-    image = int(persons.image_id[0])
-    boxes.write_text(json.dumps([{"image_id": image, "bbox": b.tolist(), "score": 0.9} for b in persons.box[mine]]))
-    arguments = ["predict", str(photo), "--student", str(run), "--boxes", str(boxes), "--device", "cpu"]
-    outputs = ["--out", str(tmp_path / "p.json"), "--overlay", str(tmp_path / "overlay")]
-    printed = CliRunner().invoke(kdcache, [*arguments, *outputs], catch_exceptions=False).output
-    found = json.loads((tmp_path / "p.json").read_text())
-    assert f"{mine.sum()} persons in 1 of 1 photos" in printed
-    assert [f["bbox"] for f in found] == persons.box[mine].tolist()
-    assert {f["image_id"] for f in found} == {image}
-    assert all(len(f["keypoints"]) == 51 and f["category_id"] == 1 for f in found)
-    assert read_image(tmp_path / "overlay" / name).shape == read_image(photo).shape
-
-
-def test_without_boxes_a_photo_is_one_person(
-    tmp_path: Path, run: Path, photos: tuple[list[Path], np.ndarray, np.ndarray]
-) -> None:
-    folder = photos[0][0].parent
-    out = tmp_path / "out" / "p.json"
-    arguments = ["predict", str(folder), "--student", str(run), "--out", str(out), "--no-flip", "--device", "cpu"]
-    CliRunner().invoke(kdcache, arguments, catch_exceptions=False)
-    found = json.loads(out.read_text())
-    assert [(f["image_id"], f["file_name"], f["bbox"]) for f in found] == [
-        (number, f"{number}.png", [0, 0, 320, 240]) for number in range(3)
-    ]
-
-
-@pytest.fixture
-def turned(tmp_path: Path) -> Path:
-    """A photo of 40x60 that a phone held upright: shown, it is 60 high and 40 wide, its white corner on the right."""
-    stored = np.zeros((40, 60, 3), np.uint8)
-    stored[:10, :10] = 255
-    done, data = cv2.imencode(".jpg", stored)
-    assert done
-    # APP1 after the first marker: one entry, orientation (0x0112) 6, big-endian
-    entry = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
-    exif = b"Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01" + entry + b"\x00\x00\x00\x00"
-    path = tmp_path / "phone" / "turned.jpg"
-    path.parent.mkdir()
-    path.write_bytes(data.tobytes()[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data.tobytes()[2:])
-    return path
-
-
-def test_a_photo_of_one_s_own_is_turned_upright_and_coco_s_is_not(turned: Path, tmp_path: Path, run: Path) -> None:
-    assert read_image(turned).shape == (40, 60, 3)
-    assert read_image(turned, upright=True)[5, 35].min() > 200
-    boxes, out = tmp_path / "boxes.json", tmp_path / "p.json"
-    boxes.write_text(json.dumps([{"file_name": turned.name, "bbox": [0, 0, 60, 40]}]))
-    common = ["predict", str(turned), "--student", str(run), "--device", "cpu", "--out", str(out)]
-    for options, shape in (
-        ([], (60, 40)),
-        (["--no-exif"], (40, 60)),
-        (["--boxes", str(boxes)], (40, 60)),
-        (["--boxes", str(boxes), "--exif"], (60, 40)),
-    ):
-        CliRunner().invoke(kdcache, [*common, *options, "--overlay", str(tmp_path / "o")], catch_exceptions=False)
-        assert read_image(tmp_path / "o" / turned.name).shape[:2] == shape
-    boxless = [sorted(found["bbox"]) for found in json.loads(out.read_text())]
-    assert boxless == [[0, 0, 40, 60]]
-
-
-def test_the_command_asks_for_what_it_needs(tmp_path: Path, run: Path) -> None:
-    for given, told in (
-        ([], "give one of --student RUN and --teacher REF"),
-        (["--student", str(run)], "nothing to write"),
-    ):
-        result = CliRunner().invoke(kdcache, ["predict", str(tmp_path), *given])
-        assert result.exit_code == 2
-        assert told in result.output
-
-
-def test_left_and_right_are_drawn_apart_and_unsure_joints_not_at_all() -> None:
-    image = np.full((100, 100, 3), 128, np.uint8)
-    pose = np.zeros((17, 3))
-    pose[[5, 7]] = [(20, 20, 1), (20, 80, 1)]  # left arm
-    pose[[6, 8]] = [(80, 20, 1), (80, 80, 1)]  # right arm
-    pose[9] = (50, 95, 0.1)
-    draw_pose(image, pose)
-    left, right = image[50, 20].astype(int), image[50, 80].astype(int)
-    grey = np.array([0.299, 0.587, 0.114])
-    assert left @ grey - right @ grey > 60
-    assert (image[90:, 45:55] == 128).all()
-    untouched = image.copy()
-    draw_pose(image, np.full((17, 3), np.nan))
-    np.testing.assert_array_equal(image, untouched)
-
-
-def test_photos_of_one_name_do_not_overwrite_each_other() -> None:
-    names = unique_names([Path("a/1.jpg"), Path("b/1.png"), Path("b/2.jpg")])
-    assert list(names.values()) == ["a_1.jpg", "b_1.jpg", "2.jpg"]
 
 
 def test_a_diverged_network_is_told() -> None:
