@@ -8,26 +8,27 @@
 
 PYTHON ?= python3
 VENV := .venv
-READY := $(VENV)/.installed
+READY := $(VENV)/.installed            # with what tests, lint and documentation need
+WORKFLOW_READY := $(VENV)/.workflow    # with what the demo needs
+PIP_INSTALL := $(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: demo test lint docs bench teacher
 
-$(READY): pyproject.toml constraints.txt
+$(VENV):
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kdcache needs Python 3.11 or newer, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt -e ".[dev,docs]"
+
+$(READY): pyproject.toml constraints.txt | $(VENV)
+	$(PIP_INSTALL) -e ".[dev,docs]"
+	touch $(READY) $(WORKFLOW_READY)
+
+$(WORKFLOW_READY): pyproject.toml constraints.txt | $(VENV)
+	$(PIP_INSTALL) -e ".[workflow]"
 	touch $@
 
-demo: $(READY)
-	snakemake --cores all
-	snakemake --cores all --report results/demo/report.html
-	@echo; cat results/demo/report/table.md; echo
-	@echo "report  results/demo/report.html"
-	@echo "table   results/demo/report/table.md (.csv, .tex)"
-	@echo "chart   results/demo/report/bubble.html (.svg, .png)"
-	@echo "panels  results/demo/report/heatmaps.png, predictions.png"
-	@echo "angles  results/demo/report/hka.png, hka.md"
+demo: $(WORKFLOW_READY)
+	kdcache demo
 
 test: $(READY)
 	OMP_NUM_THREADS=1 pytest -n auto   # a process a core; threads would only fight for them

@@ -1,4 +1,4 @@
-"""The `kdcache` command. Subcommands are imported only when they run, so that help answers at once."""
+"""The `kdcache` command. A subcommand is imported only when it runs, so that help answers at once."""
 
 import difflib
 import importlib
@@ -7,8 +7,12 @@ import sys
 
 import click
 
-# name -> what `kdcache --help` says of it; the command itself is `command` in pipeline/commands/<name>.py
+from pipeline.extras import advice
+
+#: Name -> its line in `kdcache --help`. The command itself is `command` in pipeline/commands/NAME.py.
 COMMANDS = {
+    "demo": "Run the whole workflow on an embedded data set.",
+    "run": "Run the whole workflow of a configuration.",
     "demo-data": "Write a COCO-format data set of rendered people.",
     "build": "Run a teacher over a data set and cache its heatmaps.",
     "info": "Print what a store holds and from what it was made.",
@@ -26,25 +30,29 @@ COMMANDS = {
     "plan": "Estimate what a configuration will cost.",
     "download": "Fetch COCO and the detector's boxes.",
 }
-# What a user can put right: told in one line, exit code 2. Anything else is a defect of ours and shows its traceback.
+#: Errors that a user can correct: shown in one line, exit code 2. Anything else is a defect and shows its traceback.
 USER_ERRORS = (ValueError, OSError)
 
 
 class Commands(click.Group):
-    """A group that knows its commands' names and help, and imports one only to run it."""
+    """A group that lists its commands without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        """Import a command. UsageError for an unknown name, with those that are near it."""
         if name not in COMMANDS:
             near = difflib.get_close_matches(name, COMMANDS)
             raise click.UsageError(
                 f"no command {name!r}: {'near names: ' + ', '.join(near) if near else 'see --help'}", ctx
             )
-        return importlib.import_module(f"pipeline.commands.{name.replace('-', '_')}").command
+        found: click.Command = importlib.import_module(f"pipeline.commands.{name.replace('-', '_')}").command
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands into the help."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -61,7 +69,7 @@ def kdcache(verbose: int, quiet: bool) -> None:
 
 
 def main() -> None:
-    """Console entry point: user errors end in one line and exit code 2; KDCACHE_DEBUG=1 shows their traceback."""
+    """Run the command line. A user's error ends in one line and exit code 2; KDCACHE_DEBUG=1 shows its traceback."""
     try:
         kdcache(standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -71,10 +79,11 @@ def main() -> None:
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
-    except USER_ERRORS as error:
-        if os.environ.get("KDCACHE_DEBUG"):
+    except (ModuleNotFoundError, *USER_ERRORS) as error:
+        message = advice(error) if isinstance(error, ModuleNotFoundError) else str(error)
+        if message is None or os.environ.get("KDCACHE_DEBUG"):
             raise
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {message}", err=True)
         sys.exit(2)
 
 

@@ -43,6 +43,21 @@ def snakemake(config: Path, *arguments: str) -> str:
     return output
 
 
+def demo(config: Path, out: str) -> str:
+    """Return the output of `kdcache demo` with this configuration, run in its folder; the return code is checked."""
+    code = (
+        "import sys; from pathlib import Path; from pipeline.commands.demo import run_demo; "
+        "sys.exit(run_demo(Path(sys.argv[1]), '2', Path(sys.argv[2])))"
+    )
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(config), out], cwd=config.parent, env=os.environ | {"PYTHONPATH": path},
+        text=True, stdout=subprocess.PIPE, check=False, timeout=580,
+    )  # fmt: skip
+    assert ended.returncode == 0
+    return ended.stdout
+
+
 def planned(output: str) -> dict[str, int]:
     """Return the number of jobs of each rule, from Snakemake's table of job stats."""
     return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE) if rule != "total"}
@@ -63,7 +78,7 @@ def commands(output: str, command: str) -> list[str]:
 def small_config(**changes: Any) -> dict[str, Any]:
     """Return the demo's configuration with two tiny students without controls; folder names have spaces."""
     text = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
-    text["out"], text["data"]["root"] = "results of it", "rendered people"
+    text["out"], text["data"]["root"] = "results of it", "results of it/data"
     text["data"]["rendered"] = {"persons": 24, "val_persons": 12, "seed": 3}
     text["defaults"]["train"].update(epochs=1, batch_size=8)
     text["students"] = [{"name": name, "control": False, "model": STUDENT} for name in ("one", "two")]
@@ -131,8 +146,13 @@ def test_a_killed_workflow_goes_on_to_the_same_store(tmp_path: Path) -> None:
 def test_the_workflow_from_photos_to_report(tmp_path: Path) -> None:
     config = write(tmp_path / "small.yaml", small_config())
     assert planned(snakemake(config, "--dry-run")) == JOBS
-    snakemake(config)
+    elsewhere = write(tmp_path / "demo.yaml", small_config(out="elsewhere"))
+    output = demo(elsewhere, "results of it")
     out = tmp_path / "results of it"
+    assert output.rstrip().endswith("angles  results of it/report/hka.png, hka.md")
+    assert (out / "report/table.md").read_text() in output
+    assert (out / "report.html").exists()
+    assert not (tmp_path / "elsewhere").exists()
     for name in ("table.md", "table.csv", "table.tex", "bubble.svg", "bubble.png", "bubble.html", "heatmaps.png",
                  "predictions.png", "hka.json", "hka.png", "hka.md"):  # fmt: skip
         assert (out / "report" / name).stat().st_size > 100, name

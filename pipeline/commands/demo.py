@@ -1,0 +1,58 @@
+"""`kdcache demo`: the whole workflow on the embedded data set, then its table and where its pictures are."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+FILES = (
+    ("report", "report.html"),
+    ("table", "report/table.md (.csv, .tex)"),
+    ("chart", "report/bubble.html (.svg, .png)"),
+    ("panels", "report/heatmaps.png, predictions.png"),
+    ("angles", "report/hka.png, hka.md"),
+)
+
+
+@click.command("demo")
+@click.option("--small", is_flag=True, help="Fewer persons, students and epochs: minutes, but AP is low.")
+@click.option("--cores", default="all", show_default=True, metavar="N|all", help="CPU cores that jobs may use together.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of everything that is made.  [default: results/demo, with --small results/demo-small]",
+)
+def command(small: bool, cores: str, out: Path | None) -> None:
+    """Run the whole workflow on rendered people and a small teacher, both of which come with the package.
+
+    No download, no GPU: about 20 minutes on two CPU cores, with --small less than 5. Interrupted, the same command goes on.
+    """
+    from pipeline.workflow.launcher import CONFIGURATIONS
+
+    code = run_demo(CONFIGURATIONS / ("demo-small.yaml" if small else "demo.yaml"), cores, out)
+    sys.exit(code)
+
+
+def run_demo(configfile: Path, cores: str, out: Path | None) -> int:
+    """Run a workflow whose data are rendered, print its table and its files, and return Snakemake's exit code.
+
+    out: the folder of everything, the data included, in place of the configuration's.
+    """
+    from pipeline.config import load_config
+    from pipeline.workflow import run_workflow
+
+    overrides = []
+    if out is None:
+        out = load_config(configfile).out
+    else:
+        data = json.dumps({"root": str(out / "data")})
+        overrides = ["--config", f"out={json.dumps(str(out))}", f"data={data}"]
+    for arguments in ([], ["--report", str(out / "report.html")]):
+        code = run_workflow(configfile, cores, [*arguments, *overrides])
+        if code:
+            return code
+    click.echo(f"\n{(out / 'report/table.md').read_text()}")
+    for what, names in FILES:
+        click.echo(f"{what:<8}{out}/{names}")
+    return 0
