@@ -80,7 +80,8 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
     except (ModuleNotFoundError, *USER_ERRORS) as error:
-        message = advice(error) if isinstance(error, ModuleNotFoundError) else str(error)
+        command = next((argument for argument in sys.argv[1:] if argument in COMMANDS), None)
+        message = advice(error, command) if isinstance(error, ModuleNotFoundError) else str(error)
         if message is None or os.environ.get("KDCACHE_DEBUG"):
             raise
         click.echo(f"error: {message}", err=True)

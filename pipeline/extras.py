@@ -1,7 +1,7 @@
 """Extras of the package: which one brings a module that a command needs.
 
-`pip install kdcache` is enough to read a store. What needs more is imported only where it runs, and the command line turns
-a module that is not there into one line that names the extra to install.
+`pip install kdcache` is enough to read a store. Other packages are imported only where they are used, and the command
+line answers a missing one with one line that names the extra to install.
 """
 
 #: Module -> the extra that installs it. pyproject.toml declares the same.
@@ -27,10 +27,23 @@ EXTRA_OF = {
 }
 
 
-def advice(error: ModuleNotFoundError) -> str | None:
+#: Command -> the extra that it needs, where this is not `train`, which every other extra brings as well.
+EXTRA_OF_COMMAND = {
+    "demo": "workflow",
+    "export": "export",
+    "fidelity": "report",
+    "hka": "report",
+    "report": "report",
+    "run": "workflow",
+}
+
+
+def advice(error: ModuleNotFoundError, command: str | None = None) -> str | None:
     """Return one line that says what to install for a missing module; None where no extra brings it."""
     module = (error.name or "").partition(".")[0]
     extra = EXTRA_OF.get(module)
     if extra is None:
         return None
+    if extra == "train":
+        extra = EXTRA_OF_COMMAND.get(command or "", extra)
     return f"this needs the package {module!r}, which is not installed: pip install 'kdcache[{extra}]'"

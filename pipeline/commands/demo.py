@@ -17,7 +17,9 @@ FILES = (
 
 @click.command("demo")
 @click.option("--small", is_flag=True, help="Fewer persons, students and epochs: minutes, but AP is low.")
-@click.option("--cores", default="all", show_default=True, metavar="N|all", help="CPU cores that jobs may use together.")
+@click.option(
+    "--cores", default="all", show_default=True, metavar="N|all", help="CPU cores that jobs may use together."
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -26,7 +28,8 @@ FILES = (
 def command(small: bool, cores: str, out: Path | None) -> None:
     """Run the whole workflow on rendered people and a small teacher, both of which come with the package.
 
-    No download, no GPU: about 20 minutes on two CPU cores, with --small less than 5. Interrupted, the same command goes on.
+    It needs no download and no GPU: about 20 minutes on two CPU cores, with --small less than 5. After an interruption the
+    same command continues.
     """
     from pipeline.workflow.launcher import CONFIGURATIONS
 

@@ -12,7 +12,9 @@ import click
     metavar="FILE",
     help="YAML file of the workflow, or the name of one in the package, as demo.yaml.",
 )
-@click.option("--cores", default="all", show_default=True, metavar="N|all", help="CPU cores that jobs may use together.")
+@click.option(
+    "--cores", default="all", show_default=True, metavar="N|all", help="CPU cores that jobs may use together."
+)
 @click.argument("snakemake_arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- SNAKEMAKE ARGUMENTS]")
 def command(configfile: str, cores: str, snakemake_arguments: tuple[str, ...]) -> None:
     """Run the workflow of a configuration with Snakemake, in the working directory: store, students, AP, costs, report.

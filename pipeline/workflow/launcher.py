@@ -25,8 +25,8 @@ def find_configuration(name: str) -> Path:
 def run_workflow(configfile: Path, cores: str, arguments: Sequence[str] = ()) -> int:
     """Run Snakemake in the working directory and return its exit code.
 
-    Snakemake runs in this process, so that it handles Ctrl-C and SIGTERM itself. The environment of its jobs is changed:
-    they find this installation's `kdcache`, and a folder `pipeline` in the working directory is not taken for the package.
+    Snakemake runs in this process, so that it handles Ctrl-C and SIGTERM itself. In the environment of its jobs, PATH
+    finds this installation's `kdcache`, and Python does not import packages from the working directory.
     """
     from snakemake.cli import main
 
