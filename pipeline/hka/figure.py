@@ -93,7 +93,7 @@ def _plot_legs(axes: Axes, series: dict[str, Comparison], with_limits: Compariso
         _plot_limits(axes, with_limits)
     axes.set_ylim(-LARGEST_ERROR - 1, LARGEST_ERROR + 1)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=3, frameon=False)
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4, frameon=False)
 
 
 def _plot_limits(axes: Axes, legs: Comparison) -> None:

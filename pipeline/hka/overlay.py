@@ -1,5 +1,7 @@
 """Legs drawn on their photo: hip-ankle line, thigh and shank, each joint's uncertainty, the angle."""
 
+import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,13 +28,15 @@ from pipeline.report.overlay import LEFT, RIGHT, unique_names, write_picture
 SHORTEST_SIDE = 640
 # colour of the text
 GOOD, DOUBTFUL = "white", "#ffc83c"
-# share of a box's height at which the reason why a leg is refused begins: legs are there
-LOWER = 0.7
-# pixels between the lines of text and the edge of the picture
+# share of a box's height at which it is written why a leg is refused: legs are there
+LOWER = 0.8
+# pixels between text and the edge of the picture
 MARGIN = 6
+# pixels, of the sentences below the picture and of a line of them
+FONT, LINE = 13.0, 22
 # of the font size, between text and the edge of its box
 PAD = 0.25
-# a figure's dot is a pixel, and a point of a font or of a line as well
+# fonts and lines are measured in 1/72 inch, which is then a pixel
 DPI = 72
 
 
@@ -47,6 +51,28 @@ class DrawnLeg:
     covariance: Array
     #: (4,) x, y, width, height of the person
     box: Array
+
+    @property
+    def refused(self) -> bool:
+        """Return whether the leg has no angle, and no known place either."""
+        return self.row.deviation_degrees is None
+
+    @property
+    def length(self) -> float:
+        """Return the length of the leg; half of the person's height where the leg is refused."""
+        if self.refused:
+            return float(self.box[3]) / 2
+        return float(np.linalg.norm(np.diff(self.joints, axis=0), axis=1).sum())
+
+    @property
+    def label_point(self) -> Array:
+        """Return the point (2,) that the label is beside: the knee, or the lower left of the person's box."""
+        return self.box[:2] + np.array([0, LOWER * self.box[3]]) if self.refused else self.joints[1]
+
+    @property
+    def label_distance(self) -> float:
+        """Return the pixels around that point that the label leaves free: two standard deviations of the knee."""
+        return 0.0 if self.refused else float(2 * np.sqrt(np.linalg.eigvalsh(self.covariance[1]).max()).clip(2, 20))
 
 
 def write_leg_overlays(
@@ -80,33 +106,31 @@ def write_leg_overlays(
 def leg_picture(image: Image, legs: Sequence[DrawnLeg], sentences: Sequence[str]) -> Image:
     """Return an image with legs drawn on it, and with sentences in a black strip below it."""
     height, width = image.shape[:2]
-    font = 13.0
-    strip = len(sentences) * round(1.7 * font) + MARGIN
+    strip = len(sentences) * LINE + MARGIN
     # a thousandth of a pixel more: the canvas is cut to whole pixels
     figure = Figure(((width + 1e-3) / DPI, (height + strip + 1e-3) / DPI), dpi=DPI, facecolor="black")
     axes = figure.add_axes((0, strip / (height + strip), 1, height / (height + strip)))
     axes.imshow(image, interpolation="nearest", aspect="auto")
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axes.axis("off")
-    measured = [leg for leg in legs if leg.row.deviation_degrees is not None]
-    for leg in measured:
-        _draw_leg(axes, leg, max(2, round(min(height, width) / 250)))
-    refused = _write_refused(axes, [leg for leg in legs if leg.row.deviation_degrees is None])
-    _write_angles(axes, measured, refused)
+    for leg in legs:
+        if not leg.refused:
+            _draw_leg(axes, leg, max(3, round(min(height, width) / 180)))
+    if legs:
+        _write_labels(axes, legs)
     for number, sentence in enumerate(sentences):
-        y = strip - MARGIN - round(1.7 * font) * (number + 0.5)
-        text = figure.text(MARGIN / width, y / (height + strip), sentence, color="white", fontsize=font, va="center")
-        text.set_fontsize(font * min(1.0, (width - 2 * MARGIN) / text.get_window_extent().width))
+        y = strip - MARGIN / 2 - LINE * (number + 0.5)
+        text = figure.text(MARGIN / width, y / (height + strip), sentence, color="white", fontsize=FONT, va="center")
+        text.set_fontsize(FONT * min(1.0, (width - 2 * MARGIN) / text.get_window_extent().width))
     return figure_pixels(figure)
 
 
 def _draw_leg(axes: Axes, leg: DrawnLeg, width: int) -> None:
     """Draw the hip-ankle line, thigh and shank, and an ellipse of two standard deviations around each joint."""
-    line, edge = (_hex(colour) for colour in _colours(leg.row.side))
-    hip, _, ankle = leg.joints
+    line, edge = _colours(leg.row.side)
     axes.plot(
-        *zip(hip, ankle, strict=True), color="white", linewidth=max(1, width - 1), linestyle=(0, (5, 4)),
-        path_effects=[withStroke(linewidth=width + 1, foreground="black")],
+        *leg.joints[[0, 2]].T, color="white", linewidth=width / 2, linestyle=(0, (5, 4)),
+        path_effects=[withStroke(linewidth=width / 2 + 2, foreground="black")],
     )  # fmt: skip
     axes.plot(
         *leg.joints.T, color=line, linewidth=width, solid_capstyle="round", solid_joinstyle="round",
@@ -114,70 +138,52 @@ def _draw_leg(axes: Axes, leg: DrawnLeg, width: int) -> None:
     )  # fmt: skip
     for centre, covariance in zip(leg.joints, leg.covariance, strict=True):
         variances, directions = np.linalg.eigh(covariance)
-        across, along = 4 * np.sqrt(np.maximum(variances, 1))
-        angle = float(np.degrees(np.arctan2(directions[1, 0], directions[0, 0])))
-        axes.add_patch(
-            Ellipse(
-                tuple(centre), across, along, angle=angle, fill=False, edgecolor="black", linewidth=1,
-                path_effects=[withStroke(linewidth=3, foreground="white")],
-            )
+        diameters = 4 * np.sqrt(np.maximum(variances, 1))
+        ellipse = Ellipse(
+            tuple(centre), *diameters, angle=float(np.degrees(np.arctan2(directions[1, 0], directions[0, 0]))),
+            fill=False, edgecolor="black", path_effects=[withStroke(linewidth=3, foreground="white")],
         )  # fmt: skip
+        axes.add_patch(ellipse)
 
 
-def _write_angles(axes: Axes, legs: Sequence[DrawnLeg], obstacles: Array) -> None:
-    """Write the angle and the flags of each leg beside its knee, over no leg and no other text, where there is room."""
-    if not legs:
-        return
-    labels = [_label(axes, _angle_text(leg.row), leg, bool(leg.row.flags)) for leg in legs]
+def _write_labels(axes: Axes, legs: Sequence[DrawnLeg]) -> None:
+    """Write the angle of each leg beside its knee, over no leg and no other label, where there is room."""
+    labels = [_label(axes, leg) for leg in legs]
     sizes = np.array([_size(label) for label in labels])
-    points = np.stack([leg.joints[1] for leg in legs])
-    radii = np.array([2 * np.sqrt(np.linalg.eigvalsh(leg.covariance[1]).max()) for leg in legs]).clip(4, 40)
-    height, width = axes.bbox.height, axes.bbox.width
-    taken = np.concatenate([obstacles, *(_boxes_along(leg.joints) for leg in legs)])
-    places = place_labels(points, radii, sizes, (MARGIN, MARGIN, width - MARGIN, height - MARGIN), taken, starts=2)
-    for label, place, point, radius in zip(labels, places, points, radii, strict=True):
-        place = _moved_inside(place, width, height)
-        label.set_position(tuple((place[:2] + place[2:]) / 2))
-        nearest = np.clip(point, place[:2], place[2:])
-        if np.linalg.norm(nearest - point) > radius + 8:
+    points, distances = np.stack([leg.label_point for leg in legs]), np.array([leg.label_distance for leg in legs])
+    width, height = axes.bbox.size
+    inside = (MARGIN, MARGIN, width - MARGIN, height - MARGIN)
+    obstacles = np.concatenate([np.zeros((0, 4)), *(_boxes_along(leg.joints) for leg in legs if not leg.refused)])
+    places = place_labels(points, distances, sizes, inside, obstacles, starts=2)
+    for leg, label, place, size in zip(legs, labels, places, sizes, strict=True):
+        corner = np.maximum(np.minimum(place[:2], np.array(inside[2:]) - size), MARGIN)
+        label.set_position(tuple(corner + size / 2))
+        nearest = np.clip(leg.label_point, corner, corner + size)
+        if not leg.refused and np.linalg.norm(nearest - leg.label_point) > leg.label_distance + 8:
             axes.plot(
-                *zip(nearest, point, strict=True), color="white", linewidth=1,
+                *np.stack([nearest, leg.label_point]).T, color="white", linewidth=1,
                 path_effects=[withStroke(linewidth=3, foreground="black")],
             )  # fmt: skip
 
 
-def _write_refused(axes: Axes, legs: Sequence[DrawnLeg]) -> Array:
-    """Write side and reason at the lower left of each person's box, because no leg was found; return boxes (N, 4)."""
-    occupied: list[Array] = []
-    for leg in legs:
-        reasons = [part for flag, reason in leg.row.flags.items() for part in f"{flag}: {reason}".split(", ")]
-        label = _label(axes, "\n".join([f"{leg.row.side} refused", *reasons]), leg, True)
-        corner, size = leg.box[:2] + np.array([0, LOWER * leg.box[3]]), _size(label)
-        place = _moved_inside(np.concatenate([corner, corner + size]), axes.bbox.width, axes.bbox.height)
-        # the other leg of the person, or another person at the same place
-        for other in occupied:
-            if (np.minimum(place[2:], other[2:]) > np.maximum(place[:2], other[:2])).all():
-                place = place + np.array([0, 1, 0, 1]) * (other[3] - place[1] + 2)
-        place = _moved_inside(place, axes.bbox.width, axes.bbox.height)
-        label.set_position(tuple((place[:2] + place[2:]) / 2))
-        occupied.append(place)
-    return np.array(occupied).reshape(-1, 4)
+def _label(axes: Axes, leg: DrawnLeg) -> Text:
+    """Add text on a black box with the side's colour as its edge; its size goes with that of the person's legs."""
+    return axes.text(
+        0, 0, _label_text(leg.row), ha="center", va="center", color=DOUBTFUL if leg.row.flags else GOOD, zorder=5,
+        fontsize=float(np.clip(leg.length / 18, 10, 24)), linespacing=1.1,
+        bbox={"boxstyle": f"square,pad={PAD}", "facecolor": "black", "edgecolor": _colours(leg.row.side)[0]},
+    )  # fmt: skip
 
 
-def _angle_text(row: LegRow) -> str:
+def _label_text(row: LegRow) -> str:
+    """Return side, angle and flags of a leg; of a refused one the reasons, without the scores."""
+    if row.deviation_degrees is None:
+        reasons = [re.sub(r" \(score .*?\)", "", f"{flag}: {reason}") for flag, reason in row.flags.items()]
+        return "\n".join([f"{row.side} refused", *(part for reason in reasons for part in textwrap.wrap(reason, 28))])
     lines = [f"{row.side} {row.deviation_degrees:+.1f} ± {row.sd_degrees:.1f}"]
     if row.calibrated_degrees is not None:
-        lines.append(f"calibrated {row.calibrated_degrees:+.1f} (rms {row.calibrated_rms_degrees:.1f})")
+        lines.append(f"calibrated {row.calibrated_degrees:+.1f}")
     return "\n".join([*lines, *row.flags])
-
-
-def _label(axes: Axes, text: str, leg: DrawnLeg, doubtful: bool) -> Text:
-    """Add text on a black box with the side's colour as its edge; its size is that of the person."""
-    return axes.text(
-        0, 0, text, ha="center", va="center", color=DOUBTFUL if doubtful else GOOD, zorder=5,
-        fontsize=float(np.clip(leg.box[3] / 40, 10, 24)), linespacing=1.1,
-        bbox={"boxstyle": f"square,pad={PAD}", "facecolor": "black", "edgecolor": _hex(_colours(leg.row.side)[0])},
-    )  # fmt: skip
 
 
 def _size(label: Text) -> Array:
@@ -196,16 +202,7 @@ def _boxes_along(joints: Array, count: int = 8) -> Array:
     return np.concatenate(boxes)
 
 
-def _moved_inside(box: Array, width: float, height: float) -> Array:
-    """Return a box (4,) moved into the picture, by its upper left corner where it is too large."""
-    inside = np.minimum(box[:2], np.array([width, height]) - MARGIN - (box[2:] - box[:2]))
-    corner = np.maximum(inside, MARGIN)
-    return np.concatenate([corner, corner + (box[2:] - box[:2])])
-
-
-def _colours(side: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    return LEFT if side == LEG_SIDES[0] else RIGHT
-
-
-def _hex(colour: tuple[int, int, int]) -> str:
-    return "#" + bytes(colour).hex()
+def _colours(side: str) -> tuple[str, str]:
+    """Return the colours of a leg and of its edge."""
+    line, edge = LEFT if side == LEG_SIDES[0] else RIGHT
+    return "#" + bytes(line).hex(), "#" + bytes(edge).hex()

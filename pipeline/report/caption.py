@@ -31,7 +31,7 @@ def caption_sentences(rows: Sequence[Row], *, details: bool = False) -> list[str
         )
     sentences.append(
         "GMACs: multiply-accumulates. GFLOPs: the paper's counter, 2 a multiply-accumulate, 1 an element-wise step. "
-        + "; ".join(["images/s: only the network", *shared_facts(_speed_facts(rows))])
+        + "; ".join(["images/s: the network only", *shared_facts(_speed_facts(rows))])
         + (". ms/image: the same for a single image." if details else ".")
     )
     devices = {row.cost.onnxruntime.device for row in rows if row.cost and row.cost.onnxruntime}
