@@ -6,7 +6,10 @@ from types import FrameType
 
 import click
 
-from cache_tools.codec.profiles import PROFILES
+from pipeline.commands.shared_options import device_option
+
+# the keys of cache_tools.codec.profiles.PROFILES, which would import numpy
+CODECS = ("compact", "compact6", "exact8", "float16")
 
 
 @click.command("build")
@@ -18,7 +21,8 @@ from cache_tools.codec.profiles import PROFILES
 @click.option("--unlabelled", is_flag=True, help="Every person with a box, not only those with labelled keypoints.")
 @click.option("--part", metavar="I/N", callback=lambda *given: part_of(given[2]),
               help="Only the I-th of N parts of the persons; `kdcache merge` joins the N stores.")  # fmt: skip
-@click.option("--codec", default="compact", show_default=True, metavar="|".join(PROFILES))
+@click.option("--codec", default="compact", show_default=True, type=click.Choice(CODECS),
+              help="How heatmaps are stored: small, smaller, at full resolution, nearly lossless.")  # fmt: skip
 @click.option("--flip/--no-flip", default=False, show_default=True, help="Cache the average with the mirrored crop.")
 @click.option(
     "--crops/--no-crops", default=True, show_default=True, help="Keep each person's crop beside the heatmaps."
@@ -28,7 +32,7 @@ from cache_tools.codec.profiles import PROFILES
 )
 @click.option("--shard-rows", default=2048, show_default=True, type=click.IntRange(min=1), help="Persons a shard.")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1), help="Crops a teacher's pass.")
-@click.option("--device", default="auto", show_default=True)
+@device_option
 @click.option(
     "--workers", default=0, show_default=True, type=click.IntRange(min=0), help="Dask processes; 0: a plain loop."
 )

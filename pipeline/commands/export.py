@@ -16,7 +16,8 @@ RENDERED = (240, 320)  # height, width of the photos of rendered persons, where 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The file; default RUN/NAME.onnx.")
-@click.option("--weights", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@click.option("--weights", type=click.Choice(["best", "last"]), default="best", show_default=True,
+              help="best: those with the best AP in training, or the last where none was measured.")  # fmt: skip
 @click.option(
     "--store",
     metavar="URL",

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from pipeline.commands.shared_options import device_option
+
 
 @click.command("verify")
 @click.argument("store")
@@ -19,7 +21,7 @@ import click
 @click.option("--teacher", metavar="REF", help="For --recompute.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the photos, for --recompute.")
 @click.option("--seed", default=0, show_default=True, help="Chooses the rows of --recompute.")
-@click.option("--device", default="auto", show_default=True)
+@device_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     store: str,

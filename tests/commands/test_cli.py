@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import COMMANDS, kdcache
+
+HEAVY = {"torch", "timm", "zarr", "dask", "transformers", "matplotlib", "cv2", "pydantic", "numpy", "onnxruntime"}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -14,20 +19,46 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-def test_help_imports_nothing_heavy() -> None:
-    code = "import sys; from pipeline.cli import kdcache; kdcache(['-h'], standalone_mode=False); print(*sys.modules)"
+def contexts(name: str) -> Iterator[click.Context]:
+    """Yield the context of a command, or of each command of a group."""
+    parent = click.Context(kdcache)
+    command = kdcache.get_command(parent, name)
+    assert command is not None
+    context = click.Context(command, info_name=name, parent=parent)
+    if not isinstance(command, click.Group):
+        yield context
+        return
+    for part in command.list_commands(context):
+        inner = command.get_command(context, part)
+        assert inner is not None
+        yield click.Context(inner, info_name=part, parent=context)
+
+
+@pytest.mark.parametrize("arguments", [["-h"], *([name, "-h"] for name in COMMANDS)], ids=" ".join)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = f"import sys; from pipeline.cli import kdcache; kdcache({arguments}, standalone_mode=False)"
+    code += "; print('loaded', *sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
-    loaded = set(out.split())
-    assert not loaded & {"torch", "timm", "zarr", "dask", "transformers", "matplotlib", "cv2", "pydantic", "numpy"}
-    assert all(name in out for name in COMMANDS)
+    assert "Usage:" in out
+    assert not HEAVY & set(out.partition("loaded")[2].split())
+
+
+def test_help_lists_the_commands() -> None:
+    output = CliRunner().invoke(kdcache, ["--help"]).output
+    assert all(name in output for name in COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_of_its_own(name: str) -> None:
-    result = CliRunner().invoke(kdcache, [name, "--help"])
-    assert result.exit_code == 0, result.output
-    assert "Usage:" in result.output
-    assert len(result.output.splitlines()) > 5
+def test_every_command_and_option_has_help_and_shows_its_default(name: str) -> None:
+    for context in contexts(name):
+        assert context.command.get_short_help_str(), context.command_path
+        options = [parameter for parameter in context.command.params if isinstance(parameter, click.Option)]
+        for option in options:
+            record = option.get_help_record(context)
+            assert option.help, f"{context.command_path} {option.opts[0]}"
+            assert record is not None
+            no_default = option.to_info_dict()["default"] in (None, (), False) and not option.secondary_opts
+            assert option.required or no_default or "default:" in record[1], f"{context.command_path} {option.opts[0]}"
 
 
 def test_an_unknown_command_names_its_neighbours() -> None:
@@ -36,8 +67,15 @@ def test_an_unknown_command_names_its_neighbours() -> None:
     assert "evaluate" in result.stderr
 
 
-def test_a_mistake_is_one_line_and_exit_code_two(tmp_path) -> None:
+def test_a_mistake_is_one_line_and_exit_code_two(tmp_path: Path) -> None:
     result = run("info", str(tmp_path / "nowhere.zarr"))
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
     assert "nowhere.zarr" in result.stderr
+
+
+def test_codecs_are_named_without_importing_them() -> None:
+    from cache_tools.codec.profiles import PROFILES
+    from pipeline.commands.build import CODECS
+
+    assert [*PROFILES] == [*CODECS]
