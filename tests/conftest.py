@@ -41,11 +41,11 @@ def shared_data() -> Path:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
     """Write a store of drawn persons, for runs of a few steps."""
-    from tests.samples.drawn_store import draw, write_store
+    from tests.samples.drawn_store import draw_photos, write_store
     from tests.samples.short_run import ROWS
 
     folder = tmp_path_factory.mktemp("data")
-    return write_store(folder / "a.zarr", folder / "photos", draw(folder / "photos", ROWS))
+    return write_store(folder / "a.zarr", folder / "photos", draw_photos(folder / "photos", ROWS))
 
 
 @pytest.fixture(scope="module")

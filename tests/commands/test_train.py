@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from cache_tools.store.writer import HeatmapStore
 from pipeline.commands.train import command as train_command
 from student.checkpoint import read_log, read_record, resolved, write_record
-from tests.samples.drawn_store import SeeingTeacher, settings, write_store
+from tests.samples.drawn_store import ColourTeacher, quick_settings, write_store
 from tests.samples.small_build import write_photos
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -35,7 +35,7 @@ def test_the_command_names_every_mistake_in_the_settings(store, tmp_path) -> Non
 
 
 def test_the_command_trains_several_and_writes_a_receipt(store, tmp_path) -> None:
-    students = [json.loads(settings(name).model_dump_json()) for name in ("one", "two")]
+    students = [json.loads(quick_settings(name).model_dump_json()) for name in ("one", "two")]
     (tmp_path / "students.yaml").write_text(json.dumps(students))  # JSON is YAML
     result = command(
         store.url, "--students", str(tmp_path / "students.yaml"), "--out", str(tmp_path / "runs"), "--device", "cpu",
@@ -55,9 +55,9 @@ def test_ap_while_training_needs_persons_to_measure_it_on(store, tmp_path) -> No
     assert not (tmp_path / "run").exists()
 
 
-def live_teacher(device: str) -> SeeingTeacher:
+def live_teacher(device: str) -> ColourTeacher:
     """For `--teacher` of this module."""
-    return SeeingTeacher("udp", (64, 64), (16, 16))
+    return ColourTeacher("udp", (64, 64), (16, 16))
 
 
 def trained(*arguments: str) -> str:
@@ -68,12 +68,12 @@ def trained(*arguments: str) -> str:
 
 
 def test_a_live_teacher_and_two_stores_by_command(store, tmp_path) -> None:
-    student = settings(train__epochs=1).model_dump_json()
+    student = quick_settings(train__epochs=1).model_dump_json()
     live = ["--distill", "live", "--teacher", f"{__name__}:live_teacher"]
     trained(store.url, "--out", str(tmp_path / "live"), "--settings", student, *live)
     record = read_record(tmp_path / "live")
     assert record["finished"]
-    assert record["data"]["live_teacher"] == SeeingTeacher.digest
+    assert record["data"]["live_teacher"] == ColourTeacher.digest
     half = write_store(tmp_path / "half.zarr", Path(store.url).parent / "photos", store.instances, scale=0.5)
     trained(store.url, half.url, "--out", str(tmp_path / "two"), "--settings", student)
     assert [teacher["name"] for teacher in read_record(tmp_path / "two")["teachers"]] == ["exact x 1", "exact x 0.5"]
@@ -94,7 +94,7 @@ def test_boxes_alone_are_enough_for_a_teachers_word(tmp_path) -> None:
     result = CliRunner().invoke(build, [*asked, str(tmp_path / "boxes.json"), "--unlabelled"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert not HeatmapStore.open(store).instances.visibility.any()
-    student = settings(train__epochs=2, train__log_steps=1).model_dump_json()
+    student = quick_settings(train__epochs=2, train__log_steps=1).model_dump_json()
     trained(store, "--out", str(tmp_path / "run"), "--settings", student, "--alpha", "1")
     log = read_log(tmp_path / "run")
     assert len(log) == 4
@@ -106,7 +106,7 @@ def test_what_limits_training_is_a_command(store, tmp_path) -> None:
     from pipeline.commands.benchmark import command as benchmark
 
     # an unfinished run, of a live teacher, from weights that cannot be had here
-    student = settings(distill__mode="live", model__weights="imagenet")
+    student = quick_settings(distill__mode="live", model__weights="imagenet")
     write_record(tmp_path / "run", {"name": "a", "settings": resolved(student)})
     asked = [
         str(tmp_path / "run"),

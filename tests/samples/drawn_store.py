@@ -1,4 +1,4 @@
-"""Photos on which every joint is a disc of its own colour, and stores of them: what is shown where can be seen."""
+"""Photos on which every joint is a disc of its own colour, and stores of them: a test can see which joint is where."""
 
 import colorsys
 from pathlib import Path
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cache_tools.coco import MIRROR
 from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, invert
+from cache_tools.images import read_image
 from cache_tools.instances import Instances
 from cache_tools.store.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
@@ -21,7 +22,7 @@ from student.batches.stream import StreamSettings
 from student.settings import StudentSettings
 
 INPUT, CELLS = (128, 96), (32, 24)
-COLOURS = np.array([[round(255 * c) for c in colorsys.hsv_to_rgb(j / 17, 1, 1)] for j in range(17)])  # RGB
+COLOURS = np.round([np.multiply(255, colorsys.hsv_to_rgb(joint / 17, 1, 1)) for joint in range(17)]).astype(int)  # RGB
 STREAM = StreamSettings(
     input_size=INPUT,
     heatmap_size=CELLS,
@@ -37,14 +38,14 @@ STREAM = StreamSettings(
 FRAME = FrameSpec("stride", INPUT, CELLS, sigma=1.5)
 
 
-def draw(folder: Path, rows: int, seed: int = 0) -> Instances:
-    """`rows` photos of 300x240 with one person each, as PNG, and their table."""
+def draw_photos(folder: Path, rows: int, seed: int = 0) -> Instances:
+    """Draw `rows` photos of 300x240 with one person each, as PNG; return their table."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     box = np.tile([60.0, 50.0, 120.0, 190.0], (rows, 1)) + rng.uniform(-10, 10, (rows, 4))
     grid = np.array([(x, y) for y in np.linspace(0.1, 0.9, 6) for x in (0.15, 0.5, 0.85)])  # discs do not touch
-    places = np.stack([rng.permutation(grid)[:17] for _ in range(rows)]) + rng.uniform(-0.03, 0.03, (rows, 17, 2))
-    keypoints = box[:, None, :2] + places * box[:, None, 2:]
+    in_box = np.stack([rng.permutation(grid)[:17] for _ in range(rows)]) + rng.uniform(-0.03, 0.03, (rows, 17, 2))
+    keypoints = box[:, None, :2] + in_box * box[:, None, 2:]
     for row in range(rows):
         photo = np.full((300, 240, 3), 40, np.uint8)
         for joint, (x, y) in enumerate(keypoints[row]):
@@ -64,7 +65,7 @@ def draw(folder: Path, rows: int, seed: int = 0) -> Instances:
 
 
 def gaussians(xy_cells: NDArray[np.float64], size: tuple[int, int] = CELLS, sigma: float = 1.5) -> NDArray[np.float32]:
-    """Maps (B, 17, h, w) with a peak at each point (B, 17, 2)."""
+    """Return maps (B, 17, h, w) with a peak at each point (B, 17, 2)."""
     y, x = np.mgrid[: size[0], : size[1]]
     distance = (x - xy_cells[..., 0, None, None]) ** 2 + (y - xy_cells[..., 1, None, None]) ** 2
     return np.exp(-distance / (2 * sigma**2)).astype(np.float32)
@@ -81,7 +82,7 @@ def write_store(
     frame: FrameSpec = FRAME,
     **fields: Any,
 ) -> HeatmapStore:
-    """A finished store of the exact heatmaps, times `scale`."""
+    """Write a finished store of the exact heatmaps, times `scale`."""
     policy = CropPolicy(input_size=INPUT, quality=95)
     spec = make_spec(
         table,
@@ -94,8 +95,8 @@ def write_store(
     store = HeatmapStore.create(url, spec, table)
     for shard in store.pending():
         rows = np.array(store.shard_rows(shard))
-        images = [cv2.imread(str(photos / table.file_name[r]))[..., ::-1] for r in rows]
-        stored = [encode_crop(np.ascontiguousarray(i), table.box[r], policy) for i, r in zip(images, rows, strict=True)]
+        images = [read_image(photos / table.file_name[row]) for row in rows]
+        stored = [encode_crop(image, table.box[row], policy) for image, row in zip(images, rows, strict=True)]
         xy = apply(invert(compose(store.cell_to_crop, store.crop_to_image[rows])), table.keypoints[rows])
         content = store.new_shard(shard)
         content.add(rows, scale * gaussians(xy, frame.heatmap_size, frame.sigma), stored if crops else None)
@@ -124,18 +125,18 @@ def _views(
     return np.stack(maps, 1), np.stack(matrices, 1), np.stack(flips, 1)
 
 
-def take(
+def take_batches(
     store: HeatmapStore, settings: StreamSettings = STREAM, start: int = 0, stop: int = 5, **more: Any
 ) -> list[Batch]:
-    """Batches `start` to `stop` - 1 of a loader of one store."""
+    """Return batches `start` to `stop` - 1 of a loader of one store."""
     with TrainLoader([store], settings, **more) as loader:
         return list(loader.batches(start, stop))
 
 
-class SeeingTeacher:
-    """A live teacher that finds the discs by their colour; of the plain crop it is as good as the exact maps."""
+class ColourTeacher:
+    """A live teacher that finds the discs by their colour; on the plain crop it equals the exact maps."""
 
-    name, digest, licence = "seeing", "1" * 64, "CC0-1.0"
+    name, digest, licence = "colours", "1" * 64, "CC0-1.0"
 
     def __init__(
         self,
@@ -147,18 +148,22 @@ class SeeingTeacher:
         self.frame, self.input_size, self.heatmap_size, self.sigma = frame, input_size, heatmap_size, sigma
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Maps (B, 17, h, w): a peak at the middle of each colour. A mirrored person's left is where its right was."""
+        """Return maps (B, 17, h, w) with a peak at the middle of each colour.
+
+        It names a mirrored person's joints by their colours: left and right are not exchanged.
+        """
         near = np.abs(crops[:, None].astype(int) - COLOURS[:, None, None]).sum(-1) < 60  # (B, 17, H, W)
         y, x = np.mgrid[: crops.shape[1], : crops.shape[2]]
         count = np.maximum(near.sum((2, 3)), 1e-9)
         xy_crop = np.stack([(near * x).sum((2, 3)) / count, (near * y).sum((2, 3)) / count], -1)
-        xy_crop[near.sum((2, 3)) < 12] = -1000  # not in view
+        in_view = near.sum((2, 3)) >= 12
+        xy_crop[~in_view] = -1000
         crop_to_cell = invert(cell_to_crop(self.frame, self.input_size, self.heatmap_size))
         return gaussians(apply(crop_to_cell, xy_crop), self.heatmap_size, self.sigma)
 
 
-def settings(name: str = "a", **changes: Any) -> StudentSettings:
-    """Settings of a network that learns in seconds; `train__epochs=1` sets train.epochs."""
+def quick_settings(name: str = "a", **changes: Any) -> StudentSettings:
+    """Return settings of a network that learns in seconds; `train__epochs=1` sets train.epochs."""
     tree: dict[str, Any] = {
         "name": name,
         "model": {

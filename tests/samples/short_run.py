@@ -11,7 +11,7 @@ import torch
 from cache_tools.store.writer import HeatmapStore
 from student.settings import StudentSettings
 from student.training.train import train
-from tests.samples.drawn_store import settings
+from tests.samples.drawn_store import quick_settings
 
 ROWS = 24
 STEPS = 12  # four epochs of 24 rows in batches of 8
@@ -19,7 +19,7 @@ ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 def run(store: HeatmapStore, out: Path, *students: StudentSettings, **more: Any) -> list[dict[str, Any]]:
-    chosen = students or (settings(),)
+    chosen = students or (quick_settings(),)
     runs = [out] if len(chosen) == 1 else [out / s.name for s in chosen]
     return train([store], chosen, runs, device="cpu", **({"say": lambda line: None} | more))
 

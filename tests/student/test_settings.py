@@ -13,7 +13,7 @@ from student.settings import StudentSettings
 from student.training.distributed import Place
 from student.training.learner import Learner, warmup_steps
 from student.training.train import learn
-from tests.samples.drawn_store import draw, settings, write_store
+from tests.samples.drawn_store import draw_photos, quick_settings, write_store
 from tests.samples.short_run import ROWS, run
 
 CPU = Place(torch.device("cpu"))
@@ -22,7 +22,7 @@ CPU = Place(torch.device("cpu"))
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
     folder = tmp_path_factory.mktemp("data")
-    return write_store(folder / "a.zarr", folder / "photos", draw(folder / "photos", ROWS))
+    return write_store(folder / "a.zarr", folder / "photos", draw_photos(folder / "photos", ROWS))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,9 @@ def test_the_warm_up_is_what_is_stated_or_a_tenth_at_most() -> None:
 
 def test_a_short_run_with_default_warm_up_rises_and_falls(store, tmp_path) -> None:
     said: list[str] = []
-    run(store, tmp_path, settings(train__epochs=4, train__warmup_epochs=None, train__log_steps=1), say=said.append)
+    run(
+        store, tmp_path, quick_settings(train__epochs=4, train__warmup_epochs=None, train__log_steps=1), say=said.append
+    )
     rates = [entry["lr"] for entry in read_log(tmp_path)]
     assert max(rates) == rates[1] == 2e-3
     assert rates[-1] < 1e-4
@@ -58,7 +60,7 @@ def test_a_short_run_with_default_warm_up_rises_and_falls(store, tmp_path) -> No
 
 
 def test_alpha_goes_to_its_end(store, tmp_path) -> None:
-    run(store, tmp_path, settings(distill__alpha=1.0, distill__alpha_end=0.0, train__log_steps=1))
+    run(store, tmp_path, quick_settings(distill__alpha=1.0, distill__alpha_end=0.0, train__log_steps=1))
     log = read_log(tmp_path)
     assert "ground_truth" not in log[0]
     assert "teacher" not in log[-1]
@@ -72,8 +74,8 @@ def test_a_compiled_student_leaves_weights_as_any_other(store, tmp_path, monkeyp
     """Traced as torch.compile traces; what it would compile is run as it is, which needs no C++ compiler."""
     whole = torch.compile
     monkeypatch.setattr(torch, "compile", lambda model: whole(model, backend="eager"))
-    run(store, tmp_path / "compiled", settings(train__compile=True, train__epochs=1))
-    run(store, tmp_path / "plain", settings(train__epochs=1))
+    run(store, tmp_path / "compiled", quick_settings(train__compile=True, train__epochs=1))
+    run(store, tmp_path / "plain", quick_settings(train__epochs=1))
     losses = [read_log(tmp_path / name)[-1]["loss"] for name in ("compiled", "plain")]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     student, _ = load_student(tmp_path / "compiled", "last")
@@ -84,7 +86,7 @@ def test_a_compiled_student_leaves_weights_as_any_other(store, tmp_path, monkeyp
 def test_every_loss_learns_a_batch_by_heart(store, tmp_path, loss) -> None:
     """So well that the heatmaps decode to the joints, `kl` at its default temperature too."""
     wider = {"channels": [8, 16, 16, 16], "stem_width": 8}
-    student = settings(
+    student = quick_settings(
         distill__loss=loss, augment="none", train__lr=1e-2, train__ema_decay=None, model__backbone_options=wider
     )
     with TrainLoader([store], stream_of([student])) as loader:

@@ -12,7 +12,7 @@ from cache_tools.geometry import Matrix, apply, compose, invert
 from cache_tools.store.spec import FrameSpec
 from cache_tools.store.writer import HeatmapStore
 from student.heatmaps.decode import dark_decode
-from tests.samples.drawn_store import STREAM, draw, take, write_store
+from tests.samples.drawn_store import STREAM, draw_photos, take_batches, write_store
 
 INPUT, CELLS = (256, 192), (64, 48)
 ROWS = 40
@@ -25,7 +25,9 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("data")
     frame = FrameSpec(request.param, INPUT, CELLS, sigma=2.0)
     photos = folder / "photos"
-    return write_store(folder / "a.zarr", photos, draw(photos, ROWS), frame=frame, codec="compact", chunk_rows=16)
+    return write_store(
+        folder / "a.zarr", photos, draw_photos(photos, ROWS), frame=frame, codec="compact", chunk_rows=16
+    )
 
 
 @pytest.mark.parametrize("replay", ["peaks", "warp"])
@@ -34,7 +36,7 @@ def test_a_keypoint_comes_back_within_half_a_pixel(store, replay) -> None:
     settings = replace(STREAM, input_size=INPUT, heatmap_size=CELLS, sigma=2.0, replay=replay)
     teacher_to_image = compose(store.cell_to_crop, store.crop_to_image)
     flipped, degrees, zooms, followed = [], [], [], 0
-    for batch in take(store, settings, stop=30):
+    for batch in take_batches(store, settings, stop=30):
         plan = batch.plan
         joints = np.where(plan.flipped[:, None], MIRROR, np.arange(17))
         truth = store.instances.keypoints[plan.rows[:, None], joints]

@@ -12,7 +12,7 @@ from cache_tools.store.spec import FrameSpec
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
 from student.heatmaps.targets import render_targets
-from tests.samples.drawn_store import CELLS, STREAM, SeeingTeacher, draw, take, write_store
+from tests.samples.drawn_store import CELLS, STREAM, ColourTeacher, draw_photos, take_batches, write_store
 
 LARGER = FrameSpec("udp", (256, 192), (64, 48), sigma=2.0)  # than the student's 32x24 cells and sigma 1.5
 
@@ -21,7 +21,7 @@ LARGER = FrameSpec("udp", (256, 192), (64, 48), sigma=2.0)  # than the student's
 def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
     """Maps of a larger teacher."""
     folder = tmp_path_factory.mktemp("data")
-    return write_store(folder / "larger.zarr", folder / "photos", draw(folder / "photos", 40), frame=LARGER)
+    return write_store(folder / "larger.zarr", folder / "photos", draw_photos(folder / "photos", 40), frame=LARGER)
 
 
 class Recalling:
@@ -38,12 +38,12 @@ class Recalling:
 
 @pytest.mark.parametrize(
     "teacher",
-    [SeeingTeacher("stride"), SeeingTeacher("udp", LARGER.input_size, LARGER.heatmap_size, LARGER.sigma)],
+    [ColourTeacher("stride"), ColourTeacher("udp", LARGER.input_size, LARGER.heatmap_size, LARGER.sigma)],
     ids=["stride", "udp, larger"],
 )
 def test_a_live_teacher_sees_the_students_view_and_answers_in_its_cells(store, teacher) -> None:
     errors = []
-    for batch in take(store, replace(STREAM, live=True), teacher=teacher):
+    for batch in take_batches(store, replace(STREAM, live=True), teacher=teacher):
         flipped = torch.from_numpy(batch.plan.flipped)[:, None, None, None]
         # the colour of a mirrored person's left disc is still that of the left one: this teacher does not know better
         said = torch.where(flipped, batch.teacher_maps[:, MIRROR], batch.teacher_maps)
@@ -56,9 +56,9 @@ def test_a_live_teacher_sees_the_students_view_and_answers_in_its_cells(store, t
 @pytest.mark.parametrize(("replay", "width"), [("peaks", 1.5), ("warp", 2.0 * 31 / 63)])
 def test_of_the_plain_view_a_live_and_a_cached_teacher_say_the_same(store, replay, width) -> None:
     plain = replace(STREAM, replay=replay, augment=recipe("none"))
-    cached = take(store, plain)
+    cached = take_batches(store, plain)
     teacher = Recalling(store, [batch.plan.rows for batch in cached])
-    for batch, live in zip(cached, take(store, replace(plain, live=True), teacher=teacher), strict=True):
+    for batch, live in zip(cached, take_batches(store, replace(plain, live=True), teacher=teacher), strict=True):
         assert torch.equal(live.images, batch.images)
         assert torch.allclose(live.teacher_maps, batch.teacher_maps, atol=1e-4)
         expected = render_targets(torch.from_numpy(batch.plan.xy_cells), CELLS, width)

@@ -19,7 +19,16 @@ from student.batches.sampler import Sampler
 from student.batches.stream import stream_of
 from student.normalise import IMAGENET_MEAN, IMAGENET_STD
 from student.settings import StudentSettings
-from tests.samples.drawn_store import CELLS, COLOURS, INPUT, STREAM, SeeingTeacher, draw, take, write_store
+from tests.samples.drawn_store import (
+    CELLS,
+    COLOURS,
+    INPUT,
+    STREAM,
+    ColourTeacher,
+    draw_photos,
+    take_batches,
+    write_store,
+)
 
 ROWS = 40
 
@@ -31,7 +40,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
-    return write_store(tmp_path_factory.mktemp("stores") / "a.zarr", photos, draw(photos, ROWS), views=3)
+    return write_store(tmp_path_factory.mktemp("stores") / "a.zarr", photos, draw_photos(photos, ROWS), views=3)
 
 
 def colours(batch: Batch) -> NDArray[np.float64]:
@@ -85,7 +94,7 @@ def test_pixels_targets_and_teacher_show_the_same_joint_at_the_same_place(store,
     settings = replace(STREAM, replay=replay, augment=recipe("vitpose").model_copy(update={"colour": 0.0}))
     cell_to_view = cell_to_crop("udp", INPUT, CELLS)
     looked_at = agreed = flipped = 0
-    for batch in take(store, settings, cut_on_device=on_device):
+    for batch in take_batches(store, settings, cut_on_device=on_device):
         pixels, plan = colours(batch), batch.plan
         flipped += int(plan.flipped.sum())
         xy_view = apply(cell_to_view, plan.xy_cells)  # (B, 17, 2)
@@ -110,7 +119,7 @@ def test_pixels_targets_and_teacher_show_the_same_joint_at_the_same_place(store,
 
 
 def test_joints_out_of_view_or_unlabelled_weigh_nothing(store) -> None:
-    for batch in take(store):
+    for batch in take_batches(store):
         xy = torch.from_numpy(batch.plan.xy_cells)
         inside = ((xy >= -0.5) & (xy < torch.tensor([CELLS[1] - 0.5, CELLS[0] - 0.5]))).all(-1)
         assert torch.equal(batch.target_weight, inside.float())
@@ -132,8 +141,11 @@ def test_several_caches_are_averaged_and_must_be_of_the_same_persons(store, phot
 
 
 def test_batches_depend_on_neither_threads_nor_where_one_begins(store) -> None:
-    plain = take(store)
-    for other in (take(store, replace(STREAM, workers=5)), take(store, stop=3) + take(store, start=3)):
+    plain = take_batches(store)
+    for other in (
+        take_batches(store, replace(STREAM, workers=5)),
+        take_batches(store, stop=3) + take_batches(store, start=3),
+    ):
         assert all(same(a, b) for a, b in zip(plain, other, strict=True))
 
 
@@ -142,7 +154,9 @@ def test_views_cut_by_threads_and_on_the_device_differ_by_rounding_alone(store, 
     """At 64x48 stored crops are twice as dense as the view."""
     augment = recipe("vitpose").model_copy(update={"colour": colour})
     settings = replace(STREAM, input_size=size, heatmap_size=(size[0] // 4, size[1] // 4), augment=augment)
-    for threads, device in zip(take(store, settings), take(store, settings, cut_on_device=True), strict=True):
+    for threads, device in zip(
+        take_batches(store, settings), take_batches(store, settings, cut_on_device=True), strict=True
+    ):
         difference = np.abs(colours(threads) - colours(device))
         assert np.quantile(difference, 0.999) < 1.0
         assert torch.equal(threads.teacher_maps, device.teacher_maps)
@@ -152,7 +166,7 @@ def test_photos_give_the_batches_that_stored_crops_give(store, photos, tmp_path)
     bare = write_store(tmp_path / "bare.zarr", photos, store.instances, crops=False)
     with pytest.raises(ValueError, match="holds no crops"):
         TrainLoader([bare], STREAM)
-    for stored, read in zip(take(store), take(bare, photos=photos), strict=True):
+    for stored, read in zip(take_batches(store), take_batches(bare, photos=photos), strict=True):
         assert np.mean((colours(stored) - colours(read)) ** 2) < 255**2 / 10 ** (30 / 10)  # PSNR above 30 dB
         assert torch.equal(stored.teacher_maps, read.teacher_maps)
 
@@ -161,9 +175,9 @@ def test_photos_give_the_batches_that_stored_crops_give(store, photos, tmp_path)
 def test_rows_come_in_the_same_order_with_a_teacher_and_without(store, memory_gib) -> None:
     orders = [
         np.concatenate(
-            [batch.plan.rows for batch in take(store, replace(STREAM, memory_gib=memory_gib, **way), **more)]
+            [batch.plan.rows for batch in take_batches(store, replace(STREAM, memory_gib=memory_gib, **way), **more)]
         )
-        for way, more in (({}, {}), ({"replay": None}, {}), ({"live": True}, {"teacher": SeeingTeacher()}))
+        for way, more in (({}, {}), ({"replay": None}, {}), ({"live": True}, {"teacher": ColourTeacher()}))
     ]
     assert all(np.array_equal(orders[0], order) for order in orders)
     assert np.array_equal(
@@ -173,11 +187,11 @@ def test_rows_come_in_the_same_order_with_a_teacher_and_without(store, memory_gi
 
 def test_a_store_too_large_for_memory_gives_the_same_maps(store) -> None:
     by_row = {}
-    for batch in take(store, replace(STREAM, augment=recipe("none"))):
+    for batch in take_batches(store, replace(STREAM, augment=recipe("none"))):
         by_row |= dict(zip(batch.plan.rows.tolist(), batch.teacher_maps, strict=True))
     assert len(by_row) == ROWS
     order = []
-    for batch in take(store, replace(STREAM, augment=recipe("none"), memory_gib=0.0)):
+    for batch in take_batches(store, replace(STREAM, augment=recipe("none"), memory_gib=0.0)):
         order += batch.plan.rows.tolist()
         assert all(
             torch.equal(by_row[row], maps)
@@ -207,7 +221,7 @@ def test_far_persons_are_decoded_small(store, photos, way) -> None:
 
 
 def test_an_error_in_a_thread_reaches_the_loop_and_close_returns(photos, tmp_path) -> None:
-    store = write_store(tmp_path / "hurt.zarr", photos, draw(photos, ROWS))
+    store = write_store(tmp_path / "hurt.zarr", photos, draw_photos(photos, ROWS))
     packed = max((tmp_path / "hurt.zarr" / "crops" / "packed").rglob("*"), key=lambda p: p.stat().st_size * p.is_file())
     data = bytearray(packed.read_bytes())
     data[len(data) // 2] ^= 255
@@ -263,7 +277,7 @@ def test_what_cannot_be_is_said_before_training(store, tmp_path) -> None:
 
 @pytest.mark.gpu
 def test_a_gpu_gets_the_batches_that_a_cpu_gets(store) -> None:
-    for cpu, gpu in zip(take(store), take(store, device="cuda:0"), strict=True):
+    for cpu, gpu in zip(take_batches(store), take_batches(store, device="cuda:0"), strict=True):
         assert (cpu.images - gpu.images.cpu()).abs().max() < 0.03
         assert torch.allclose(cpu.targets, gpu.targets.cpu(), atol=1e-5)
         assert torch.allclose(cpu.teacher_maps, gpu.teacher_maps.cpu(), atol=1e-4)
@@ -279,6 +293,6 @@ def test_slow_copies_and_slow_steps_never_meet_in_the_ring(store) -> None:
             found.append([t.clone() for t in (batch.images, batch.targets, batch.target_weight, batch.teacher_maps)])
             with torch.cuda.stream(loader._copy_stream):
                 torch.cuda._sleep(5_000_000)  # before the next copy begins
-    for cpu, gpu in zip(take(store, stop=60), found, strict=True):
+    for cpu, gpu in zip(take_batches(store, stop=60), found, strict=True):
         for one, other in zip((cpu.images, cpu.targets, cpu.target_weight, cpu.teacher_maps), gpu, strict=True):
             assert torch.allclose(one, other.cpu(), atol=1e-3)

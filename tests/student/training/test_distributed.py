@@ -18,7 +18,7 @@ from student.models.student import create_student
 from student.settings import StudentSettings
 from student.training.distributed import Place, join, mean_labelled_joints, network_of
 from student.training.losses import distillation_loss
-from tests.samples.drawn_store import draw, settings, write_store
+from tests.samples.drawn_store import draw_photos, quick_settings, write_store
 from tests.samples.short_run import ROWS
 
 WORLD = 2
@@ -51,8 +51,8 @@ def process(rank: int, url: str, folder: Path, port: int) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(WORLD), "RANK": str(rank)}
     store = HeatmapStore.open(url)
     with join("cpu") as place:
-        torch.save(gradients(store, settings(train__batch_size=4), place), folder / f"{rank}.pt")
-    asked = [url, "--out", str(folder / "run"), "--settings", settings(train__batch_size=4).model_dump_json()]
+        torch.save(gradients(store, quick_settings(train__batch_size=4), place), folder / f"{rank}.pt")
+    asked = [url, "--out", str(folder / "run"), "--settings", quick_settings(train__batch_size=4).model_dump_json()]
     asked += ["--device", "cpu", "--receipt", str(folder / f"receipt {rank}.json")]
     result = CliRunner().invoke(command, asked)
     (folder / f"{rank}.txt").write_text(result.stdout if result.exit_code == 0 else result.output)
@@ -61,7 +61,7 @@ def process(rank: int, url: str, folder: Path, port: int) -> None:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[HeatmapStore, Path]:
     folder = tmp_path_factory.mktemp("ddp")
-    store = write_store(folder / "a.zarr", folder / "photos", draw(folder / "photos", ROWS))
+    store = write_store(folder / "a.zarr", folder / "photos", draw_photos(folder / "photos", ROWS))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -71,7 +71,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[HeatmapStore, Path]:
 
 def test_gradients_are_those_of_one_process_on_the_joined_batch(both) -> None:
     store, folder = both
-    expected, _ = gradients(store, settings(train__batch_size=8), Place(torch.device("cpu")))
+    expected, _ = gradients(store, quick_settings(train__batch_size=8), Place(torch.device("cpu")))
     largest = max(g.abs().max() for g in expected.values())
     for rank in range(WORLD):
         found, _ = torch.load(folder / f"{rank}.pt", weights_only=True)

@@ -13,7 +13,7 @@ from student.checkpoint import read_log
 from student.settings import StudentSettings
 from student.training.stop_signals import StopSignals
 from student.training.train import train
-from tests.samples.drawn_store import settings
+from tests.samples.drawn_store import quick_settings
 from tests.samples.short_run import ONE_THREAD, STEPS, equal, run, train_command
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -32,7 +32,7 @@ def stop_when(condition) -> Any:
 
 def test_two_epochs_and_two_more_are_four(store, undisturbed, tmp_path) -> None:
     times = iter([False, True, False, False])
-    half = settings(train__evaluate_epochs=1)
+    half = quick_settings(train__evaluate_epochs=1)
     with pytest.raises(SystemExit) as stopped:
         run(store, tmp_path, half, evaluate=stop_when(lambda: next(times)))
     assert stopped.value.code == 143
@@ -43,7 +43,7 @@ def test_two_epochs_and_two_more_are_four(store, undisturbed, tmp_path) -> None:
 
 def test_a_run_stopped_at_ten_random_steps_ends_as_if_nothing_had_been(store, undisturbed, tmp_path) -> None:
     chance = random.Random(0)
-    restless = settings(train__evaluate_epochs=1 / 100)
+    restless = quick_settings(train__evaluate_epochs=1 / 100)
     stops = 0
     for _ in range(10):
         try:
@@ -60,7 +60,7 @@ def test_a_run_stopped_at_ten_random_steps_ends_as_if_nothing_had_been(store, un
 
 
 def test_killed_without_warning_it_goes_on_from_its_last_save(store, undisturbed, tmp_path) -> None:
-    command = train_command(store, tmp_path, settings(train__checkpoint_minutes=1e-9))
+    command = train_command(store, tmp_path, quick_settings(train__checkpoint_minutes=1e-9))
     process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
     while not (tmp_path / "run" / "resume.pt").exists() and process.poll() is None and time.monotonic() < deadline:
@@ -77,7 +77,10 @@ def test_killed_without_warning_it_goes_on_from_its_last_save(store, undisturbed
 
 
 def test_students_that_were_saved_at_different_steps_meet_again(store, tmp_path) -> None:
-    pair = [settings("a", train__evaluate_epochs=1), settings("b", train__lr=1e-3, train__evaluate_epochs=1)]
+    pair = [
+        quick_settings("a", train__evaluate_epochs=1),
+        quick_settings("b", train__lr=1e-3, train__evaluate_epochs=1),
+    ]
     for students, stop_at in ((pair, [False, True]), (pair[1:], [True])):  # both to epoch 1, then b alone to epoch 2
         times = iter(stop_at)
         with pytest.raises(SystemExit):
@@ -94,7 +97,7 @@ def test_students_that_were_saved_at_different_steps_meet_again(store, tmp_path)
 
 
 def test_two_sigterms_save_and_a_requeued_run_goes_on(store, undisturbed, tmp_path) -> None:
-    command = train_command(store, tmp_path, settings())
+    command = train_command(store, tmp_path, quick_settings())
     process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     while not (tmp_path / "run" / "run.json").exists() and process.poll() is None:
         time.sleep(0.005)
@@ -120,7 +123,7 @@ def test_only_a_second_ctrl_c_interrupts() -> None:
 
 def test_a_damaged_save_gives_way_to_overwrite_alone(store, undisturbed, tmp_path) -> None:
     with pytest.raises(SystemExit):
-        run(store, tmp_path, settings(train__evaluate_epochs=1), evaluate=stop_when(lambda: True))
+        run(store, tmp_path, quick_settings(train__evaluate_epochs=1), evaluate=stop_when(lambda: True))
     (tmp_path / "resume.pt").write_bytes((tmp_path / "resume.pt").read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"resume.pt is damaged .*--overwrite"):
         run(store, tmp_path)

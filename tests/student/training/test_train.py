@@ -7,14 +7,14 @@ from pipeline.costs.loader import time_loader
 from student.checkpoint import load_student, read_log, read_record
 from student.settings import StudentSettings
 from student.training.train import train
-from tests.samples.drawn_store import SeeingTeacher, settings
+from tests.samples.drawn_store import ColourTeacher, quick_settings
 from tests.samples.short_run import equal, run, weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_student_learns_what_it_is_shown(store, tmp_path) -> None:
-    (record,) = run(store, tmp_path, settings(train__epochs=30, train__lr=5e-3, augment="none"))
+    (record,) = run(store, tmp_path, quick_settings(train__epochs=30, train__lr=5e-3, augment="none"))
     log = read_log(tmp_path)
     assert log[-1]["loss"] < 0.6 * log[0]["loss"]
     assert record["finished"]
@@ -39,9 +39,9 @@ def test_a_run_folder_says_what_was_trained_and_gives_the_student_back(undisturb
 
 
 def test_students_of_one_stream_are_what_each_is_alone(store, undisturbed, tmp_path) -> None:
-    wide = settings("wide", model__head_channels=24, train__lr=1e-3)
-    control = settings("control", distill__mode="none", train__ema_decay=None)
-    run(store, tmp_path / "together", settings("a"), wide, control)
+    wide = quick_settings("wide", model__head_channels=24, train__lr=1e-3)
+    control = quick_settings("control", distill__mode="none", train__ema_decay=None)
+    run(store, tmp_path / "together", quick_settings("a"), wide, control)
     run(store, tmp_path / "wide", wide)
     run(store, tmp_path / "control", control)
     assert equal(tmp_path / "together" / "a", undisturbed)
@@ -52,11 +52,11 @@ def test_students_of_one_stream_are_what_each_is_alone(store, undisturbed, tmp_p
 
 
 def test_a_student_that_joins_later_trains_alone(store, tmp_path) -> None:
-    run(store, tmp_path, settings("a"), settings("b", train__lr=1e-3))
+    run(store, tmp_path, quick_settings("a"), quick_settings("b", train__lr=1e-3))
     before = (tmp_path / "a" / "last.safetensors").stat().st_mtime_ns
-    third = settings("c", train__lr=3e-3)
+    third = quick_settings("c", train__lr=3e-3)
     train(
-        [store], [settings("a"), third], [tmp_path / "a", tmp_path / "c"], device="cpu", say=lambda line: None
+        [store], [quick_settings("a"), third], [tmp_path / "a", tmp_path / "c"], device="cpu", say=lambda line: None
     )  # fmt: skip
     assert (tmp_path / "a" / "last.safetensors").stat().st_mtime_ns == before
     assert read_record(tmp_path / "c")["finished"]
@@ -65,17 +65,17 @@ def test_a_student_that_joins_later_trains_alone(store, tmp_path) -> None:
 def test_a_finished_run_is_left_alone_and_another_is_refused(store, undisturbed) -> None:
     before = {p: p.stat().st_mtime_ns for p in undisturbed.iterdir()}
     said: list[str] = []
-    train([store], [settings()], [undisturbed], device="cpu", say=said.append)
+    train([store], [quick_settings()], [undisturbed], device="cpu", say=said.append)
     assert "nothing to do" in said[0]
-    run(store, undisturbed, settings(train__workers=3, train__log_steps=1))  # of speed alone
+    run(store, undisturbed, quick_settings(train__workers=3, train__log_steps=1))  # of speed alone
     with pytest.raises(ValueError, match=r"train.lr: found 0.002, asked for 0.004(.|\n)*--overwrite"):
-        run(store, undisturbed, settings(train__lr=4e-3))
+        run(store, undisturbed, quick_settings(train__lr=4e-3))
     assert {p: p.stat().st_mtime_ns for p in undisturbed.iterdir()} == before
 
 
 def test_overwrite_replaces_another_run_and_no_other_folder(store, tmp_path) -> None:
-    run(store, tmp_path / "run", settings(train__epochs=1))
-    run(store, tmp_path / "run", settings(train__epochs=2), overwrite=True)
+    run(store, tmp_path / "run", quick_settings(train__epochs=1))
+    run(store, tmp_path / "run", quick_settings(train__epochs=2), overwrite=True)
     assert read_record(tmp_path / "run")["steps"] == 6
     assert [e["step"] for e in read_log(tmp_path / "run")] == [4, 6]
     (tmp_path / "other").mkdir()
@@ -92,15 +92,15 @@ def test_the_best_weights_are_those_with_the_highest_ap(store, tmp_path) -> None
         seen.append({name: value.clone() for name, value in model.state_dict().items()})
         return {"AP": next(scores)}
 
-    (record,) = run(store, tmp_path, settings(train__evaluate_epochs=1), evaluate=evaluate)
+    (record,) = run(store, tmp_path, quick_settings(train__evaluate_epochs=1), evaluate=evaluate)
     best = weights(tmp_path, "best")
     assert all(torch.equal(best[name], value) for name, value in seen[1].items())
     assert record["best"] == {"step": 6, "AP": 0.5}
 
 
 def test_live_teacher_and_teacher_alone(store, tmp_path) -> None:
-    live = settings(distill__mode="live", distill__alpha=1.0, train__epochs=12, augment="none")
-    run(store, tmp_path / "live", live, teacher=SeeingTeacher("udp", (64, 64), (16, 16)))
+    live = quick_settings(distill__mode="live", distill__alpha=1.0, train__epochs=12, augment="none")
+    run(store, tmp_path / "live", live, teacher=ColourTeacher("udp", (64, 64), (16, 16)))
     log = read_log(tmp_path / "live")
     assert "ground_truth" not in log[0]
     assert log[-1]["teacher"] < log[0]["teacher"]
@@ -114,20 +114,20 @@ def test_a_loss_that_is_no_number_stops_the_run(store, tmp_path) -> None:
         run(
             store,
             tmp_path,
-            settings(train__lr=1e30, train__clip_grad=None, train__warmup_epochs=0, train__ema_decay=None),
+            quick_settings(train__lr=1e30, train__clip_grad=None, train__warmup_epochs=0, train__ema_decay=None),
         )
 
 
 @pytest.mark.gpu
 def test_a_gpu_learns_in_bfloat16_from_views_cut_there(store, tmp_path) -> None:
-    longer = settings(train__epochs=30, train__lr=5e-3, augment="none")
+    longer = quick_settings(train__epochs=30, train__lr=5e-3, augment="none")
     train([store], [longer], [tmp_path], device="cuda", say=lambda line: None)
     log = read_log(tmp_path)
     assert log[-1]["loss"] < 0.6 * log[0]["loss"]
 
 
 def test_what_limits_training_is_measured(store) -> None:
-    times = time_loader(store, settings(), device="cpu", steps=4)
+    times = time_loader(store, quick_settings(), device="cpu", steps=4)
     assert times.loader_seconds > 0
     assert times.step_seconds > 0
     assert times.limit in ("loader", "step")
