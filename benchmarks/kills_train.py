@@ -22,7 +22,7 @@ from kills import QUIET
 from kills import resume as build
 from scale import write_data
 
-from student.checkpoint import read_log
+from student.training.metric_logger import read_log
 
 ROWS, EPOCHS, BATCH = 256, 5, 8
 STEPS = ROWS * EPOCHS // BATCH

@@ -25,9 +25,9 @@ from student.batches.loader import TrainLoader
 from student.batches.stream import stream_of
 from student.settings import StudentSettings
 from student.torch_network import run_network
-from student.training.distributed import Place
+from student.training.distributed import ProcessContext
 from student.training.learner import Learner
-from student.training.train import learn
+from student.training.loop import take_step
 
 ARMS = ("none", "cached", "live")
 BATCH, STEPS = 8, 2  # a block: so many steps after one that is not timed
@@ -89,17 +89,19 @@ class Arm:
         settings = StudentSettings.model_validate(
             {"name": mode, "model": {"weights": "none"}, "distill": {"mode": mode}, "train": {"batch_size": BATCH}}
         )
-        place = Place(torch.device("cpu"))
+        process = ProcessContext(torch.device("cpu"))
         teacher = SmallVitPose() if mode == "live" else None
-        self.loader = TrainLoader([store], stream_of([settings]), teacher=teacher, device=place.device)
-        self.learner = Learner(settings, folder, 1000, self.loader.sampler.steps_per_epoch, place)
+        self.loader = TrainLoader([store], stream_of([settings]), teacher=teacher, device=process.device)
+        self.learner = Learner(
+            settings, folder, steps=1000, steps_per_epoch=self.loader.sampler.steps_per_epoch, process=process
+        )
 
     def block(self) -> float:
         """CPU seconds a step of a few steps; threads rest before and after."""
         start = self.learner.step
         began = time.process_time()
         for batch in self.loader.batches(start, start + STEPS):
-            learn(self.learner, batch)
+            take_step(self.learner, batch)
         return (time.process_time() - began) / STEPS
 
 

@@ -16,9 +16,9 @@ import torch
 from loader import REAL, make_store, persons_of
 
 from cache_tools.store.writer import HeatmapStore
-from student.checkpoint import read_log
 from student.settings import StudentSettings
-from student.training.train import train
+from student.training.loop import train
+from student.training.metric_logger import read_log
 
 WIDTHS = (4, 6, 8)
 
@@ -69,7 +69,7 @@ def main() -> None:
 def run(store: HeatmapStore, students: list[StudentSettings], runs: list[Path]) -> float:
     """CPU seconds of a training."""
     began = time.process_time()
-    train([store], students, runs, device="cpu", say=lambda line: None)
+    train([store], students, runs, device="cpu")
     return time.process_time() - began
 
 

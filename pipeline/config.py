@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from student.augment_recipes import recipe
 from student.batches.stream import stream_of
-from student.settings import Name, Settings, StudentSettings
+from student.settings import Name, Settings, StudentSettings, list_mistakes
 
 
 class SplitConfig(Settings):
@@ -192,7 +192,7 @@ def parse_config(data: dict[str, Any], source: str = "the configuration") -> Con
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ValueError(f"{source} is not valid:\n{describe(error)}") from None
+        raise ValueError(f"{source} is not valid:\n{list_mistakes(error)}") from None
 
 
 def load_config(path: str | Path) -> Config:
@@ -204,17 +204,3 @@ def load_config(path: str | Path) -> Config:
     if not isinstance(data, dict):
         raise ValueError(f"{path} holds a {type(data).__name__}: expected a mapping with data, teachers and students")
     return parse_config(data, str(path))
-
-
-def describe(error: ValidationError) -> str:
-    """One line a mistake: its path, what is wrong, and what was found."""
-    lines = []
-    for mistake in error.errors():
-        path = ".".join(str(part) for part in mistake["loc"]) or "(top)"
-        if mistake["type"] == "extra_forbidden":
-            lines.append(f"  {path}: there is no such key")
-        elif mistake["type"] == "missing":
-            lines.append(f"  {path}: is missing")
-        else:
-            lines.append(f"  {path}: {mistake['msg']} (found {mistake['input']!r})")
-    return "\n".join(lines)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cache_tools.files import write_json
-from pipeline.config import describe
+from student.settings import list_mistakes
 
 
 class ResultPart(BaseModel):
@@ -32,7 +32,7 @@ class ResultFile(ResultPart):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            raise ValueError(f"{path} is not a {cls.kind}:\n{describe(error)}") from None
+            raise ValueError(f"{path} is not a {cls.kind}:\n{list_mistakes(error)}") from None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document with the keys that the writer set."""

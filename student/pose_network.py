@@ -1,5 +1,7 @@
 """What every network is to the code that runs one, be it a teacher, a student or an ONNX file."""
 
+import hashlib
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -42,3 +44,15 @@ class PoseNetwork(Protocol):
 
     def __call__(self, crops: Crops, /) -> Maps:
         """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
+
+
+def digest_of(*parts: str | Path) -> str:
+    """Return the sha256 (hex) over the content of files (Path) and over text (str), in the order given."""
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            with part.open("rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+        else:
+            total.update(hashlib.sha256(part.encode()).digest())
+    return total.hexdigest()

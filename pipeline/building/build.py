@@ -27,9 +27,8 @@ from cache_tools.store.verify import verify_store
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.job import SHARDS_AT_ONCE, BuildJob, Expectation
 from pipeline.building.shard_maker import ShardMaker
-from pipeline.teachers.base import digest_of
 from pipeline.teachers.load import load_network
-from student.pose_network import PoseNetwork
+from student.pose_network import PoseNetwork, digest_of
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

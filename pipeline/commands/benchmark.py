@@ -110,10 +110,10 @@ def _cost(
 
         return teacher_cost(load_network(teacher, device=speed_settings.device), teacher, speed_settings)
     if run is not None:
-        from student.checkpoint import load_student
+        from student.checkpoint import load_model
 
-        student, settings = load_student(run)
-        return student_cost(student, settings.model, settings.name, speed_settings, onnx=onnx)
+        network, settings = load_model(run)
+        return student_cost(network, settings.model, settings.name, speed_settings, onnx=onnx)
     from student.models.student import create_student, untrained_settings
 
     model = untrained_settings(str(backbone), head, input_size)
@@ -124,10 +124,9 @@ def _step_times(store: str, run: Path, images: Path | None, teacher: str | None,
     from cache_tools.store.writer import HeatmapStore
     from pipeline.costs.loader import time_loader
     from pipeline.teachers.load import load_network
-    from student.checkpoint import read_record
-    from student.settings import StudentSettings
+    from student.run_record import read_record
 
-    settings = StudentSettings.model_validate(read_record(run)["settings"])
+    settings = read_record(run).settings
     live = None if teacher is None else load_network(teacher, device=device)
     return time_loader(HeatmapStore.open(store), settings, photos=images, teacher=live, device=device)
 

@@ -47,10 +47,10 @@ def command(
     """
     if (images is None) != (annotations is None):
         raise click.UsageError("give both --images and --annotations, or none of them")
-    from student.checkpoint import load_student
+    from student.checkpoint import load_model
     from student.export.onnx import export_onnx
 
-    student, settings = load_student(run, "last" if weights == "last" else "best")
+    network, settings = load_model(run, "last" if weights == "last" else "best")
     opened = _open(store) if store else training_store(run)
     if int8 and opened is None:
         raise click.UsageError(
@@ -59,7 +59,7 @@ def command(
     size = settings.model.input_size
     crops = person_crops(opened, CHECKED, size) if opened else rendered_crops(CHECKED, size)
     path = out or run / f"{settings.name}.onnx"
-    difference = export_onnx(student, settings.model, path, crops, settings.name)
+    difference = export_onnx(network, settings.model, path, crops, settings.name)
     click.echo(f"{path}: within {difference:.1e} of torch on {len(crops)} {'stored' if opened else 'rendered'} persons")
     files = {"float32": path}
     if int8 and opened:
@@ -101,9 +101,9 @@ def rendered_crops(count: int, input_size: tuple[int, int]) -> "Crops":
 
 def training_store(run: Path) -> "HeatmapStore | None":
     """The first store with crops that RUN was trained from and that is still there; None where there is none."""
-    from student.checkpoint import read_record
+    from student.run_record import read_record
 
-    for teacher in read_record(run).get("teachers", []):
+    for teacher in read_record(run).teachers:
         try:
             store = _open(teacher["store"])
         except (OSError, ValueError):  # moved, deleted, unfinished, or on a server that does not answer

@@ -1,4 +1,4 @@
-"""`kdcache train`: students from a store."""
+"""`kdcache train`: train students from a store."""
 
 import json
 import os
@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from student.settings import StudentSettings
+from pipeline.commands.setting_options import setting_options
+from pipeline.commands.shared_options import device_option
+from student.settings import StudentSettings
 
-# flag -> where it stands in the settings
-FLAGS = {
+if TYPE_CHECKING:
+    from student.run_record import RunRecord
+
+# option -> the setting that it sets; every other setting has -s
+OPTIONS = {
     "name": "name",
     "backbone": "model.backbone",
     "head": "model.head",
@@ -28,34 +32,32 @@ FLAGS = {
 @click.command("train")
 @click.argument("stores", nargs=-1, required=True, metavar="STORE...")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="The run's folder; of several, their parent."
+    "--out", required=True, type=click.Path(path_type=Path), help="The run's folder; of several students, their parent."
 )
 @click.option("--settings", metavar="FILE|JSON", help="Settings of the student: a YAML file, or JSON.")
 @click.option("--students", metavar="FILE|A,B,C", help="Several: a YAML list of settings, or names of `kdcache zoo`.")
-@click.option("-s", "--set", "changes", multiple=True, metavar="PATH=VALUE", help="Any setting: train.ema_decay=null")
-@click.option("--name", help="In tables and folders; by default that of --out.")
-@click.option("--backbone", help="A name of `kdcache zoo`, or timm:NAME.")
-@click.option("--head", type=click.Choice(["subpixel", "lateral"]))
-@click.option("--weights", metavar="imagenet|none|FILE", help="What the backbone starts from.")
-@click.option("--distill", type=click.Choice(["cached", "live", "none"]), help="Where the teacher's word comes from.")
-@click.option("--alpha", type=float, help="The teacher's share of the loss.")
-@click.option("--epochs", type=float)
-@click.option("--batch-size", type=int, help="Of one process.")
-@click.option("--lr", type=float)
-@click.option("--seed", type=int)
-@click.option("--images", type=click.Path(path_type=Path), help="Folder of the photos, in place of stored crops.")
-@click.option("--teacher", metavar="REF", help="The teacher to ask when --distill is live.")
-@click.option("--val-images", type=click.Path(path_type=Path), help="Measure AP while training: the photos")
-@click.option("--val-annotations", type=click.Path(path_type=Path), help="... and their COCO person_keypoints file.")
-@click.option("--device", default="auto", show_default=True)
-@click.option("--resume", is_flag=True, help="Fail where there is no run to go on with; going on needs no flag.")
 @click.option(
-    "--overwrite", is_flag=True, help="Begin again where --out holds a run of other settings, or a damaged one."
+    "-s",
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Change any setting, as in -s train.ema_decay=null; can be given several times.",
 )
+@setting_options(StudentSettings, OPTIONS, defaults={"name": "that of --out"})
+@click.option(
+    "--images", type=click.Path(path_type=Path), help="Folder of the photos.  [default: crops that the store holds]"
+)
+@click.option("--teacher", metavar="REF", help="The teacher that --distill live runs, as in `kdcache build`.")
+@click.option("--val-images", type=click.Path(path_type=Path), help="Measure AP while training: folder of the photos.")
+@click.option("--val-annotations", type=click.Path(path_type=Path), help="COCO person_keypoints file of --val-images.")
+@device_option
+@click.option("--resume", is_flag=True, help="Fail where there is no run to resume; resuming needs no option.")
+@click.option("--overwrite", is_flag=True, help="Replace a run of other settings, or a damaged one, in --out.")
 @click.option(
     "--receipt",
     type=click.Path(path_type=Path),
-    help="Write the finished run's record here, too, last of all; of several, a folder that gets a NAME.json each.",
+    help="Write the finished run's run.json here as well, last of all; of several, a folder that gets NAME.json each.",
 )
 def command(
     stores: tuple[str, ...],
@@ -71,7 +73,7 @@ def command(
     resume: bool,
     overwrite: bool,
     receipt: Path | None,
-    **flags: Any,
+    **options: Any,
 ) -> None:
     """Train a student from STORE, or several from one stream of its batches.
 
@@ -80,25 +82,25 @@ def command(
     The same command resumes an interrupted run where it was saved last, and leaves a finished one as it is. With
     torchrun, every process takes its share of each batch.
     """
-    over = [(FLAGS[flag], value) for flag, value in flags.items() if value is not None]
-    over += [_change(change) for change in changes]
+    given = [(OPTIONS[option], value) for option, value in options.items() if value is not None]
+    given += [_change(change) for change in changes]
     if students is not None and settings is not None:
         raise click.UsageError("give one of --settings and --students")
     if (val_images is None) != (val_annotations is None):
         raise click.UsageError("--val-images and --val-annotations belong together: photos and what is on them")
     if students is None:
-        chosen = [_student(_load(settings) if settings else {}, over, out.resolve().name)]
+        chosen = [_student(_load(settings) if settings else {}, given, out.resolve().name)]
         runs = [out]
     else:
-        chosen = [_student(one, over, None) for one in _several(students)]
+        chosen = [_student(one, given, None) for one in _several(students)]
         runs = [out / student.name for student in chosen]
         twice = sorted({run.name for run in runs if runs.count(run) > 1})
         if twice:
-            raise ValueError(f"names are folders, so each may stand once; found twice: {', '.join(twice)}")
+            raise ValueError(f"names are folders, so each may be given once; found twice: {', '.join(twice)}")
     if val_images is None and any(student.train.evaluate_epochs for student in chosen):
         raise click.UsageError("train.evaluate_epochs needs --val-images and --val-annotations: what AP is measured on")
 
-    from student.training.train import train
+    from student.training.loop import train
 
     live = None
     if teacher is not None:
@@ -112,22 +114,27 @@ def command(
         evaluate = training_evaluation(val_annotations, val_images, device)
     records = train(
         stores, chosen, runs, photos=images, teacher=live, evaluate=evaluate, device=device, overwrite=overwrite,
-        resume=resume, say=click.echo,
+        resume=resume,
     )  # fmt: skip
     if int(os.environ.get("RANK", "0")) > 0:
-        return  # of torchrun's processes the first one talks
+        return  # of torchrun's processes the first one prints and writes
     for record in records:
-        best = record["best"] and record["best"].get("AP")
-        measured = "" if best is None else f", AP {best:.4f} at step {record['best']['step']}"
-        click.echo(f"{record['name']}: {record['steps']} steps in {record['seconds']:.0f} s{measured}")
+        click.echo(_summary(record))
     if receipt is not None:
-        from cache_tools.files import write_json
+        _write_receipts(receipt, records, several=students is not None)
 
-        if students is None:
-            write_json(receipt, records[0])
-        else:
-            for record in records:
-                write_json(receipt / f"{record['name']}.json", record)
+
+def _summary(record: "RunRecord") -> str:
+    best = record.best and record.best.get("AP")
+    measured = f", AP {best:.4f} at step {record.best['step']}" if record.best and best is not None else ""
+    return f"{record.name}: {record.steps} steps in {record.seconds:.0f} s{measured}"
+
+
+def _write_receipts(path: Path, records: "list[RunRecord]", *, several: bool) -> None:
+    from cache_tools.files import write_json
+
+    for record in records:
+        write_json(path / f"{record.name}.json" if several else path, record.to_json())
 
 
 def _change(text: str) -> tuple[str, Any]:
@@ -140,7 +147,7 @@ def _change(text: str) -> tuple[str, Any]:
 
 
 def _as_number(text: str) -> str:
-    """YAML reads 1e-3 as a word; people mean the number."""
+    """Return a number such as 1e-3 with a point, without which YAML reads it as text; other text as it is."""
     try:
         return repr(float(text)) if "e" in text.lower() and "." not in text else text
     except ValueError:
@@ -148,7 +155,7 @@ def _as_number(text: str) -> str:
 
 
 def _load(source: str) -> Any:
-    """Settings from a YAML file, or from JSON given in its place."""
+    """Return the settings in a YAML file, or in JSON given in its place."""
     import yaml
 
     if source.lstrip().startswith(("{", "[")):
@@ -163,6 +170,7 @@ def _load(source: str) -> Any:
 
 
 def _several(source: str) -> list[Any]:
+    """Return the settings of each student of --students, which are not checked yet."""
     if not source.lstrip().startswith("[") and not Path(source).is_file():
         names = [name.strip() for name in source.split(",") if name.strip()]
         return [{"name": name.removeprefix("timm:"), "model": {"backbone": name}} for name in names]
@@ -172,21 +180,22 @@ def _several(source: str) -> list[Any]:
     return data
 
 
-def _student(data: Any, over: list[tuple[str, Any]], name: str | None) -> "StudentSettings":
-    """Checked settings: `data`, with each (path, value) of `over` laid on it."""
+def _student(data: Any, given: list[tuple[str, Any]], name: str | None) -> StudentSettings:
+    """Return checked settings: `data`, with each (path, value) of `given` laid over it. name: where it has none."""
     from pydantic import ValidationError
 
-    from pipeline.config import describe, merge
-    from student.settings import StudentSettings
+    from pipeline.config import merge
+    from student.settings import list_mistakes
 
     if not isinstance(data, dict):
         raise ValueError(f"settings are a {type(data).__name__}: expected a mapping with name, model, distill, train")
     data = data if name is None else {"name": name, **data}
-    for path, value in over:
+    for path, value in given:
         for key in reversed(path.split(".")):
             value = {key: value}
         data = merge(data, value)
     try:
         return StudentSettings.model_validate(data)
     except ValidationError as error:
-        raise ValueError(f"the settings of student {data.get('name', '?')} are not valid:\n{describe(error)}") from None
+        found = data.get("name", "?")
+        raise ValueError(f"the settings of student {found} are not valid:\n{list_mistakes(error)}") from None

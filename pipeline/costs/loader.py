@@ -16,9 +16,9 @@ from student.batches.stream import stream_of
 from student.device import torch_device
 from student.pose_network import PoseNetwork
 from student.settings import StudentSettings
-from student.training.distributed import Place
+from student.training.distributed import ProcessContext
 from student.training.learner import Learner
-from student.training.train import learn
+from student.training.loop import take_step
 
 #: steps that are not timed
 WARM_UP = 3
@@ -59,17 +59,19 @@ def time_loader(
     cores. A live teacher is run by the loader. The student's weights are random, which cost as much as any.
     """
     settings = settings.model_copy(update={"model": settings.model.model_copy(update={"weights": "none"})})
-    place = Place(torch_device(device))
+    process = ProcessContext(torch_device(device))
     stream = stream_of([settings])
     with (
-        TrainLoader([store], stream, photos=photos, teacher=teacher, device=place.device) as loader,
+        TrainLoader([store], stream, photos=photos, teacher=teacher, device=process.device) as loader,
         tempfile.TemporaryDirectory() as folder,
     ):
-        learner = Learner(settings, Path(folder), steps, loader.sampler.steps_per_epoch, place)
+        learner = Learner(
+            settings, Path(folder), steps=steps, steps_per_epoch=loader.sampler.steps_per_epoch, process=process
+        )
 
         def wait_for_device() -> None:
-            if place.device.type == "cuda":
-                torch.cuda.synchronize(place.device)
+            if process.device.type == "cuda":
+                torch.cuda.synchronize(process.device)
 
         def seconds_per_step(use: Callable[[Batch], None], batches: Iterable[Batch]) -> float:
             start = 0.0
@@ -84,13 +86,13 @@ def time_loader(
         total = steps + WARM_UP
         loader_seconds = seconds_per_step(lambda batch: None, loader.batches(0, total))
         (batch,) = loader.batches(0, 1)
-        step_seconds = seconds_per_step(lambda b: learn(learner, b), repeat(batch, total))
-        both_seconds = seconds_per_step(lambda b: learn(learner, b), loader.batches(0, total))
+        step_seconds = seconds_per_step(lambda b: take_step(learner, b), repeat(batch, total))
+        both_seconds = seconds_per_step(lambda b: take_step(learner, b), loader.batches(0, total))
     size = settings.train.batch_size
     return StepTimes(
         batch_size=size,
         workers=settings.train.workers,
-        device=str(place.device),
+        device=str(process.device),
         loader_seconds=loader_seconds,
         step_seconds=step_seconds,
         both_seconds=both_seconds,

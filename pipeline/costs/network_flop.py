@@ -35,7 +35,7 @@ def teacher_flop(reference: str, folded: bool = True) -> float | None:
         from pipeline.teachers.student_run import StudentTeacher
 
         try:
-            return student_flop(StudentTeacher(rest, "cpu").model_settings)
+            return student_flop(StudentTeacher(rest, "cpu").settings.model)
         except FileNotFoundError:
             return None
     return None

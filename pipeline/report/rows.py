@@ -8,12 +8,11 @@ from typing import Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.config import describe
 from pipeline.costs.cost_file import Cost
 from pipeline.evaluation.metrics_file import Metrics
 from pipeline.result_file import ResultFile
 from student.models.paper import PaperRow, paper_row, paper_rows
-from student.settings import Settings
+from student.settings import Settings, list_mistakes
 
 Role = Literal["teacher", "student"]
 File = TypeVar("File", bound=ResultFile)
@@ -69,7 +68,7 @@ def load_rows(description: str) -> list[Row]:
         data = json.loads(description) if inline else yaml.safe_load(Path(description).read_text(encoding="utf-8"))
         files = TypeAdapter(list[RowFiles]).validate_python(data)
     except ValidationError as error:
-        raise ValueError(f"{source} is not a list of rows:\n{describe(error)}") from None
+        raise ValueError(f"{source} is not a list of rows:\n{list_mistakes(error)}") from None
     except (ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{source} is neither JSON nor YAML: {error}") from None
     if not files:

@@ -4,9 +4,9 @@ A reference is what `--teacher` takes; `pipeline/teachers/names.py` lists its fo
 `student.pose_network.PoseNetwork`; one of your own is a class like the one in docs/own_teacher.py.
 """
 
-from pipeline.teachers.base import digest_of
 from pipeline.teachers.flipped import Flipped
 from pipeline.teachers.load import load_network
 from pipeline.teachers.names import VITPOSE_HUB, absolute_reference
+from student.pose_network import digest_of
 
 __all__ = ["VITPOSE_HUB", "Flipped", "absolute_reference", "digest_of", "load_network"]

@@ -10,8 +10,7 @@ import numpy as np
 
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import FRAMES
-from pipeline.teachers.base import digest_of
-from student.pose_network import Crops, Maps
+from student.pose_network import Crops, Maps, digest_of
 
 MEAN, STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)  # ImageNet, RGB
 OPTIONS = ("frame", "input", "sigma", "licence")

@@ -12,9 +12,8 @@ import zlib
 import numpy as np
 
 from cache_tools.coco import JOINTS
-from pipeline.teachers.base import digest_of
 from pipeline.teachers.names import options_of
-from student.pose_network import Crops, Maps
+from student.pose_network import Crops, Maps, digest_of
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.teachers.base import digest_of
 from pipeline.teachers.names import VITPOSE_HUB, options_of
 from student.device import dtype_on, torch_device
-from student.pose_network import Crops, Maps
+from student.pose_network import Crops, Maps, digest_of
 from student.torch_network import run_network
 
 FILES = ("config.json", "model*.safetensors", "model.safetensors.index.json")

@@ -1,4 +1,4 @@
-"""One process or many: torchrun's view of who we are, and the few things that processes must agree on."""
+"""One process or several, as torchrun starts them, and the values that processes must agree on."""
 
 import os
 from collections.abc import Iterator
@@ -13,70 +13,75 @@ from student.device import torch_device
 
 
 @dataclass(frozen=True)
-class Place:
-    """This process: its device, its rank and how many there are."""
+class ProcessContext:
+    """This process among those that train together."""
 
     device: torch.device
     rank: int = 0
+    #: number of processes
     world: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this process writes files and talks."""
+        """Whether this is the process that writes files and logs."""
         return self.rank == 0
 
 
 @contextmanager
-def join(device: str = "auto") -> Iterator[Place]:
-    """The process group that torchrun asks for (NCCL on CUDA, else gloo), or this process alone without torchrun."""
+def join(device: str | torch.device = "auto") -> Iterator[ProcessContext]:
+    """Join the process group that torchrun asks for (NCCL on CUDA, else gloo); without torchrun there is one process.
+
+    device: as in `torch_device`; of several processes with GPUs each takes that of its local rank.
+    """
+    chosen = torch_device(device)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        yield Place(torch_device(device))
+        yield ProcessContext(chosen)
         return
-    chosen = torch_device(device)
     if chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(chosen)
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
-        yield Place(chosen, dist.get_rank(), world)
+        yield ProcessContext(chosen, dist.get_rank(), world)
     finally:
         dist.destroy_process_group()
 
 
-def network_of(model: nn.Module, place: Place) -> nn.Module:
-    """`model` as it is called in training: with gradients averaged over processes where there are several.
+def data_parallel(model: nn.Module, process: ProcessContext) -> nn.Module:
+    """Return `model` as training calls it: with gradients averaged over the processes where there are several.
 
     Each process normalises by the statistics of its own batch; the running ones are those of the first process.
     """
-    if place.world == 1:
+    if process.world == 1:
         return model
-    ids = [place.device.index] if place.device.type == "cuda" else None
+    ids = [process.device.index] if process.device.type == "cuda" else None
     return nn.parallel.DistributedDataParallel(model, device_ids=ids)
 
 
-def mean_labelled_joints(target_weight: Tensor, place: Place) -> Tensor | None:
-    """Weighted joints of the joined batch for each process; None with one process, whose own number it is.
+def mean_labelled_joints(target_weight: Tensor, process: ProcessContext) -> Tensor | None:
+    """Return the mean number of weighted joints (B, 17) in a process's batch; None for one process.
 
-    Dividing by it, averaged gradients are those of the joined batch even where processes see unequal numbers of joints.
+    Divided by it, averaged gradients are those of the joined batch, also where processes have unequal numbers of
+    joints.
     """
-    if place.world == 1:
+    if process.world == 1:
         return None
     joints = (target_weight > 0).sum().float()
     dist.all_reduce(joints)
-    return joints / place.world
+    return joints / process.world
 
 
-def any_process(flag: bool, place: Place) -> bool:
-    """Whether `flag` is set in at least one process; every process must ask at the same step."""
-    if place.world == 1:
-        return flag
-    asked = torch.tensor(float(flag), device=place.device)
-    dist.all_reduce(asked, op=dist.ReduceOp.MAX)
-    return bool(asked.item())
+def largest_of_all(number: int, process: ProcessContext) -> int:
+    """Return the largest of the processes' numbers; every process must call this at the same step."""
+    if process.world == 1:
+        return number
+    largest = torch.tensor(number, device=process.device)
+    dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+    return int(largest.item())
 
 
-def wait_for_all(place: Place) -> None:
-    """Return when every process has come here: what the first has written is then there for the others."""
-    if place.world > 1:
+def wait_for_all(process: ProcessContext) -> None:
+    """Wait until every process has come here: the others can then read what the first has written."""
+    if process.world > 1:
         dist.barrier()

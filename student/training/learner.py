@@ -1,5 +1,6 @@
-"""One student in training: model, optimiser, schedule, average and folder. Its step stands in train.py."""
+"""One student in training: network, optimiser, schedule, weight average and folder."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,96 +10,84 @@ import torch
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
-from torch import Tensor
 
 from student import checkpoint
 from student.models.student import PoseStudent, create_student
-from student.settings import StudentSettings
-from student.training.distributed import Place, network_of
+from student.settings import StudentSettings, TrainSettings
+from student.training.distributed import ProcessContext, data_parallel
+from student.training.running_means import RunningMeans
 
 WARMUP_START = 0.01  # of the learning rate, at the first step
-WARMUP_EPOCHS = 5.0  # where none are stated
-FUSED = ("adam", "adamw")  # optimisers that PyTorch runs as one kernel, on a CPU too
+WARMUP_EPOCHS = 5.0  # where the settings state none
+FUSED = ("adam", "adamw")  # optimisers that PyTorch runs as one kernel, on a CPU as well
+#: metrics of a student in evaluation mode, "AP" among them
 Evaluate = Callable[[PoseStudent, StudentSettings], Mapping[str, Any]]
 
 
 class Learner:
-    """A student that takes its own steps on batches that it may share. `step` is the number of steps taken."""
+    """A student that takes steps on batches that it may share with others. `step` is the number of steps taken."""
 
-    def __init__(self, settings: StudentSettings, run: Path, steps: int, steps_per_epoch: float, place: Place) -> None:
-        self.settings, self.run, self.steps, self.steps_per_epoch, self.place = (
-            settings,
-            run,
-            steps,
-            steps_per_epoch,
-            place,
-        )
-        self.step, self.seconds = 0, 0.0
-        self.best: dict[str, Any] | None = None
-        with torch.random.fork_rng(devices=[]):  # its start is its own, whoever trains beside it
-            torch.manual_seed(settings.train.seed)
-            model = create_student(settings.model)
-        layout = torch.channels_last if settings.train.channels_last else torch.contiguous_format
-        self.model = model.to(place.device, memory_format=layout)  # type: ignore[call-overload]
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+    def __init__(
+        self, settings: StudentSettings, run: Path, *, steps: int, steps_per_epoch: float, process: ProcessContext
+    ) -> None:
+        """Create the student. steps: of the whole run; steps_per_epoch: a fraction where batches span two epochs."""
         train = settings.train
-        one_kernel: dict[str, Any] = {"fused": True} if train.optimizer in FUSED else {}
-        self.optimizer = create_optimizer_v2(
-            self.model, opt=train.optimizer, lr=train.lr, weight_decay=train.weight_decay, **one_kernel
-        )
+        self.settings, self.run, self.process = settings, run, process
+        self.steps, self.steps_per_epoch = steps, steps_per_epoch
+        self.step = 0
+        self.seconds = 0.0
+        self.best: dict[str, Any] | None = None
+        self.model = _create_model(settings, process)
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = _create_optimizer(self.model, train)
         self.warmup = warmup_steps(train.warmup_epochs, steps, steps_per_epoch)
-        self.set_rate = _schedule(self.optimizer, train.lr, steps, self.warmup)
-        decay = settings.train.ema_decay
-        self.ema = ModelEmaV3(self.model, decay=decay, use_warmup=True) if decay else None
-        compiled: Any = torch.compile(self.model) if train.compile else self.model
-        self.network = network_of(compiled, place)
-        self._sums: dict[str, Tensor] = {}
-        self._summed, self._reported, self._since = 0, 0.0, time.perf_counter()
+        self.set_rate = _create_schedule(self.optimizer, train.lr, steps, self.warmup)
+        self.ema = ModelEmaV3(self.model, decay=train.ema_decay, use_warmup=True) if train.ema_decay else None
+        self.network = data_parallel(torch.compile(self.model) if train.compile else self.model, process)
+        self.losses = RunningMeans()
+        self._seconds_at_report = 0.0
+        self._clock = time.perf_counter()
 
     @property
     def averaged(self) -> PoseStudent:
-        """The model that is saved and measured."""
+        """Return the model that is saved and evaluated."""
         return self.model if self.ema is None else self.ema.module
 
     @property
     def alpha(self) -> float:
-        """The teacher's share of the loss at this step."""
+        """Return the teacher's share of the loss at this step."""
         start, end = self.settings.distill.alpha, self.settings.distill.alpha_end
         return start if end is None else start + (end - start) * self.step / max(self.steps - 1, 1)
 
-    def note(self, **losses: Tensor) -> None:
-        """Add to the means that `report` gives, without waiting for the device."""
-        for name, value in losses.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._summed += 1
-
     def report(self, images_per_step: int) -> dict[str, Any]:
-        """Means since the last report; ValueError when the loss is no number any more."""
-        means = {name: float(value) / self._summed for name, value in self._sums.items()}
-        self._tick()
-        took, self._reported = self.seconds - self._reported, self.seconds
-        entry = {
-            "step": self.step,
-            "epoch": round(self.step / self.steps_per_epoch, 4),
-            **means,
-            "lr": self.optimizer.param_groups[0]["lr"],
-            "images_per_second": round(self._summed * images_per_step / took, 2),
-        }
-        if not all(value == value and abs(value) != float("inf") for value in means.values()):
+        """Return the mean losses and the pace since the last report; waits for the device.
+
+        Raises ValueError when the loss is not finite any more.
+        """
+        steps = self.losses.count
+        means = self.losses.take()
+        self._add_seconds()
+        seconds, self._seconds_at_report = self.seconds - self._seconds_at_report, self.seconds
+        if not all(math.isfinite(value) for value in means.values()):
             raise ValueError(
                 f"{self.settings.name}: the loss is {means['loss']} at step {self.step}: "
                 "lower train.lr or lengthen train.warmup_epochs"
             )
-        self._sums, self._summed = {}, 0
-        return entry
+        return {
+            "step": self.step,
+            "epoch": round(self.step / self.steps_per_epoch, 4),
+            **means,
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "images_per_second": round(steps * images_per_step / seconds, 2),
+        }
 
     def evaluate(self, evaluate: Evaluate) -> dict[str, Any]:
-        """Measure the averaged model; where it is the best so far, keep its weights."""
-        self._tick()
+        """Return the metrics of the averaged model; where it is the best so far, save its weights."""
+        self._add_seconds()
         training = self.averaged.training
         metrics = dict(evaluate(self.averaged.eval(), self.settings))
         self.averaged.train(training)
-        self._since = time.perf_counter()  # `seconds` and the pace are training's
+        self._clock = time.perf_counter()  # `seconds` and the pace are of training only
         entry = {"step": self.step, **metrics}
         if self.best is None or (metrics.get("AP") or 0.0) > (self.best.get("AP") or 0.0):
             checkpoint.save_weights(self.run / "best.safetensors", self.averaged)
@@ -106,8 +95,8 @@ class Learner:
         return entry
 
     def save(self) -> None:
-        """Everything that the next step depends on, and no random state: chance is a function of the step."""
-        self._tick()
+        """Save everything that the next step depends on. There is no random state: it is a function of the step."""
+        self._add_seconds()
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -115,17 +104,16 @@ class Learner:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "ema": None if self.ema is None else self.ema.module.state_dict(),
-            "sums": self._sums,
-            "summed": self._summed,
-            "reported": self._reported,
+            "sums": self.losses.sums,
+            "summed": self.losses.count,
+            "reported": self._seconds_at_report,
         }
         checkpoint.save_resume(self.run, state)
 
-    def resume(self, overwrite: bool = False) -> None:
-        """Go on where `save` was called last; from the start when it never was, or when that is damaged and may be
-        overwritten."""
+    def resume(self, *, overwrite: bool = False) -> None:
+        """Load what `save` saved last; start at step 0 where there is no save, or, with `overwrite`, a damaged one."""
         try:
-            state = checkpoint.load_resume(self.run, self.place.device)
+            state = checkpoint.load_resume(self.run, self.process.device)
         except ValueError:
             if not overwrite:
                 raise
@@ -137,28 +125,43 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.ema is not None:
             self.ema.module.load_state_dict(state["ema"])
-        self._sums, self._summed, self._reported = state["sums"], state["summed"], state["reported"]
+        self.losses.sums, self.losses.count = state["sums"], state["summed"]
+        self._seconds_at_report = state["reported"]
 
-    def finish(self) -> None:
-        """Save the weights at the end; they are the best, too, where AP was not measured."""
+    def save_final_weights(self) -> None:
+        """Save the weights at the end; they are the best as well where AP was not measured."""
         checkpoint.save_weights(self.run / "last.safetensors", self.averaged)
         if self.best is None:
             checkpoint.save_weights(self.run / "best.safetensors", self.averaged)
 
-    def _tick(self) -> None:
+    def _add_seconds(self) -> None:
         now = time.perf_counter()
-        self.seconds, self._since = self.seconds + now - self._since, now
+        self.seconds, self._clock = self.seconds + now - self._clock, now
 
 
 def warmup_steps(epochs: float | None, steps: int, steps_per_epoch: float) -> int:
-    """Steps in which the rate rises: so many epochs, or by default WARMUP_EPOCHS and a tenth of the run at most."""
+    """Return the steps in which the rate rises: of `epochs`, or by default of WARMUP_EPOCHS and at most a tenth."""
     if epochs is None:
         return round(min(WARMUP_EPOCHS * steps_per_epoch, steps / 10))
     return min(round(epochs * steps_per_epoch), steps - 1)
 
 
-def _schedule(optimizer: torch.optim.Optimizer, rate: float, steps: int, warmup: int) -> Callable[[int], None]:
-    """Linear warm-up, then a cosine to nothing at the last step; call with the number of the step."""
+def _create_model(settings: StudentSettings, process: ProcessContext) -> PoseStudent:
+    # initial weights depend only on the seed, not on the other students in this process
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.train.seed)
+        model = create_student(settings.model)
+    layout = torch.channels_last if settings.train.channels_last else torch.contiguous_format
+    return model.to(process.device).to(memory_format=layout)
+
+
+def _create_optimizer(model: PoseStudent, train: TrainSettings) -> torch.optim.Optimizer:
+    fused = {"fused": True} if train.optimizer in FUSED else {}
+    return create_optimizer_v2(model, opt=train.optimizer, lr=train.lr, weight_decay=train.weight_decay, **fused)
+
+
+def _create_schedule(optimizer: torch.optim.Optimizer, rate: float, steps: int, warmup: int) -> Callable[[int], None]:
+    """Return a function of the step that sets the rate: a linear warm-up, then a cosine to 0 at the last step."""
     scheduler, _ = create_scheduler_v2(
         optimizer,
         sched="cosine",

@@ -1,166 +1,144 @@
 """Train students from a store.
 
-    train(["coco.zarr"], [settings], [Path("runs/b0")])                    # one student
-    train(["coco.zarr"], [small, large], [Path("runs/s"), Path("runs/l")])  # several, from one stream of batches
-    torchrun --nproc-per-node 4 ...                                         # DDP: each process takes its share
+    train(["coco.zarr"], [settings], ["runs/b0"])                  # one student
+    train(["coco.zarr"], [small, large], ["runs/s", "runs/l"])     # several, from one stream of batches
+    torchrun --nproc-per-node 4 ...                                # DDP: each process takes its share of a batch
 
-Students that share a stream get exactly what each would get alone: the stream depends on the settings they agree about,
-and every student has its own model, optimiser, schedule, average and folder. A batch and the chance in a step depend on
-the number of the step alone, so a run that was killed goes on from its last save as if nothing had been.
+Students that share a stream get exactly what each would get in a training of its own: the stream depends on the
+settings they have in common, and every student has its own network, optimiser, schedule, average and folder. A batch
+and the random numbers of a step depend only on the number of the step: a run that was killed goes on from its last save
+and ends with the same weights.
 """
 
+import logging
 import os
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import torch
 from torch.nn.utils import clip_grad_norm_
 
 from cache_tools.progress import progress_bar
 from cache_tools.store.writer import HeatmapStore
-from student import checkpoint
 from student.batches.crop_coverage import beyond_crops
 from student.batches.loader import Batch, TrainLoader
+from student.batches.sampler import Sampler
 from student.batches.stream import stream_of
 from student.pose_network import PoseNetwork
+from student.run_record import RunRecord, State, read_record, run_state
 from student.settings import StudentSettings
-from student.training import run_log as journal
-from student.training.distributed import any_process, join, mean_labelled_joints, wait_for_all
+from student.training.distributed import ProcessContext, join, mean_labelled_joints, wait_for_all
 from student.training.learner import Evaluate, Learner
 from student.training.losses import distillation_loss
+from student.training.metric_logger import MetricLogger
+from student.training.run_folder import finish_run, run_data, start_run
 from student.training.stop_signals import StopSignals
+
+logger = logging.getLogger(__name__)
 
 
 def train(
     stores: Sequence[str | os.PathLike[str] | HeatmapStore],
     students: Sequence[StudentSettings],
-    runs: Sequence[Path],
+    runs: Sequence[str | os.PathLike[str]],
     *,
     photos: str | Path | None = None,
     teacher: PoseNetwork | None = None,
     evaluate: Evaluate | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     overwrite: bool = False,
     resume: bool = False,
-    say: Callable[[str], None] = print,
-) -> list[dict[str, Any]]:
-    """Train each student into its folder and return what stands in each run.json.
+) -> list[RunRecord]:
+    """Train each student into its folder and return each run's record.
 
-    Goes on where an unfinished run of the same settings stopped; does nothing to a finished one; begins again in
-    place of another or a damaged run with `overwrite` alone. resume: FileNotFoundError where there is none to go on
-    with. stores: caches of the same rows, whose maps are averaged. photos: their folder, in place of stored crops.
-    teacher: for `distill.mode: live`. evaluate(model, settings) -> {"AP": ...}: asked every `train.evaluate_epochs`
-    and at the end.
+    An unfinished run of the same settings is resumed, and a finished one is left as it is.
 
-    Raises ValueError where a folder holds another run, settings clash or the loss is no number; SystemExit 143 or 130
-    after SIGTERM or Ctrl-C, saved.
+    stores: caches of the same rows, whose heatmaps are averaged. photos: folder of the photos, in place of stored
+    crops. teacher: for `distill.mode: live`. evaluate: called every `train.evaluate_epochs` and at the end.
+    overwrite: replace another run, or a damaged one. resume: require a run that can be resumed, or that is finished.
+
+    Raises ValueError where a folder holds another run, settings do not fit each other or the loss is not finite any
+    more; FileNotFoundError where `resume` finds no run; SystemExit 143 or 130 after SIGTERM or Ctrl-C, saved.
     """
-    opened = [s if isinstance(s, HeatmapStore) else HeatmapStore.open(s) for s in stores]
+    opened = [store if isinstance(store, HeatmapStore) else HeatmapStore.open(store) for store in stores]
+    folders = [Path(run) for run in runs]
     stream = stream_of(students)
-    with join(device) as place, StopSignals() as stop:
-        if not place.first:
-            say = _nothing
-        data = journal.data_of(opened, teacher if stream.live else None, photos is not None, place)
-        states = [checkpoint.state_of(run, s, data, overwrite) for run, s in zip(runs, students, strict=True)]
-        if resume and (new := [str(run) for run, state in zip(runs, states, strict=True) if state == "new"]):
-            raise FileNotFoundError(f"nothing to resume in {', '.join(new)}: without --resume a new run begins there")
-        wait_for_all(place)
+    with join(device) as process, StopSignals() as stop:
+        data = run_data(opened, teacher if stream.live else None, photos, process)
+        states = [run_state(f, s, data, overwrite=overwrite) for f, s in zip(folders, students, strict=True)]
+        if resume and "new" in states:
+            absent = [str(folder) for folder, state in zip(folders, states, strict=True) if state == "new"]
+            raise FileNotFoundError(f"nothing to resume in {', '.join(absent)}: without --resume, a run begins there")
+        wait_for_all(process)  # every process has read the states before the first one changes the folders
         if all(state == "finished" for state in states):
-            say(f"nothing to do: {', '.join(map(str, runs))} finished already")
-            return [checkpoint.read_record(run) for run in runs]
+            if process.first:
+                logger.info(f"nothing to do: {', '.join(map(str, folders))} finished already")
+            return [read_record(folder) for folder in folders]
         with TrainLoader(
-            opened,
-            stream,
-            photos=photos,
-            teacher=teacher,
-            device=place.device,
-            rank=place.rank,
-            world=place.world,
-        ) as loader:
-            steps, per_epoch = loader.sampler.steps(stream.epochs), loader.sampler.steps_per_epoch
-            learners = []
-            for student, run, state in zip(students, runs, states, strict=True):
-                if state != "finished":
-                    learners.append(Learner(student, run, steps, per_epoch, place))
-                if state == "unfinished":
-                    learners[-1].resume(overwrite)
-            wait_for_all(place)
-            spec = loader.pixels.store.spec
-            if loader.pixels.stored and (warning := beyond_crops(spec, stream.augment, stream.input_size)):
-                say(f"warning: {warning}")
-            if place.first:
+            opened, stream, photos=photos, teacher=teacher,
+            device=process.device, rank=process.rank, world=process.world,
+        ) as loader:  # fmt: skip
+            learners = _create_learners(students, folders, states, loader.sampler, process, overwrite=overwrite)
+            wait_for_all(process)  # and has read resume.pt
+            if process.first:
+                _warn_beyond_crops(loader)
                 for learner in learners:
-                    journal.begin(learner, opened, data, loader.sampler.rows, say)
-            _loop(learners, loader, steps, evaluate, stop, say)
-        wait_for_all(place)
-        return [checkpoint.read_record(run) for run in runs]
+                    start_run(learner, opened, data, loader.sampler.rows)
+            _run_loop(learners, loader, evaluate, stop)
+        wait_for_all(process)  # the first process has written the records
+        return [read_record(folder) for folder in folders]
 
 
-def _loop(
-    learners: Sequence[Learner],
-    loader: TrainLoader,
-    steps: int,
-    evaluate: Evaluate | None,
-    stop: StopSignals,
-    say: Callable[[str], None],
-) -> None:
-    place = learners[0].place
-    images = loader.settings.batch_size * place.world
+def _run_loop(learners: Sequence[Learner], loader: TrainLoader, evaluate: Evaluate | None, stop: StopSignals) -> None:
+    """Take the steps that are left; log, evaluate, save and stop between them."""
+    process, steps = learners[0].process, learners[0].steps
     start = min(learner.step for learner in learners)
-    saved = time.monotonic()
-    names = ", ".join(learner.settings.name for learner in learners)
-    bar = progress_bar(steps, f"train {names}", "step", done=start, quiet=not place.first)
-    with ExitStack() as ends:
-        ends.enter_context(bar)
-        boards = [ends.enter_context(closing(journal.Board(learner))) for learner in learners]
+    title = "train " + ", ".join(learner.settings.name for learner in learners)
+    images_per_step = loader.settings.batch_size * process.world
+    saved_at = time.monotonic()
+    with ExitStack() as stack:
+        bar = stack.enter_context(progress_bar(steps, title, "step", done=start, quiet=not process.first))
+        logs = [stack.enter_context(closing(MetricLogger(x.run, x.step, enabled=process.first))) for x in learners]
         for step, batch in enumerate(loader.batches(start, steps), start + 1):
-            joints = mean_labelled_joints(batch.target_weight, place)
-            for learner, board in zip(learners, boards, strict=True):
+            labelled_joints = mean_labelled_joints(batch.target_weight, process)
+            for learner, log in zip(learners, logs, strict=True):
                 if learner.step >= step:
                     continue  # it was saved a little later than the others
-                learn(learner, batch, joints)
-                train = learner.settings.train
-                if step % train.log_steps == 0 or step == steps:
-                    entry = learner.report(images)  # the one place where the host waits for the device
-                    board.write(entry)
+                take_step(learner, batch, labelled_joints)
+                if step % learner.settings.train.log_steps == 0 or step == steps:
+                    entry = learner.report(images_per_step)  # the only place where the host waits for the device
+                    log.write(entry)
                     bar.set_postfix_str(f"{learner.settings.name} loss {entry['loss']:.4f}", refresh=False)
-                if (
-                    evaluate is not None
-                    and place.first
-                    and _due(step, steps, train.evaluate_epochs * learner.steps_per_epoch)
-                ):
-                    board.write(learner.evaluate(evaluate))
-                if step == steps and place.first:
-                    journal.finish(learner)
+                if evaluate is not None and process.first and _evaluation_is_due(learner):
+                    log.write(learner.evaluate(evaluate))
+                if step == steps and process.first:
+                    finish_run(learner)
             bar.update()
             if step == steps:
                 break
-            # processes must stop at the same step, and asking each other at every one would hold up the device
-            asked = stop.asked
-            if place.world > 1:
-                asked = (asked or 15) if step % 10 == 0 and any_process(asked is not None, place) else None
-            minutes = min(learner.settings.train.checkpoint_minutes for learner in learners)
-            if asked or time.monotonic() - saved > 60 * minutes:
-                if place.first:
-                    for learner in learners:
-                        learner.save()
-                saved = time.monotonic()
-            if asked:
-                say(f"stopped at step {step} of {steps} and saved; the same command goes on from there")
-                raise SystemExit(128 + asked)
+            stop_signal = stop.stops_after(step, process)
+            if stop_signal or _save_is_due(learners, saved_at):
+                _save(learners, process)
+                saved_at = time.monotonic()
+            if stop_signal:
+                _stop(step, steps, stop_signal, process)
 
 
-def learn(learner: Learner, batch: Batch, labelled_joints: torch.Tensor | None = None) -> None:
-    """One step of one student: total = (1 - alpha) * L(ground truth) + alpha * L(teacher)   (paper, equation 1)."""
-    settings, place = learner.settings, learner.place
-    # Dropout is a function of (seed, step, process): nothing of it needs saving, and no student disturbs another.
-    torch.manual_seed((settings.train.seed * 1_000_003 + learner.step) * 4099 + place.rank)
+def take_step(learner: Learner, batch: Batch, labelled_joints: torch.Tensor | None = None) -> None:
+    """Take one step: total = (1 - alpha) * L(ground truth) + alpha * L(teacher)   (paper, equation 1).
+
+    labelled_joints: of several processes, the mean number of weighted joints in a process's batch.
+    """
+    settings, process = learner.settings, learner.process
+    # Dropout is a function of (seed, step, process): nothing of it has to be saved, and no student changes another's.
+    torch.manual_seed((settings.train.seed * 1_000_003 + learner.step) * 4099 + process.rank)
     learner.set_rate(learner.step)
-    bfloat16 = settings.train.amp and place.device.type == "cuda"  # needs no loss scaling
-    with torch.autocast(place.device.type, torch.bfloat16, enabled=bfloat16):
+    bfloat16 = settings.train.amp and process.device.type == "cuda"  # needs no loss scaling
+    with torch.autocast(process.device.type, torch.bfloat16, enabled=bfloat16):
         heatmaps = learner.network(batch.images)  # (B, 17, h, w)
     teacher = None if settings.distill.mode == "none" else batch.teacher_maps
     loss, parts = distillation_loss(
@@ -174,13 +152,59 @@ def learn(learner: Learner, batch: Batch, labelled_joints: torch.Tensor | None =
     learner.step += 1
     if learner.ema is not None:
         learner.ema.update(learner.model, step=learner.step)
-    learner.note(loss=loss.detach(), **parts)
+    learner.losses.add(loss=loss.detach(), **parts)
 
 
-def _nothing(line: str) -> None:
-    """What processes other than the first have to say."""
+def _create_learners(
+    students: Sequence[StudentSettings],
+    folders: Sequence[Path],
+    states: Sequence[State],
+    sampler: Sampler,
+    process: ProcessContext,
+    *,
+    overwrite: bool,
+) -> list[Learner]:
+    """Return a learner for each run that is not finished, at the step where the run was saved last."""
+    learners = []
+    for settings, folder, state in zip(students, folders, states, strict=True):
+        if state == "finished":
+            continue
+        steps = sampler.steps(settings.train.epochs)
+        learner = Learner(settings, folder, steps=steps, steps_per_epoch=sampler.steps_per_epoch, process=process)
+        if state == "unfinished":
+            learner.resume(overwrite=overwrite)
+        learners.append(learner)
+    return learners
 
 
-def _due(step: int, steps: int, every: float) -> bool:
-    """Whether a multiple of `every` steps has just been passed, or the end been reached."""
-    return step == steps or (every > 0 and step // every > (step - 1) // every)
+def _warn_beyond_crops(loader: TrainLoader) -> None:
+    """Warn where random views show more than the stored crops hold."""
+    if loader.pixels.stored:
+        warning = beyond_crops(loader.pixels.store.spec, loader.settings.augment, loader.settings.input_size)
+        if warning:
+            logger.warning(warning)
+
+
+def _evaluation_is_due(learner: Learner) -> bool:
+    """Return whether this is the last step, or the first one after a multiple of `train.evaluate_epochs`."""
+    every = learner.settings.train.evaluate_epochs * learner.steps_per_epoch  # steps; 0: only the last one
+    return learner.step == learner.steps or (every > 0 and learner.step // every > (learner.step - 1) // every)
+
+
+def _save_is_due(learners: Sequence[Learner], saved_at: float) -> bool:
+    """Return whether the shortest `train.checkpoint_minutes` have passed since the time `saved_at`."""
+    minutes = min(learner.settings.train.checkpoint_minutes for learner in learners)
+    return time.monotonic() - saved_at > 60 * minutes
+
+
+def _save(learners: Sequence[Learner], process: ProcessContext) -> None:
+    if process.first:
+        for learner in learners:
+            learner.save()
+
+
+def _stop(step: int, steps: int, stop_signal: signal.Signals, process: ProcessContext) -> NoReturn:
+    """End the process with the exit code that a shell gives to one that the signal ended."""
+    if process.first:
+        logger.info(f"stopped at step {step} of {steps} and saved; the same command resumes from there")
+    raise SystemExit(128 + stop_signal)

@@ -1,94 +1,94 @@
-"""What a run says about itself: run.json, log.jsonl, TensorBoard, and the settings it prints when it starts."""
+"""A run's folder at its beginning and at its end: run.json, what an earlier run left, the message that it starts."""
 
+import logging
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
 
 import yaml
 
+from cache_tools.files import remove_temporaries
 from cache_tools.store.writer import HeatmapStore
-from student import checkpoint
 from student.device import device_name
 from student.pose_network import PoseNetwork
-from student.training.distributed import Place
+from student.run_record import RunData, RunRecord, read_record, resolved, write_record
+from student.training.distributed import ProcessContext
 from student.training.learner import Learner
+from student.training.metric_logger import LOG, cut_log
+
+logger = logging.getLogger(__name__)
+# Files of a run besides run.json and TensorBoard's.
+OUTPUTS = ("best.safetensors", "last.safetensors", "resume.pt", LOG)
 
 
-def data_of(stores: Sequence[HeatmapStore], teacher: PoseNetwork | None, photos: bool, place: Place) -> dict[str, Any]:
-    """What a run depends on beside its settings: another value of it makes another run."""
-    return {
-        "stores": [store.spec.digest for store in stores],
-        "live_teacher": None if teacher is None else getattr(teacher, "digest", type(teacher).__name__),
-        "pixels": "photos" if photos else "crops",
-        "processes": place.world,
-    }
-
-
-def begin(
-    learner: Learner, stores: Sequence[HeatmapStore], data: Mapping[str, Any], rows: int, say: Callable[[str], None]
-) -> None:
-    """Write run.json and say what is about to happen."""
-    checkpoint.sweep(learner.run)
-    settings = checkpoint.resolved(learner.settings)
-    parameters = sum(p.numel() for p in learner.model.parameters())
-    device = device_name(learner.place.device)
-    record = {
-        "name": learner.settings.name,
-        "finished": False,
-        "settings": settings,
-        "data": dict(data),
-        "teachers": [{"store": s.url, **s.spec.to_json()["teacher"]} for s in stores],
-        "rows": rows,
-        "parameters": parameters,
-        "steps": learner.steps,
-        "device": device,
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("kdcache", "torch", "timm", "numpy")},
-    }
-    if learner.step == 0:
-        checkpoint.begin_again(learner.run, record)
-    else:
-        checkpoint.write_record(learner.run, record)
-        checkpoint.cut_log(learner.run, learner.step)
-    steps = f"step {learner.step} of {learner.steps}" if learner.step else f"{learner.steps} steps"
-    say(yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=120).rstrip())
-    say(
-        f"{learner.settings.name}: {parameters / 1e6:.3f} M parameters, {steps} ({learner.warmup} of warm-up), "
-        f"{rows} rows, {device}, "
-        f"{learner.place.world} process(es), into {learner.run}"
+def run_data(
+    stores: Sequence[HeatmapStore], teacher: PoseNetwork | None, photos: str | Path | None, process: ProcessContext
+) -> RunData:
+    """Return what a run depends on besides its settings. teacher: the live one; photos: in place of stored crops."""
+    return RunData(
+        stores=[store.spec.digest for store in stores],
+        live_teacher=None if teacher is None else teacher.digest,
+        pixels="crops" if photos is None else "photos",
+        processes=process.world,
     )
 
 
-def finish(learner: Learner) -> None:
-    """Weights first, the record after them: a run is finished when all of it is there."""
-    learner.finish()
-    record = checkpoint.read_record(learner.run)
-    record |= {"finished": True, "seconds": round(learner.seconds, 1), "best": learner.best}
-    checkpoint.write_record(learner.run, record)
+def start_run(learner: Learner, stores: Sequence[HeatmapStore], data: RunData, rows: int) -> None:
+    """Write run.json, at step 0 in place of what the folder holds of another run; log settings and size of the run."""
+    remove_temporaries(learner.run)
+    settings = resolved(learner.settings)
+    record = RunRecord(
+        name=settings.name,
+        finished=False,
+        settings=settings,
+        data=data,
+        teachers=[{"store": store.url, **store.spec.to_json()["teacher"]} for store in stores],
+        rows=rows,
+        parameters=sum(p.numel() for p in learner.model.parameters()),
+        steps=learner.steps,
+        device=device_name(learner.process.device),
+        versions={"python": platform.python_version()}
+        | {name: version(name) for name in ("kdcache", "torch", "timm", "numpy")},
+    )
+    if learner.step == 0:
+        restart(learner.run, record)
+    else:
+        write_record(learner.run, record)
+        cut_log(learner.run, learner.step)
+    _log_start(learner, record)
+
+
+def restart(run: Path, record: RunRecord) -> None:
+    """Put a new run in place of what the folder holds of another; remove nothing that no run wrote.
+
+    Killed between any two lines, the folder holds the old run without its last save, or the new one at its start.
+    """
+    (run / "resume.pt").unlink(missing_ok=True)
+    write_record(run, record)
+    for name in OUTPUTS:
+        (run / name).unlink(missing_ok=True)
+    tensorboard = run / "tensorboard"
+    for events in tensorboard.glob("events.out.*"):
+        events.unlink()
+    if tensorboard.is_dir() and not any(tensorboard.iterdir()):
+        tensorboard.rmdir()
+
+
+def finish_run(learner: Learner) -> None:
+    """Save the final weights, then say in run.json that the run is finished: only then all of it is there."""
+    learner.save_final_weights()
+    ended = {"finished": True, "seconds": round(learner.seconds, 1), "best": learner.best}
+    write_record(learner.run, read_record(learner.run).model_copy(update=ended))
     (learner.run / "resume.pt").unlink(missing_ok=True)
 
 
-class Board:
-    """Where numbers go: log.jsonl and TensorBoard; nowhere in processes other than the first."""
-
-    def __init__(self, learner: Learner) -> None:
-        self.run, self.writer = learner.run, None
-        if learner.place.first:
-            from torch.utils.tensorboard import SummaryWriter  # a second of imports
-
-            self.writer = SummaryWriter(str(learner.run / "tensorboard"), purge_step=learner.step or None)
-
-    def write(self, entry: Mapping[str, Any]) -> None:
-        """One entry, with its step."""
-        if self.writer is None:
-            return
-        checkpoint.append_log(self.run, entry)
-        for name, value in entry.items():
-            if isinstance(value, float) and name != "epoch":
-                self.writer.add_scalar(name, value, entry["step"])
-
-    def close(self) -> None:
-        """Write what is still held back for TensorBoard."""
-        if self.writer is not None:
-            self.writer.close()
+def _log_start(learner: Learner, record: RunRecord) -> None:
+    settings = record.settings.model_dump(mode="json")
+    logger.info(yaml.safe_dump(settings, sort_keys=False, default_flow_style=None, width=120).rstrip())
+    steps = f"step {learner.step} of {learner.steps}" if learner.step else f"{learner.steps} steps"
+    parameters = (record.parameters or 0) / 1e6
+    logger.info(
+        f"{record.name}: {parameters:.3f} M parameters, {steps} ({learner.warmup} of warm-up), {record.rows} rows, "
+        f"{record.device}, {learner.process.world} process(es), into {learner.run}"
+    )

@@ -10,10 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from cache_tools.store.writer import HeatmapStore
-from pipeline.commands.train import command as train_command
-from student.checkpoint import read_log, read_record, resolved, write_record
+from pipeline.cli import kdcache
+from student.run_record import RunRecord, read_record, resolved, write_record
+from student.training.metric_logger import read_log
 from tests.samples.drawn_store import ColourTeacher, quick_settings, write_store
 from tests.samples.small_build import write_photos
+
+LIVE_TEACHER = "tests.samples.drawn_store:live_teacher"
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -42,10 +45,10 @@ def test_the_command_trains_several_and_writes_a_receipt(store, tmp_path) -> Non
         "--epochs", "1", "-s", "model.head_channels=8", "--receipt", str(tmp_path / "receipts"),
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert "epochs: 1.0" in result.stdout
+    assert "epochs: 1.0" in result.stderr
     for name in ("one", "two"):
         assert json.loads((tmp_path / "receipts" / f"{name}.json").read_text())["name"] == name
-    assert read_record(tmp_path / "runs" / "two")["settings"]["model"]["head_channels"] == 8
+    assert read_record(tmp_path / "runs" / "two").settings.model.head_channels == 8
 
 
 def test_ap_while_training_needs_persons_to_measure_it_on(store, tmp_path) -> None:
@@ -55,28 +58,23 @@ def test_ap_while_training_needs_persons_to_measure_it_on(store, tmp_path) -> No
     assert not (tmp_path / "run").exists()
 
 
-def live_teacher(device: str) -> ColourTeacher:
-    """For `--teacher` of this module."""
-    return ColourTeacher("udp", (64, 64), (16, 16))
-
-
 def trained(*arguments: str) -> str:
     """What `kdcache train` says, run in this process."""
-    result = CliRunner().invoke(train_command, [*arguments, "--device", "cpu"], catch_exceptions=False)
+    result = CliRunner().invoke(kdcache, ["train", *arguments, "--device", "cpu"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 
 
 def test_a_live_teacher_and_two_stores_by_command(store, tmp_path) -> None:
     student = quick_settings(train__epochs=1).model_dump_json()
-    live = ["--distill", "live", "--teacher", f"{__name__}:live_teacher"]
+    live = ["--distill", "live", "--teacher", LIVE_TEACHER]
     trained(store.url, "--out", str(tmp_path / "live"), "--settings", student, *live)
     record = read_record(tmp_path / "live")
-    assert record["finished"]
-    assert record["data"]["live_teacher"] == ColourTeacher.digest
+    assert record.finished
+    assert record.data.live_teacher == ColourTeacher.digest
     half = write_store(tmp_path / "half.zarr", Path(store.url).parent / "photos", store.instances, scale=0.5)
     trained(store.url, half.url, "--out", str(tmp_path / "two"), "--settings", student)
-    assert [teacher["name"] for teacher in read_record(tmp_path / "two")["teachers"]] == ["exact x 1", "exact x 0.5"]
+    assert [teacher["name"] for teacher in read_record(tmp_path / "two").teachers] == ["exact x 1", "exact x 0.5"]
     teacher_losses = [read_log(tmp_path / name)[-1]["teacher"] for name in ("live", "two")]
     assert teacher_losses[0] != teacher_losses[1]
 
@@ -99,7 +97,7 @@ def test_boxes_alone_are_enough_for_a_teachers_word(tmp_path) -> None:
     log = read_log(tmp_path / "run")
     assert len(log) == 4
     assert all(entry["loss"] == entry["teacher"] > 0 for entry in log)
-    assert read_record(tmp_path / "run")["finished"]
+    assert read_record(tmp_path / "run").finished
 
 
 def test_what_limits_training_is_a_command(store, tmp_path) -> None:
@@ -107,7 +105,7 @@ def test_what_limits_training_is_a_command(store, tmp_path) -> None:
 
     # an unfinished run, of a live teacher, from weights that cannot be had here
     student = quick_settings(distill__mode="live", model__weights="imagenet")
-    write_record(tmp_path / "run", {"name": "a", "settings": resolved(student)})
+    write_record(tmp_path / "run", RunRecord(name="a", settings=resolved(student)))
     asked = [
         str(tmp_path / "run"),
         "--loader",
@@ -118,7 +116,7 @@ def test_what_limits_training_is_a_command(store, tmp_path) -> None:
         str(tmp_path / "limits.json"),
     ]
     assert CliRunner().invoke(benchmark, asked).exit_code != 0  # nobody to ask
-    result = CliRunner().invoke(benchmark, [*asked, "--teacher", f"{__name__}:live_teacher"])
+    result = CliRunner().invoke(benchmark, [*asked, "--teacher", LIVE_TEACHER])
     assert result.exit_code == 0, result.output
     assert "limits" in result.output
     assert json.loads((tmp_path / "limits.json").read_text())["batch_size"] == 8

@@ -162,6 +162,11 @@ class ColourTeacher:
         return gaussians(apply(crop_to_cell, xy_crop), self.heatmap_size, self.sigma)
 
 
+def live_teacher(device: str) -> ColourTeacher:
+    """Return a live teacher for `settings`, as the reference `tests.samples.drawn_store:live_teacher`."""
+    return ColourTeacher("udp", (64, 64), (16, 16))
+
+
 def quick_settings(name: str = "a", **changes: Any) -> StudentSettings:
     """Return settings of a network that learns in seconds; `train__epochs=1` sets train.epochs."""
     tree: dict[str, Any] = {

@@ -9,8 +9,9 @@ import safetensors.torch
 import torch
 
 from cache_tools.store.writer import HeatmapStore
+from student.run_record import RunRecord
 from student.settings import StudentSettings
-from student.training.train import train
+from student.training.loop import train
 from tests.samples.drawn_store import quick_settings
 
 ROWS = 24
@@ -18,10 +19,10 @@ STEPS = 12  # four epochs of 24 rows in batches of 8
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
-def run(store: HeatmapStore, out: Path, *students: StudentSettings, **more: Any) -> list[dict[str, Any]]:
+def run(store: HeatmapStore, out: Path, *students: StudentSettings, **more: Any) -> list[RunRecord]:
     chosen = students or (quick_settings(),)
     runs = [out] if len(chosen) == 1 else [out / s.name for s in chosen]
-    return train([store], chosen, runs, device="cpu", **({"say": lambda line: None} | more))
+    return train([store], chosen, runs, device="cpu", **more)
 
 
 def weights(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:

@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from student.checkpoint import save_weights, write_record
+from student.checkpoint import save_weights
 from student.models.student import PoseStudent, create_student
+from student.run_record import RunRecord, write_record
 from student.settings import ModelSettings, StudentSettings
 
 SMALL = ModelSettings(
@@ -40,6 +41,6 @@ def write_run(folder: Path, name: str = "small") -> PoseStudent:
     """Write the run and return its student."""
     student = lively_student()
     settings = StudentSettings(name=name, model=SMALL)
-    write_record(folder, {"name": name, "finished": True, "settings": settings.model_dump(mode="json")})
+    write_record(folder, RunRecord(name=name, finished=True, settings=settings))
     save_weights(folder / "best.safetensors", student)
     return student

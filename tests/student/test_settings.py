@@ -7,16 +7,17 @@ from pydantic import ValidationError
 from cache_tools.store.writer import HeatmapStore
 from student.batches.loader import TrainLoader
 from student.batches.stream import stream_of
-from student.checkpoint import load_student, read_log
+from student.checkpoint import load_model
 from student.heatmaps.decode import dark_decode
 from student.settings import StudentSettings
-from student.training.distributed import Place
+from student.training.distributed import ProcessContext
 from student.training.learner import Learner, warmup_steps
-from student.training.train import learn
+from student.training.loop import take_step
+from student.training.metric_logger import read_log
 from tests.samples.drawn_store import draw_photos, quick_settings, write_store
 from tests.samples.short_run import ROWS, run
 
-CPU = Place(torch.device("cpu"))
+CPU = ProcessContext(torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +49,13 @@ def test_the_warm_up_is_what_is_stated_or_a_tenth_at_most() -> None:
     assert warmup_steps(0, steps=300, steps_per_epoch=100) == 0
 
 
-def test_a_short_run_with_default_warm_up_rises_and_falls(store, tmp_path) -> None:
-    said: list[str] = []
-    run(
-        store, tmp_path, quick_settings(train__epochs=4, train__warmup_epochs=None, train__log_steps=1), say=said.append
-    )
+def test_a_short_run_with_default_warm_up_rises_and_falls(store, tmp_path, caplog) -> None:
+    with caplog.at_level("INFO"):
+        run(store, tmp_path, quick_settings(train__epochs=4, train__warmup_epochs=None, train__log_steps=1))
     rates = [entry["lr"] for entry in read_log(tmp_path)]
     assert max(rates) == rates[1] == 2e-3
     assert rates[-1] < 1e-4
-    assert "12 steps (1 of warm-up)" in said[-1]
+    assert "12 steps (1 of warm-up)" in caplog.messages[-1]
 
 
 def test_alpha_goes_to_its_end(store, tmp_path) -> None:
@@ -78,8 +77,8 @@ def test_a_compiled_student_leaves_weights_as_any_other(store, tmp_path, monkeyp
     run(store, tmp_path / "plain", quick_settings(train__epochs=1))
     losses = [read_log(tmp_path / name)[-1]["loss"] for name in ("compiled", "plain")]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-    student, _ = load_student(tmp_path / "compiled", "last")
-    assert not any("_orig_mod" in name for name in student.state_dict())
+    model, _ = load_model(tmp_path / "compiled", "last")
+    assert not any("_orig_mod" in name for name in model.state_dict())
 
 
 @pytest.mark.parametrize("loss", ["adaptive_wing", "mse", "kl"])
@@ -91,9 +90,9 @@ def test_every_loss_learns_a_batch_by_heart(store, tmp_path, loss) -> None:
     )
     with TrainLoader([store], stream_of([student])) as loader:
         (batch,) = loader.batches(0, 1)
-    learner = Learner(student, tmp_path, 120, 120, CPU)
+    learner = Learner(student, tmp_path, steps=120, steps_per_epoch=120, process=CPU)
     for _ in range(120):
-        learn(learner, batch)
+        take_step(learner, batch)
     with torch.no_grad():
         found, score = dark_decode(learner.model(batch.images))
     seen = batch.target_weight > 0

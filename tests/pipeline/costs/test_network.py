@@ -76,9 +76,9 @@ def test_one_slow_run_does_not_move_the_median() -> None:
 
 
 def test_a_student_s_cost_is_what_the_report_reads(run: Path, tmp_path: Path) -> None:
-    from student.checkpoint import load_student
+    from student.checkpoint import load_model
 
-    student, settings = load_student(run)
+    student, settings = load_model(run)
     student_cost(student, settings.model, settings.name, QUICK).write(tmp_path / "cost.json")
     cost = json.loads((tmp_path / "cost.json").read_text())
     read, counts = Cost.read(tmp_path / "cost.json"), count_costs(student, SMALL.input_size)
@@ -154,9 +154,9 @@ def test_zoo_compares_only_what_the_paper_measured() -> None:
 
 @pytest.mark.gpu
 def test_on_cuda(run: Path) -> None:
-    from student.checkpoint import load_student
+    from student.checkpoint import load_model
 
-    student, settings = load_student(run)
+    student, settings = load_model(run)
     cost = student_cost(student, settings.model, settings.name, SpeedSettings(batch_size=64, seconds=0.5), onnx=True)
     assert cost.dtype == "bfloat16"
     assert cost.device == torch.cuda.get_device_name()

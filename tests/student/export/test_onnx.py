@@ -18,7 +18,7 @@ from pipeline.demo.dataset import write_dataset
 from pipeline.evaluation.evaluation import evaluate
 from pipeline.teachers.load import load_network
 from pipeline.teachers.student_run import DEMO
-from student.checkpoint import load_student, read_record, write_record
+from student.checkpoint import load_model
 from student.export.int8 import quantise_onnx
 from student.export.onnx import export_onnx
 from student.export.onnx_session import run_onnx
@@ -27,6 +27,7 @@ from student.models.backbones import Backbone
 from student.models.student import PoseStudent
 from student.normalise import normalise
 from student.prediction import read_crops
+from student.run_record import read_record, write_record
 from student.settings import ModelSettings
 from tests.samples.small_run import SMALL, lively_student, write_run
 
@@ -114,7 +115,7 @@ def test_the_command_with_int8_and_ap(run: Path, tmp_path: Path) -> None:
     assert training_store(run) is None
     record = read_record(run)
     teachers = [{"store": str(tmp_path / "gone.zarr")}, {"store": str(tmp_path / "s.zarr")}]
-    write_record(tmp_path / "trained", record | {"teachers": teachers})
+    write_record(tmp_path / "trained", record.model_copy(update={"teachers": teachers}))
     found = training_store(tmp_path / "trained")
     assert found is not None
     assert found.url == str(tmp_path / "s.zarr")
@@ -152,7 +153,7 @@ def test_stored_persons_are_cut_as_the_build_cut_them(run: Path, tmp_path: Path)
 def test_eight_bits_cost_little_ap(tmp_path: Path) -> None:
     write_dataset(tmp_path, 32, seed=4, val_persons=60)
     persons = read_coco(tmp_path / "annotations/person_keypoints_train.json")
-    student, settings = load_student(DEMO)
+    student, settings = load_model(DEMO)
     size = settings.model.input_size
     photos = [tmp_path / "train" / name for name in persons.file_name]
     crops = np.stack(list(read_crops(photos, crop_to_image(persons.box, "udp", size), size)))

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from student.checkpoint import read_log
 from student.settings import StudentSettings
+from student.training.loop import train
+from student.training.metric_logger import read_log
 from student.training.stop_signals import StopSignals
-from student.training.train import train
 from tests.samples.drawn_store import quick_settings
 from tests.samples.short_run import ONE_THREAD, STEPS, equal, run, train_command
 
@@ -72,7 +72,7 @@ def test_killed_without_warning_it_goes_on_from_its_last_save(store, undisturbed
     assert 1 <= step < STEPS
     done = subprocess.run(command, env=ONE_THREAD, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert f"step {step} of {STEPS}" in done.stdout
+    assert f"step {step} of {STEPS}" in done.stderr
     assert equal(tmp_path / "run", undisturbed)
 
 
@@ -85,7 +85,7 @@ def test_students_that_were_saved_at_different_steps_meet_again(store, tmp_path)
         times = iter(stop_at)
         with pytest.raises(SystemExit):
             train(
-                [store], students, [tmp_path / s.name for s in students], device="cpu", say=lambda line: None,
+                [store], students, [tmp_path / s.name for s in students], device="cpu",
                 evaluate=stop_when(lambda times=times: next(times)),
             )  # fmt: skip
     steps = [torch.load(tmp_path / name / "resume.pt", weights_only=True)["step"] for name in ("a", "b")]
@@ -98,15 +98,15 @@ def test_students_that_were_saved_at_different_steps_meet_again(store, tmp_path)
 
 def test_two_sigterms_save_and_a_requeued_run_goes_on(store, undisturbed, tmp_path) -> None:
     command = train_command(store, tmp_path, quick_settings())
-    process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "run" / "run.json").exists() and process.poll() is None:
         time.sleep(0.005)
     process.terminate()
     time.sleep(0.05)
     process.terminate()
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 143, said
-    assert "the same command goes on from there" in said
+    _, messages = process.communicate(timeout=120)
+    assert process.returncode == 143, messages
+    assert "the same command resumes from there" in messages
     assert torch.load(tmp_path / "run" / "resume.pt", weights_only=True)["step"] < STEPS
     run(store, tmp_path / "run", resume=True)
     assert equal(tmp_path / "run", undisturbed)
@@ -116,7 +116,7 @@ def test_only_a_second_ctrl_c_interrupts() -> None:
     with StopSignals() as stop:
         for _ in range(3):
             signal.raise_signal(signal.SIGTERM)
-        assert stop.asked == signal.SIGTERM
+        assert stop.received == signal.SIGTERM
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 

@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from pipeline.costs.loader import time_loader
-from student.checkpoint import load_student, read_log, read_record
+from student.checkpoint import load_model
+from student.run_record import read_record
 from student.settings import StudentSettings
-from student.training.train import train
+from student.training.loop import train
+from student.training.metric_logger import read_log
 from tests.samples.drawn_store import ColourTeacher, quick_settings
 from tests.samples.short_run import equal, run, weights
 
@@ -17,25 +19,25 @@ def test_a_student_learns_what_it_is_shown(store, tmp_path) -> None:
     (record,) = run(store, tmp_path, quick_settings(train__epochs=30, train__lr=5e-3, augment="none"))
     log = read_log(tmp_path)
     assert log[-1]["loss"] < 0.6 * log[0]["loss"]
-    assert record["finished"]
-    assert record["steps"] == 90
+    assert record.finished
+    assert record.steps == 90
     assert log[-1]["lr"] < 0.001 * 5e-3
 
 
 def test_a_run_folder_says_what_was_trained_and_gives_the_student_back(undisturbed, store) -> None:
     record = read_record(undisturbed)
-    assert record["teachers"][0]["name"] == "exact x 1"
-    assert record["teachers"][0]["licence"] == "CC0-1.0"
-    assert record["data"]["stores"] == [store.spec.digest]
-    assert record["settings"]["augment"]["rotate_sd"] == 22.0  # the recipe's numbers, not its name
-    assert {"kdcache", "torch", "timm"} <= record["versions"].keys()
+    assert record.teachers[0]["name"] == "exact x 1"
+    assert record.teachers[0]["licence"] == "CC0-1.0"
+    assert record.data.stores == [store.spec.digest]
+    assert record.settings.augment.rotate_sd == 22.0  # the recipe's numbers, not its name
+    assert {"kdcache", "torch", "timm"} <= record.versions.keys()
     assert [entry["step"] for entry in read_log(undisturbed)] == [4, 8, 12]
     assert not (undisturbed / "resume.pt").exists()
     assert list((undisturbed / "tensorboard").iterdir())
-    student, loaded = load_student(undisturbed)
+    model, loaded = load_model(undisturbed)
     assert loaded.model.input_size == (64, 64)
-    assert not student.training
-    assert student(torch.zeros(1, 3, 64, 64)).shape == (1, 17, 16, 16)
+    assert not model.training
+    assert model(torch.zeros(1, 3, 64, 64)).shape == (1, 17, 16, 16)
 
 
 def test_students_of_one_stream_are_what_each_is_alone(store, undisturbed, tmp_path) -> None:
@@ -55,20 +57,18 @@ def test_a_student_that_joins_later_trains_alone(store, tmp_path) -> None:
     run(store, tmp_path, quick_settings("a"), quick_settings("b", train__lr=1e-3))
     before = (tmp_path / "a" / "last.safetensors").stat().st_mtime_ns
     third = quick_settings("c", train__lr=3e-3)
-    train(
-        [store], [quick_settings("a"), third], [tmp_path / "a", tmp_path / "c"], device="cpu", say=lambda line: None
-    )  # fmt: skip
+    train([store], [quick_settings("a"), third], [tmp_path / "a", tmp_path / "c"], device="cpu")
     assert (tmp_path / "a" / "last.safetensors").stat().st_mtime_ns == before
-    assert read_record(tmp_path / "c")["finished"]
+    assert read_record(tmp_path / "c").finished
 
 
-def test_a_finished_run_is_left_alone_and_another_is_refused(store, undisturbed) -> None:
+def test_a_finished_run_is_left_alone_and_another_is_refused(store, undisturbed, caplog) -> None:
     before = {p: p.stat().st_mtime_ns for p in undisturbed.iterdir()}
-    said: list[str] = []
-    train([store], [quick_settings()], [undisturbed], device="cpu", say=said.append)
-    assert "nothing to do" in said[0]
+    with caplog.at_level("INFO"):
+        train([store], [quick_settings()], [undisturbed], device="cpu")
+    assert "nothing to do" in caplog.messages[0]
     run(store, undisturbed, quick_settings(train__workers=3, train__log_steps=1))  # of speed alone
-    with pytest.raises(ValueError, match=r"train.lr: found 0.002, asked for 0.004(.|\n)*--overwrite"):
+    with pytest.raises(ValueError, match=r"train.lr: found 0.002, requested 0.004(.|\n)*--overwrite"):
         run(store, undisturbed, quick_settings(train__lr=4e-3))
     assert {p: p.stat().st_mtime_ns for p in undisturbed.iterdir()} == before
 
@@ -76,7 +76,7 @@ def test_a_finished_run_is_left_alone_and_another_is_refused(store, undisturbed)
 def test_overwrite_replaces_another_run_and_no_other_folder(store, tmp_path) -> None:
     run(store, tmp_path / "run", quick_settings(train__epochs=1))
     run(store, tmp_path / "run", quick_settings(train__epochs=2), overwrite=True)
-    assert read_record(tmp_path / "run")["steps"] == 6
+    assert read_record(tmp_path / "run").steps == 6
     assert [e["step"] for e in read_log(tmp_path / "run")] == [4, 6]
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
@@ -95,7 +95,7 @@ def test_the_best_weights_are_those_with_the_highest_ap(store, tmp_path) -> None
     (record,) = run(store, tmp_path, quick_settings(train__evaluate_epochs=1), evaluate=evaluate)
     best = weights(tmp_path, "best")
     assert all(torch.equal(best[name], value) for name, value in seen[1].items())
-    assert record["best"] == {"step": 6, "AP": 0.5}
+    assert record.best == {"step": 6, "AP": 0.5}
 
 
 def test_live_teacher_and_teacher_alone(store, tmp_path) -> None:
@@ -121,7 +121,7 @@ def test_a_loss_that_is_no_number_stops_the_run(store, tmp_path) -> None:
 @pytest.mark.gpu
 def test_a_gpu_learns_in_bfloat16_from_views_cut_there(store, tmp_path) -> None:
     longer = quick_settings(train__epochs=30, train__lr=5e-3, augment="none")
-    train([store], [longer], [tmp_path], device="cuda", say=lambda line: None)
+    train([store], [longer], [tmp_path], device="cuda")
     log = read_log(tmp_path)
     assert log[-1]["loss"] < 0.6 * log[0]["loss"]
 

@@ -1,0 +1,66 @@
+"""Numbers of a run as it goes on: log.jsonl and TensorBoard."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cache_tools.files import write_text
+
+LOG = "log.jsonl"
+
+
+class MetricLogger:
+    """Log entries of a run, each with its step, to log.jsonl and TensorBoard. Close it at the end."""
+
+    def __init__(self, run: Path, step: int, *, enabled: bool = True) -> None:
+        """Open the logs of a run that goes on after `step`. enabled: False in processes other than the first."""
+        self.run, self.writer = run, None
+        if enabled:
+            from torch.utils.tensorboard import SummaryWriter  # a second of imports
+
+            self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=step or None)
+
+    def write(self, entry: Mapping[str, Any]) -> None:
+        """Append an entry to log.jsonl and its numbers to TensorBoard."""
+        if self.writer is None:
+            return
+        append_log(self.run, entry)
+        for name, value in entry.items():
+            if isinstance(value, float) and name != "epoch":
+                self.writer.add_scalar(name, value, entry["step"])
+
+    def close(self) -> None:
+        """Write what TensorBoard's writer still holds."""
+        if self.writer is not None:
+            self.writer.close()
+
+
+def append_log(run: Path, entry: Mapping[str, Any]) -> None:
+    """Append one line to log.jsonl, in one write, so that a reader never sees half of it."""
+    line = json.dumps(entry) + "\n"
+    with open(run / LOG, "ab", buffering=0) as file:
+        file.write(line.encode())
+
+
+def read_log(run: str | Path) -> list[dict[str, Any]]:
+    """Return every entry of log.jsonl in order of steps; a last line that a power cut left incomplete is left out."""
+    path = Path(run) / LOG
+    lines = path.read_bytes().splitlines() if path.is_file() else []
+    if lines and not _is_json(lines[-1]):
+        lines.pop()
+    return [json.loads(line) for line in lines]
+
+
+def cut_log(run: Path, step: int) -> None:
+    """Remove the entries after `step`: the run is resumed there and logs them again."""
+    kept = [json.dumps(entry) for entry in read_log(run) if entry["step"] <= step]
+    write_text(run / LOG, "".join(line + "\n" for line in kept))
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
