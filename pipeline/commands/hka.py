@@ -34,7 +34,7 @@ def command() -> None:
     """
 
 
-@command.command("measure")
+@command.command("measure", short_help="Measure the angles of the legs in photos.")
 @click.argument("photos", nargs=-1, required=True, type=PATH)
 @click.option("--student", metavar="RUN", help="Folder of a run.")
 @click.option("--teacher", metavar="REF", help="A teacher in place of a student.")
@@ -103,7 +103,7 @@ def measure(
     click.echo(legs_text(rows, settings))
 
 
-@command.command("evaluate")
+@command.command("evaluate", short_help="Measure the error of networks on people of known angle.")
 @click.option("--student", "students", multiple=True, metavar="RUN", help="Folder of a run; any number of them.")
 @click.option("--teacher", "teachers", multiple=True, metavar="REF", help="A teacher; any number of them.")
 @click.option("--images", "image_root", type=PATH, help="Folder of the photos of --annotations.")

@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from pipeline.persons.subjects import Subjects
 
 PATH = click.Path(path_type=Path)
-ANY_PHOTOS = (
-    "Boxes instead of annotations; both are of photos as stored. Without either each photo is one person, and is "
-    "turned upright as its EXIF orientation says."
+boxes_option = click.option(
+    "--boxes",
+    type=PATH,
+    help="Boxes in place of annotations; both are of photos as stored. Without either each photo is one person, and is "
+    "turned upright as its EXIF orientation says.",
 )
-ROWS = click.option(
+rows_option = click.option(
     "--rows",
     required=True,
-    metavar="JSON|FILE",
-    help='[{"name", "role": "teacher"|"student", "paper", "metrics", "control", "cost"}, ...]; files that do not exist '
-    "make a row that was not run.",
+    metavar="FILE|JSON",
+    help='JSON or YAML file of [{"name", "role": "teacher"|"student", "paper", "metrics", "control", "cost"}, ...], or '
+    "that list itself. A metrics or cost file that does not exist makes a row that was not run.",
 )
 
 
@@ -31,7 +33,7 @@ def command() -> None:
 
 
 @command.command("table")
-@ROWS
+@rows_option
 @click.option("--out", required=True, type=PATH, help="Folder of table.md, table.csv and table.tex.")
 def table(rows: str, out: Path) -> None:
     """Write Table 1, ours beside the paper's."""
@@ -43,7 +45,7 @@ def table(rows: str, out: Path) -> None:
 
 
 @command.command("chart")
-@ROWS
+@rows_option
 @click.option("--out", required=True, type=PATH, help="Folder of bubble.svg, bubble.png and bubble.html.")
 def chart(rows: str, out: Path) -> None:
     """Draw figure 2: AP over throughput, area = parameters."""
@@ -57,10 +59,10 @@ def chart(rows: str, out: Path) -> None:
 @command.command("heatmaps")
 @click.option("--images", required=True, type=PATH, help="Folder of photos.")
 @click.option("--annotations", type=PATH, help="COCO person_keypoints file of these photos.")
-@click.option("--boxes", type=PATH, help=ANY_PHOTOS)
-@click.option("--teacher", multiple=True, metavar="REF", help="A column: what this teacher sees.")
-@click.option("--store", metavar="URL", help="A column: what this store holds of the annotated persons.")
-@click.option("--run", multiple=True, type=PATH, help="A column: what this student sees.")
+@boxes_option
+@click.option("--teacher", multiple=True, metavar="REF", help="A column: the heatmaps of this teacher.")
+@click.option("--store", metavar="URL", help="A column: the heatmaps that this store holds of the annotated persons.")
+@click.option("--run", multiple=True, type=PATH, help="A column: the heatmaps of this student.")
 @click.option("--persons", default=4, show_default=True, type=click.IntRange(min=1), help="Rows of the panel.")
 @click.option("--person", multiple=True, type=int, metavar="ID", help="Annotation ids of the persons to show.")
 @inference_options(flip=False)
@@ -108,10 +110,10 @@ def heatmaps(
 
 @command.command("predictions")
 @click.option("--images", required=True, type=PATH, help="Folder of photos.")
-@click.option("--annotations", type=PATH, help="COCO person_keypoints file: its boxes are looked at.")
-@click.option("--boxes", type=PATH, help=ANY_PHOTOS)
+@click.option("--annotations", type=PATH, help="COCO person_keypoints file: poses in its boxes are shown.")
+@boxes_option
 @click.option("--run", type=PATH, help="The student that is shown.")
-@click.option("--teacher", metavar="REF", help="A teacher instead of a student.")
+@click.option("--teacher", metavar="REF", help="A teacher in place of a student.")
 @click.option("--photos", default=6, show_default=True, type=click.IntRange(min=1), help="Photos to show.")
 @inference_options()
 @click.option("--out", required=True, type=PATH, help="PNG to write.")

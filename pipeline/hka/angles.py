@@ -70,7 +70,8 @@ def measurable(seen: ArrayLike) -> NDArray[np.bool_]:
     """Return which legs (N, 2) have all their joints seen (N, 17), and the other hip, which gives the lateral side."""
     joints: NDArray[np.bool_] = np.array(seen, bool)
     hips: NDArray[np.bool_] = np.all(joints[:, HIPS], axis=1, keepdims=True)
-    return np.all(joints[:, LEG_JOINTS], axis=-1) & hips
+    legs: NDArray[np.bool_] = np.all(joints[:, LEG_JOINTS], axis=-1)
+    return legs & hips
 
 
 def varus(keypoints: ArrayLike) -> Array:
@@ -85,7 +86,7 @@ def varus(keypoints: ArrayLike) -> Array:
     # the sign says on which side of the hip-ankle line the knee is: that of cross(axis, thigh) = -cross(thigh, shank)
     turn = np.arctan2(_cross(thigh, shank), (thigh * shank).sum(-1))
     side = np.sign(_cross(axis, lateral))
-    return -np.degrees(turn) * np.where(side == 0, np.nan, side)
+    return np.asarray(-np.degrees(turn) * np.where(side == 0, np.nan, side))
 
 
 def angle_sd(keypoints: ArrayLike, covariance: ArrayLike) -> Array:
@@ -103,14 +104,14 @@ def angle_sd(keypoints: ArrayLike, covariance: ArrayLike) -> Array:
     by_hip, by_ankle = _across(thigh), _across(shank)
     # radians a pixel; their signs vanish in the square
     gradients = ((HIPS, by_hip), (KNEES, by_hip + by_ankle), (ANKLES, by_ankle))
-    variance = sum(np.einsum("...i,...ij,...j->...", g, covariances[..., joints, :, :], g) for joints, g in gradients)
-    return np.degrees(np.sqrt(np.asarray(variance)))
+    parts = [np.einsum("...i,...ij,...j->...", g, covariances[..., joints, :, :], g) for joints, g in gradients]
+    return np.asarray(np.degrees(np.sqrt(sum(parts))))
 
 
 def segment_lengths(keypoints: ArrayLike) -> Array:
     """Return lengths (..., 2, 2) in pixels: leg, then thigh and shank."""
     points = np.asarray(keypoints, np.float64)
-    return np.linalg.norm(np.diff(points[..., LEG_JOINTS, :], axis=-2), axis=-1)
+    return np.asarray(np.linalg.norm(np.diff(points[..., LEG_JOINTS, :], axis=-2), axis=-1))
 
 
 def with_sign(varus_degrees: ArrayLike, convention: str = "varus") -> Array:
@@ -131,4 +132,5 @@ def _cross(a: Array, b: Array) -> Array:
 
 def _across(segment: Array) -> Array:
     """Return the normal of a segment (..., 2) over its length: the radians it turns a pixel when one end moves."""
-    return np.stack([-segment[..., 1], segment[..., 0]], axis=-1) / (segment**2).sum(-1, keepdims=True)
+    normal = np.stack([-segment[..., 1], segment[..., 0]], axis=-1)
+    return np.asarray(normal / (segment**2).sum(-1, keepdims=True))

@@ -40,7 +40,8 @@ def covariance_cells(maps: NDArray[np.float32], sigma: float) -> NDArray[np.floa
     # variance along each axis of the peak
     variance = np.where(values > 1 / widest, 1 / np.maximum(values, 1 / widest), widest)
     extra = np.clip(variance - sigma**2, SMALLEST_SD**2, widest)
-    return ((vectors * extra[:, None, :]) @ np.swapaxes(vectors, -1, -2)).reshape(*maps.shape[:-2], 2, 2)
+    found = (vectors * extra[:, None, :]) @ np.swapaxes(vectors, -1, -2)  # (M, 2, 2)
+    return np.asarray(found.reshape(*maps.shape[:-2], 2, 2))
 
 
 def peak_precision(maps: NDArray[np.float32]) -> NDArray[np.float64]:

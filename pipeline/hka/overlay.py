@@ -67,7 +67,8 @@ class DrawnLeg:
     @property
     def label_point(self) -> Array:
         """Return the point (2,) that the label is beside: the knee, or the lower left of the person's box."""
-        return self.box[:2] + np.array([0, LOWER * self.box[3]]) if self.refused else self.joints[1]
+        x, y, _, height = self.box
+        return np.array([x, y + LOWER * height]) if self.refused else self.joints[1]
 
     @property
     def label_distance(self) -> float:
@@ -189,7 +190,7 @@ def _label_text(row: LegRow) -> str:
 def _size(label: Text) -> Array:
     """Return width and height (2,) of a label with its box, in pixels."""
     extent = label.get_window_extent()
-    return np.array([extent.width, extent.height]) + 2 * PAD * label.get_fontsize() + 2
+    return np.array([extent.width, extent.height]) + 2 * PAD * float(label.get_fontsize()) + 2
 
 
 def _boxes_along(joints: Array, count: int = 8) -> Array:

@@ -100,7 +100,7 @@ def _proportions(points: Array) -> dict[str, Array]:
 
 
 def _width(points: Array, pair: NDArray[np.int64]) -> Array:
-    return np.linalg.norm(points[:, pair[0]] - points[:, pair[1]], axis=-1)
+    return np.asarray(np.linalg.norm(points[:, pair[0]] - points[:, pair[1]], axis=-1))
 
 
 def _leg_flags(leg_proportions: dict[str, float], leg: int, scores: Array, limits: Limits) -> dict[str, str]:

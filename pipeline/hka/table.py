@@ -15,7 +15,7 @@ from cache_tools.files import write_json, write_text
 from pipeline.hka.agreement import Calibration
 from pipeline.hka.angles import LEG_SIDES, NOTICE, measure_angles, with_sign
 from pipeline.hka.joints import Joints
-from pipeline.hka.quality import DEFAULT_LIMITS, Limits, find_flags
+from pipeline.hka.quality import DEFAULT_LIMITS, FLAG_MEANINGS, Limits, find_flags
 
 SUFFIXES = (".csv", ".json")
 
@@ -141,7 +141,7 @@ def legs_csv(rows: Sequence[LegRow], settings: LegSettings) -> str:
 
 
 def legs_text(rows: Sequence[LegRow], settings: LegSettings) -> str:
-    """Return the rows as a table for reading, each leg's flags with their reasons below it."""
+    """Return the rows as a table for reading, with the reasons of each leg's flags, and what flags mean at the end."""
     cells = []
     for row in rows:
         deviation, corrected = "refused", ""
@@ -162,7 +162,9 @@ def legs_text(rows: Sequence[LegRow], settings: LegSettings) -> str:
     lines = [settings.sentence(), "deviation in degrees ± one standard deviation", "", table[0]]
     for row, line in zip(rows, table[1:], strict=True):
         lines += [line, *(f"    {flag}: {reason}" for flag, reason in row.flags.items())]
-    return "\n".join([*lines, "", NOTICE])
+    used = {flag for row in rows for flag in row.flags}
+    meanings = [f"{flag}: {meaning}" for flag, meaning in FLAG_MEANINGS.items() if flag in used]
+    return "\n".join([*lines, "", *meanings, *([""] if meanings else []), NOTICE])
 
 
 def write_legs(path: Path, rows: Sequence[LegRow], settings: LegSettings) -> None:

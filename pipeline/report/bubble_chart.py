@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from pipeline.report.label_placement import place_labels
+from pipeline.report.label_placement import LabelBoxes, place_labels
 from pipeline.report.rows import Row
 
 STYLE: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
@@ -22,6 +22,8 @@ TEACHER, STUDENT = "#d95f02", "#7fb3d5"
 # square points: the largest bubble; the hollow marker of a network without a teacher; a bubble that can still be seen,
 # as which networks are drawn that would be smaller or whose parameters are not known
 LARGEST_AREA, CONTROL_AREA, SMALLEST_AREA = 2000.0, 20.0, 24.0
+# inches
+FIGURE_SIZE = (7.6, 5.2)
 # left, bottom, width, height of the chart and of the scale of areas, of the figure
 CHART, SCALE = (0.075, 0.14, 0.7, 0.84), (0.79, 0.45, 0.2, 0.2)
 # points between the labels of the scale
@@ -66,7 +68,7 @@ def draw_bubble_chart(rows: Sequence[Row]) -> Figure:
     """Draw one bubble a row; a hollow one below or above it is the same network trained without the teacher."""
     bubbles = chart_bubbles(rows)
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.6, 5.2))
+        figure = Figure(figsize=FIGURE_SIZE)
         axes = figure.add_axes(CHART)
         area = LARGEST_AREA / max(max(b.params_m for b in bubbles), 1e-9)
         for number, bubble in enumerate(bubbles):
@@ -152,10 +154,7 @@ def _draw_scale(axes: Axes, bubbles: Sequence[Bubble], area: float) -> None:
     steps = [step for step in scale_steps([b.params_m for b in bubbles]) if area * step >= SMALLEST_AREA]
     if not steps:
         return
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    width, height = axes.bbox.size * 72 / figure.dpi
-    axes.set(xlim=(0, width), ylim=(0, height))
+    axes.set(xlim=(0, SCALE[2] * FIGURE_SIZE[0] * 72), ylim=(0, SCALE[3] * FIGURE_SIZE[1] * 72))
     diameters = np.sqrt(area * np.array(steps))
     widest, label_y = diameters.max(), -np.inf
     for step, diameter in sorted(zip(steps, diameters, strict=True)):
@@ -218,7 +217,7 @@ def _draw_labels(axes: Axes, bubbles: Sequence[Bubble], area: float) -> None:
         )
 
 
-def _control_boxes(axes: Axes, bubbles: Sequence[Bubble], radius: float) -> np.ndarray:
+def _control_boxes(axes: Axes, bubbles: Sequence[Bubble], radius: float) -> LabelBoxes:
     """Return boxes (N, 4) in pixels around the controls and the lines to their bubbles."""
     boxes = []
     for bubble in bubbles:

@@ -35,5 +35,6 @@ def write_figure(path: Path, figure: Figure, dpi: float = 150) -> None:
 def figure_pixels(figure: Figure) -> Image:
     """Return the figure as an RGB image (height, width, 3), one pixel a dot."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib leaves this method untyped
+    pixels = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]  # as above
+    return pixels[..., :3].copy()

@@ -87,13 +87,14 @@ def _leaders(candidates: LabelBoxes, point: PixelPoints, radius: float) -> Pixel
     line = np.clip(point, candidates[:, :2], candidates[:, 2:]) - point
     start = np.minimum((radius + 1) / np.maximum(np.linalg.norm(line, axis=1), 1e-9), 1)  # (C,)
     along = start[:, None] + (1 - start[:, None]) * np.linspace(0, 1, LEADER_STEPS)  # (C, steps)
-    return point + line[:, None] * along[..., None]
+    return np.asarray(point + line[:, None] * along[..., None])
 
 
 def _distance_cost(candidates: LabelBoxes, point: PixelPoints, radius: float) -> NDArray[np.float64]:
     """Return costs (C,): nearer is better, right is better than left, and both are better than above or below."""
     nearest = np.clip(point, candidates[:, :2], candidates[:, 2:]) - point
-    return 2 * (np.linalg.norm(nearest, axis=1) - radius) + 0.3 * np.abs(nearest[:, 1]) + 2.0 * (nearest[:, 0] < 0)
+    away = 2 * (np.linalg.norm(nearest, axis=1) - radius)
+    return np.asarray(away + 0.3 * np.abs(nearest[:, 1]) + 2.0 * (nearest[:, 0] < 0))
 
 
 def _outside(candidates: LabelBoxes, inside: Sequence[float]) -> NDArray[np.float64]:
@@ -105,7 +106,8 @@ def _outside(candidates: LabelBoxes, inside: Sequence[float]) -> NDArray[np.floa
 def _crossed(lines: PixelPoints, boxes: LabelBoxes) -> NDArray[np.intp]:
     """Return how many boxes (C,) each line (C, steps, 2) runs through."""
     within = (lines[:, :, None] > boxes[:, :2]) & (lines[:, :, None] < boxes[:, 2:])  # (C, steps, boxes, 2)
-    return np.asarray(within.all(axis=-1)).any(axis=1).sum(axis=1)
+    crossed = np.any(np.all(within, axis=-1), axis=1)  # (C, boxes)
+    return np.asarray(np.count_nonzero(crossed, axis=1), np.intp)
 
 
 def _overlap(a: LabelBoxes, b: LabelBoxes) -> NDArray[np.float64]:

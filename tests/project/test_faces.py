@@ -35,11 +35,11 @@ def test_exported_names_are_not_hidden_by_modules(room: str) -> None:
 @pytest.mark.parametrize(
     "room",
     [
-        "pipeline.evaluation", "pipeline.persons", "pipeline.costs",
+        "pipeline.evaluation", "pipeline.persons", "pipeline.costs", "pipeline.report", "pipeline.hka",
         "student.models", "student.heatmaps", "student.batches", "student.export",
     ],
 )  # fmt: skip
 def test_a_heavy_room_is_imported_only_when_it_is_used(room: str) -> None:
     code = f"import sys, {room}; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
-    assert not {"torch", "numpy", "pydantic", "pycocotools", "cv2"} & set(out.split())
+    assert not {"torch", "numpy", "pydantic", "pycocotools", "cv2", "matplotlib"} & set(out.split())

@@ -1,0 +1,69 @@
+from .agreement import Agreement as Agreement
+from .agreement import Calibration as Calibration
+from .agreement import Comparison as Comparison
+from .agreement import fit_calibration as fit_calibration
+from .agreement import measure_agreement as measure_agreement
+from .angles import NOTICE as NOTICE
+from .angles import LegAngles as LegAngles
+from .angles import measure_angles as measure_angles
+from .evaluate import AngleEvaluation as AngleEvaluation
+from .evaluate import StandingPeople as StandingPeople
+from .evaluate import evaluate_exact as evaluate_exact
+from .evaluate import evaluate_network as evaluate_network
+from .evaluate import render_people as render_people
+from .evaluate import with_visible_legs as with_visible_legs
+from .figure import agreement_figure as agreement_figure
+from .figure import write_agreement_figure as write_agreement_figure
+from .joints import Joints as Joints
+from .joints import find_joints as find_joints
+from .overlay import leg_picture as leg_picture
+from .overlay import write_leg_overlays as write_leg_overlays
+from .quality import FLAG_MEANINGS as FLAG_MEANINGS
+from .quality import Limits as Limits
+from .quality import find_flags as find_flags
+from .report import evaluation_json as evaluation_json
+from .report import evaluation_markdown as evaluation_markdown
+from .table import LegRow as LegRow
+from .table import LegSettings as LegSettings
+from .table import leg_rows as leg_rows
+from .table import legs_csv as legs_csv
+from .table import legs_json as legs_json
+from .table import legs_text as legs_text
+from .table import read_calibration as read_calibration
+from .table import write_legs as write_legs
+
+__all__ = [
+    "FLAG_MEANINGS",
+    "NOTICE",
+    "Agreement",
+    "AngleEvaluation",
+    "Calibration",
+    "Comparison",
+    "Joints",
+    "LegAngles",
+    "LegRow",
+    "LegSettings",
+    "Limits",
+    "StandingPeople",
+    "agreement_figure",
+    "evaluate_exact",
+    "evaluate_network",
+    "evaluation_json",
+    "evaluation_markdown",
+    "find_flags",
+    "find_joints",
+    "fit_calibration",
+    "leg_picture",
+    "leg_rows",
+    "legs_csv",
+    "legs_json",
+    "legs_text",
+    "measure_agreement",
+    "measure_angles",
+    "read_calibration",
+    "render_people",
+    "with_visible_legs",
+    "write_agreement_figure",
+    "write_leg_overlays",
+    "write_legs",
+]
