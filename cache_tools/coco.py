@@ -8,7 +8,8 @@ KEYPOINTS = (
     "right_ankle",
 )  # fmt: skip
 JOINTS = len(KEYPOINTS)
-MIRROR = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])  # joint of the mirrored person
+#: joint of the mirrored person for each joint
+MIRROR = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15])
 UPPER_BODY = np.arange(0, 11)
 LOWER_BODY = np.arange(11, 17)
 SKELETON = (

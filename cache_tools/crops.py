@@ -1,8 +1,7 @@
-"""A person's crop as stored beside the heatmaps: the part of the photo that any augmented view can show, as JPEG bytes.
+"""A person's crop, stored beside the heatmaps: the part of the photo that any augmented view can show, as a JPEG file.
 
-It is cut along the photo's own pixels, so its content is the photo's, not an interpolation of it. It is made smaller
-only where the person is larger than any student will see it, and never larger. Whoever trains composes matrices as with
-a photo.
+It is cut along the photo's pixels and not resampled, unless the person is larger than any student will see it: then it
+is made smaller. Training composes the matrices of views with the crop's, as it does with a photo.
 """
 
 import math
@@ -20,40 +19,34 @@ from cache_tools.images import Image
 JPEG_BLOCK = 8  # pixels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CropPolicy:
-    """Which part of a photo is kept of each person, and how well. Lengths are in sizes of the padded box.
+    """The part of a photo that is kept of each person, and its quality. Lengths are in sizes of the padded box.
 
-    The defaults of the first three cover ViTPose's augmentation, and so every recipe of student/augment.py.
+    The defaults of zoom, rotation and shift cover ViTPose's augmentation, and with it every recipe of
+    student/augment_recipes.py.
     """
 
-    zoom: float = 1.5  # the farthest zoom-out
-    rotation: float = 80.0  # degrees, the largest
-    shift: float = 0.1  # of the view's centre
-    density: float = 1.25  # stored pixels for each pixel of the teacher's crop, at most
-    quality: int = 90  # of the JPEG, whose colour has full resolution: at half, views lose about 4 dB
-    input_size: tuple[int, int] = (256, 192)  # of the teacher's crop: the padded box has its aspect
+    zoom: float = 1.5  #: of the farthest view
+    rotation: float = 80.0  #: degrees, the largest
+    shift: float = 0.1  #: of the view's centre
+    density: float = 1.25  #: largest number of stored pixels for each pixel of the teacher's crop
+    #: of the JPEG, whose colour has full resolution: with half of it, views lose about 4 dB
+    quality: int = 90
+    input_size: tuple[int, int] = (256, 192)  #: height, width of the teacher's crop, whose aspect the padded box has
 
     @property
-    def reach(self) -> tuple[float, float]:
-        """Height and width of the rectangle, in heights and widths of the padded box."""
+    def coverage(self) -> tuple[float, float]:
+        """Height and width of the kept part, in heights and widths of the padded box."""
         height, width = self.input_size
         return (
-            self.zoom * widest(height, width, self.rotation) / height + 2 * self.shift,
-            self.zoom * widest(width, height, self.rotation) / width + 2 * self.shift,
+            self.zoom * widest_extent(height, width, self.rotation) / height + 2 * self.shift,
+            self.zoom * widest_extent(width, height, self.rotation) / width + 2 * self.shift,
         )
 
     @property
-    def canvas_size(self) -> tuple[int, int]:
-        """(height, width) that every stored crop fits in."""
-        down, across = self.reach
-        height, width = self.input_size
-        more = JPEG_BLOCK + 1  # see `regions`
-        return math.ceil(self.density * height * down) + more, math.ceil(self.density * width * across) + more
-
-    @property
     def region(self) -> str:
-        """The policy in words and numbers, as it stands in a store's spec."""
+        """The policy as text, for a store's spec."""
         return (
             f"zoom {self.zoom:g}, rotation {self.rotation:g}, shift {self.shift:g}, "
             f"at most {self.density:g} stored pixels for one of a {self.input_size[0]}x{self.input_size[1]} crop"
@@ -68,29 +61,34 @@ class StoredCrop(NamedTuple):
     size: tuple[int, int]  #: height, width
 
 
-def widest(along: float, across: float, rotation: float) -> float:
-    """Longest extent of a rectangle in the direction of its side `along`, when turned by up to `rotation` degrees."""
-    turn = min(math.radians(rotation), math.atan2(across, along))  # the diagonal lies in that direction there
-    return along * math.cos(turn) + across * math.sin(turn)
+def widest_extent(along: float, across: float, rotation: float) -> float:
+    """Return the largest extent, along its side `along`, of a rectangle rotated by up to `rotation` degrees."""
+    # at this angle its diagonal has the direction of the side
+    diagonal = math.atan2(across, along)
+    angle = min(math.radians(rotation), diagonal)
+    return along * math.cos(angle) + across * math.sin(angle)
 
 
-def regions(boxes_xywh: NDArray[np.float64], image_size: NDArray[np.integer], policy: CropPolicy) -> NDArray[np.int64]:
-    """Rectangles (N, 4) left, top, right, bottom in whole image pixels, inside photos of sizes (N, 2) height, width.
+def crop_regions(
+    boxes_xywh: NDArray[np.float64], image_size: NDArray[np.integer], policy: CropPolicy
+) -> NDArray[np.int64]:
+    """Return rectangles (N, 4) left, top, right, bottom in whole image pixels, inside photos (N, 2) height, width.
 
-    Left and top lie between the photo's own JPEG blocks: coding it a second time then changes it least.
+    Left and top are multiples of the photo's JPEG block: encoding it a second time then changes it least.
     """
     centre, size = padded_box(boxes_xywh, policy.input_size)
-    half = size * policy.reach[::-1] / 2
-    inside = np.asarray(image_size, np.int64).reshape(-1, 2)[:, ::-1]
-    near = np.clip(np.floor(centre - half).astype(np.int64), 0, inside - 1) // JPEG_BLOCK * JPEG_BLOCK
-    far = np.clip(np.floor(centre + half).astype(np.int64) + 2, near + 1, inside)  # with bilinear sampling's next pixel
+    half = size * policy.coverage[::-1] / 2
+    limit = np.asarray(image_size, np.int64).reshape(-1, 2)[:, ::-1]
+    near = np.clip(np.floor(centre - half).astype(np.int64), 0, limit - 1) // JPEG_BLOCK * JPEG_BLOCK
+    # 2 more, because bilinear sampling also reads the next pixel
+    far = np.clip(np.floor(centre + half).astype(np.int64) + 2, near + 1, limit)
     return np.concatenate([near, far], axis=1)
 
 
 def encode_crop(image: Image, box_xywh: ArrayLike, policy: CropPolicy) -> StoredCrop:
     """Cut a person out of its photo (height, width, 3) and encode it; box: x, y, width, height in image pixels."""
     boxes = np.asarray(box_xywh, np.float64).reshape(1, 4)
-    left, top, right, bottom = regions(boxes, np.array(image.shape[:2]), policy)[0]
+    left, top, right, bottom = crop_regions(boxes, np.array(image.shape[:2]), policy)[0]
     part = image[top:bottom, left:right]
     _, size = padded_box(boxes, policy.input_size)
     shrink = min(1.0, policy.density * policy.input_size[0] / float(size[0, 1]))
@@ -106,4 +104,5 @@ def encode_crop(image: Image, box_xywh: ArrayLike, policy: CropPolicy) -> Stored
 
 def decode_crop(data: bytes) -> Image:
     """Return the stored crop as pixels (h, w, 3) RGB; ValueError where the bytes are no whole JPEG."""
-    return simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+    pixels: Image = simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True)
+    return pixels

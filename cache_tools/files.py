@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PARTIAL = ".partial"  # in the name of every temporary file; the suffix stays last, because libraries go by it
+# Part of the name of every temporary file; the suffix stays last, because libraries choose a format by it.
+PARTIAL = ".partial"
 
 
 @contextmanager
@@ -51,6 +52,12 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], document: Any) -> None:
     """Write a document as indented JSON, whole or not at all; ValueError where it holds NaN or an infinity."""
     write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def is_temporary(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file has the name of a temporary file."""
+    name = os.path.basename(path)
+    return name.startswith(".") and PARTIAL in name
 
 
 def remove_temporaries(folder: str | os.PathLike[str]) -> None:

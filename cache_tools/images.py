@@ -1,4 +1,4 @@
-"""Photos in, crops out: the one place where pixels are read and resampled on the CPU."""
+"""Read photos and cut crops: the only place where pixels are read and resampled on the CPU."""
 
 from pathlib import Path
 
@@ -12,16 +12,15 @@ Image = NDArray[np.uint8]  # (height, width, 3) RGB
 
 
 def read_image(path: str | Path, size: tuple[int, int] | None = None, *, upright: bool = False) -> Image:
-    """A photo as stored: EXIF orientation is ignored, because COCO's annotations are in stored pixels.
+    """Read a photo as stored, without its EXIF orientation, because COCO's annotations are in stored pixels.
 
     size: the (height, width) that the annotations state; ValueError when the file has another.
     upright: turn the photo as its EXIF orientation says, which is how people and phones show it.
     Raises FileNotFoundError when there is no such file, ValueError when it cannot be decoded whole.
     """
     data = Path(path).read_bytes()
-    if (
-        data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:]
-    ):  # OpenCV fills the missing part with grey and says nothing
+    # OpenCV fills the missing part with grey, without an error
+    if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:]:
         raise ValueError(f"{path} is truncated: a JPEG of {len(data)} bytes without its end marker; fetch it again")
     flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
@@ -33,21 +32,25 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None, *, upright
 
 
 def four_channels(image: Image) -> Image:
-    """The photo with an opaque fourth channel, for `cut`: OpenCV 5 warps four quicker than three. Of a large photo the
-    copy costs as much as several crops gain."""
+    """Return the photo with an opaque fourth channel, for `cut`: OpenCV 5 warps four channels faster than three.
+
+    Of a large photo, the copy costs as much as several crops gain.
+    """
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), np.uint8)
 
 
 def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int], out: Image | None = None) -> Image:
-    """The crop (height, width, 3) whose pixel p shows image pixel `crop_to_image @ p`: bilinear, black outside.
+    """Return the crop (height, width, 3) whose pixel p shows image pixel `crop_to_image @ p`: bilinear, black outside.
 
-    image: three channels, or `four_channels` where several crops of one photo are wanted; the crops are the same.
-    out: uint8 and contiguous, where the crop is to be put.
+    image: three channels, or `four_channels` for several crops of one photo; the crops are the same.
+    out: array for the crop, uint8 and contiguous; ValueError where it does not fit.
     """
     out = np.empty((*size, 3), np.uint8) if out is None else out
-    if out.shape != (*size, 3) or out.dtype != np.uint8:  # OpenCV would leave it as it is and say nothing
+    # OpenCV would leave it as it is, without an error
+    if out.shape != (*size, 3) or out.dtype != np.uint8:
         raise ValueError(f"out is {out.shape} {out.dtype}: expected {(*size, 3)} uint8")
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP  # the matrix is as OpenCV uses it, not to be inverted first
+    # OpenCV would otherwise invert the matrix first
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     if image.shape[2] == 3:
         cv2.warpAffine(image, crop_to_image, size[::-1], dst=out, flags=flags)
     else:

@@ -1,4 +1,4 @@
-"""COCO keypoint annotations -> instance table: one person, one row, one row of the cache, always in the same order."""
+"""The instance table: one person a row, in the order of the cache's rows, read from COCO keypoint annotations."""
 
 import gc
 import hashlib
@@ -16,24 +16,25 @@ Person = tuple[dict[str, Any], dict[str, Any]]  # its photo and its annotation, 
 JOINTS_NOTE = f", x, y and visibility of COCO's {JOINTS} keypoints"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Instances:
-    """Persons, sorted by (image id, annotation id), so that a shard reads each photo once."""
+    """Persons, sorted by (image id, annotation id): a shard then reads each photo once."""
 
-    annotation_id: NDArray[np.int64]  # (N,)
-    image_id: NDArray[np.int64]  # (N,)
-    box: NDArray[np.float64]  # (N, 4) x, y, width, height in image pixels, clipped to the image
-    area: NDArray[np.float64]  # (N,) of the segment, in square pixels: the scale of OKS
-    keypoints: NDArray[np.float64]  # (N, 17, 2) image pixels; (0, 0) where visibility is 0
-    visibility: NDArray[np.uint8]  # (N, 17) 0 not labelled, 1 hidden, 2 seen
-    image_size: NDArray[np.int32]  # (N, 2) height, width of the photo
-    file_name: tuple[str, ...]  # (N,) of the photo, relative to the image folder
+    annotation_id: NDArray[np.int64]  #: (N,)
+    image_id: NDArray[np.int64]  #: (N,)
+    box: NDArray[np.float64]  #: (N, 4) x, y, width, height in image pixels, clipped to the image
+    area: NDArray[np.float64]  #: (N,) of the segment, in square pixels: the scale of OKS
+    keypoints: NDArray[np.float64]  #: (N, 17, 2) image pixels; (0, 0) where visibility is 0
+    visibility: NDArray[np.uint8]  #: (N, 17) 0 not labelled, 1 hidden, 2 seen
+    image_size: NDArray[np.int32]  #: (N, 2) height, width of the photo
+    file_name: tuple[str, ...]  #: (N,) of the photo, relative to the image folder
 
     def __len__(self) -> int:
+        """Return the number of persons."""
         return len(self.annotation_id)
 
     def take(self, rows: NDArray[np.integer] | slice) -> "Instances":
-        """The rows asked for, in the order asked for."""
+        """Return the requested rows, in the requested order."""
         index = np.arange(len(self))[rows]
         picked = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "file_name"}
         return Instances(**picked, file_name=tuple(self.file_name[i] for i in index))
@@ -48,29 +49,32 @@ class Instances:
 
 
 def read_annotations(path: str | Path) -> dict[str, Any]:
-    """A COCO keypoint annotation file as a dict; ValueError says what is missing where it is not one."""
+    """Parse a COCO keypoint annotation file; ValueError naming what is missing where it is not one."""
     collecting = gc.isenabled()
-    gc.disable()  # it would look for garbage among millions of small objects, again and again, and there is none
+    # it would search millions of small objects for garbage, again and again, and there is none
+    gc.disable()
     try:
-        data = json.loads(Path(path).read_bytes())
+        data: Any = json.loads(Path(path).read_bytes())
     except ValueError as error:
         raise ValueError(f"{path} is not JSON ({error}): expected a COCO person_keypoints file") from error
     finally:
         if collecting:
             gc.enable()
-    missing = [k for k in ("images", "annotations") if not isinstance(data, dict) or not isinstance(data.get(k), list)]
+    lists = ("images", "annotations")
+    missing = [name for name in lists if not isinstance(data, dict) or not isinstance(data.get(name), list)]
     if missing:
         raise ValueError(
             f"{path} has no list {' and no list '.join(map(repr, missing))}: expected a COCO person_keypoints file"
         )
-    return data
+    document: dict[str, Any] = data
+    return document
 
 
 def read_coco(path: str | Path, *, labelled: bool = True, part: tuple[int, int] | None = None) -> Instances:
-    """The persons of a COCO keypoint file.
+    """Read the persons of a COCO keypoint file.
 
     labelled: keep what COCO's keypoint training keeps: `iscrowd == 0`, `num_keypoints > 0`, and a box that is not empty
-    once clipped to the image. False keeps every person with such a box, for training on a teacher's word alone.
+    once clipped to the image. False keeps every person with such a box, for students that learn only from a teacher.
     part: (i, n) gives the i-th of n parts, counted from 1; the photos of a part are in no other.
     Raises ValueError when the file holds no such person or is not a keypoint file; it names the annotation.
     """
@@ -106,14 +110,17 @@ def from_document(
 
 
 def clip_box(box: ArrayLike, height: ArrayLike, width: ArrayLike) -> NDArray[np.float64]:
-    """Boxes (..., 4) x, y, width, height cut to their images; width or height is 0 where nothing of it is inside."""
+    """Return boxes (..., 4) x, y, width, height clipped to their images; width or height is 0 for a box outside."""
     x, y, w, h = np.moveaxis(np.asarray(box, np.float64), -1, 0)
     left, top, right, bottom = np.maximum(x, 0), np.maximum(y, 0), np.minimum(x + w, width), np.minimum(y + h, height)
     return np.stack([left, top, np.maximum(right - left, 0), np.maximum(bottom - top, 0)], axis=-1)
 
 
 def _image_of(annotation: Any, images: dict[Any, Any], labelled: bool) -> dict[str, Any] | None:
-    """The entry of the annotation's photo; None where it is no person to be kept; ValueError: what is wrong with it."""
+    """Return the entry of the annotation's photo, or None where the annotation is not kept.
+
+    Raises ValueError saying what is wrong with the annotation.
+    """
     if not isinstance(annotation, dict):
         raise ValueError(f"it is a {type(annotation).__name__}: expected an object with id, image_id, bbox, keypoints")
     if annotation.get("category_id", 1) != 1 or annotation.get("iscrowd", 0):
@@ -140,7 +147,10 @@ def _image_of(annotation: Any, images: dict[Any, Any], labelled: bool) -> dict[s
 
 
 def _table(persons: list[Person], labelled: bool) -> Instances:
-    """The table of those with a box and, `labelled`, with keypoints that somebody set; ValueError names annotations."""
+    """Make the table of persons with a box and, if `labelled`, with labelled keypoints.
+
+    Raises ValueError naming the annotations that are wrong.
+    """
     blank = [0] * (3 * JOINTS)
     keypoints = [annotation.get("keypoints") or blank for _, annotation in persons]
     triples = _numbers(persons, keypoints, 3 * JOINTS, "keypoints").reshape(-1, JOINTS, 3)
@@ -169,7 +179,7 @@ def _table(persons: list[Person], labelled: bool) -> Instances:
 
 
 def _numbers(persons: list[Person], values: list[Any], count: int, name: str) -> NDArray[np.float64]:
-    """The field `name` of all persons (N, count); ValueError names the first annotation where it is something else."""
+    """Return field `name` of all persons (N, count); ValueError names the first annotation where it is wrong."""
     numbers = _array(values)
     if numbers.shape == (len(values), count) and np.isfinite(numbers).all():
         return numbers
@@ -185,7 +195,7 @@ def _numbers(persons: list[Person], values: list[Any], count: int, name: str) ->
 
 
 def _array(values: Any) -> NDArray[np.float64]:
-    """The numbers as an array; an empty one where they are none."""
+    """Return the numbers as an array, an empty one where they are not numbers."""
     try:
         return np.asarray(values, np.float64)
     except (ValueError, TypeError, OverflowError):
@@ -193,7 +203,7 @@ def _array(values: Any) -> NDArray[np.float64]:
 
 
 def part_of(table: Instances, index: int, count: int, path: str | Path) -> Instances:
-    """Rows of about a `count`-th of the table, from an image's first to an image's last."""
+    """Return part `index` of `count` parts of about equal size; the rows of a photo are all in one part."""
     if not 1 <= index <= count:
         raise ValueError(f"part {index}/{count}: expected I/N with I from 1 to N")
     # the row that divides evenly, moved to the first of its photo

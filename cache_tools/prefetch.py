@@ -1,4 +1,4 @@
-"""Work done ahead of whoever needs its result, by threads, a bounded step in front: photos are read so."""
+"""Ordered parallel map with bounded prefetch; used to read photos in threads."""
 
 import os
 from collections import deque
@@ -6,25 +6,30 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-AHEAD = 4  # tasks in front of the consumer for every thread: hides the disk, holds few photos
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+# Tasks ahead of the consumer for each thread: enough to hide the disk, few enough to hold few photos.
+PREFETCHED = 4
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 
 def usable_cpus() -> int:
-    """CPUs that this process may run on: in a container or a job of a cluster, fewer than the machine has."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+    """Return the number of CPUs that this process may run on, which in a container is less than the machine has."""
+    # not on macOS
+    affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def ordered_map(work: Callable[[Task], Result], tasks: Sequence[Task], threads: int) -> Generator[Result, None, None]:
-    """work(task) of each task, in order; an exception reaches whoever consumes. Close the iterator to stop early."""
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads, "ahead") as pool:
+def ordered_map(function: Callable[[Item], Value], items: Sequence[Item], threads: int) -> Generator[Value, None, None]:
+    """Yield function(item) of each item, in order; an exception is raised in the consumer.
+
+    Close the generator to stop early.
+    """
+    waiting: deque[Future[Value]] = deque()
+    with ThreadPoolExecutor(threads, "prefetch") as pool:
         try:
-            for task in tasks:
-                waiting.append(pool.submit(work, task))
-                if len(waiting) > AHEAD * threads:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > PREFETCHED * threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal; elsewhere, as in a log, a plain line every half minute."""
+"""Progress of long work: a bar on a terminal; elsewhere, as in a log file, a plain line every half minute."""
 
 import sys
 from typing import Any, TextIO
@@ -9,37 +9,39 @@ SECONDS = 30.0  # between lines
 AFTER_COUNT = " of {total_fmt} {unit}s, {rate_fmt}, {remaining} to go{postfix}"
 
 
-class Lines:
-    """What tqdm takes for a terminal: each of its updates becomes a line of its own."""
+class LineWriter:
+    """A file for tqdm that writes each of its updates as a line."""
 
     def __init__(self, stream: TextIO) -> None:
+        """Write to `stream`."""
         self.stream = stream
 
     def write(self, text: str) -> None:
-        """Write what is more than a return to the line's beginning or end."""
+        """Write a line, unless the text only moves the cursor."""
         if line := text.strip():
             self.stream.write(f"{line}\n")
 
     def flush(self) -> None:
-        """Hand the lines on."""
+        """Flush the stream."""
         self.stream.flush()
 
 
 def progress_bar(
     total: float, what: str, unit: str, *, done: float = 0, quiet: bool = False, scale: bool = False
 ) -> Any:
-    """A tqdm on stderr: `with progress_bar(...) as bar: bar.update(rows)`.
+    """Return a tqdm on stderr, a context manager whose `update` adds to what is done.
 
-    In a log, what ends before a line is due is silent. done: of `total`, when it begins. quiet: show nothing, as
-    processes other than the first do. scale: with k, M and G, for bytes.
+    In a log, work that ends before its first line is due writes nothing. done: part of `total` that is done already.
+    quiet: show nothing, as processes other than the first do. scale: numbers with k, M and G, for bytes.
     """
-    told: dict[str, Any] = {
+    options: dict[str, Any] = {
         "total": total, "initial": done, "desc": what, "unit": unit, "disable": quiet, "unit_scale": scale
     }  # fmt: skip
     if sys.stderr.isatty():
-        return tqdm(**told, dynamic_ncols=True)
-    line = "{desc}: " + ("{n_fmt}" if scale else "{n:.0f}") + AFTER_COUNT  # a build counts parts of a row
+        return tqdm(**options, dynamic_ncols=True)
+    # without a fraction, because a build counts parts of a row
+    count = "{n_fmt}" if scale else "{n:.0f}"
     return tqdm(
-        **told, ascii=True, bar_format=line, file=Lines(sys.stderr),
+        **options, ascii=True, bar_format=f"{{desc}}: {count}{AFTER_COUNT}", file=LineWriter(sys.stderr),
         mininterval=SECONDS, maxinterval=SECONDS, miniters=0, delay=SECONDS,
     )  # fmt: skip

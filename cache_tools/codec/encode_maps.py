@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from cache_tools.codec.profiles import Codec, Codes, Maps
 
 # Rows encoded at once: their float32 maps, 1.7 MB, stay in the CPU's cache from one step to the next.
-BLOCK = 8
+BLOCK_ROWS = 8
 
 
 def encode_maps(codec: Codec, maps: Maps, annotation_id: NDArray[np.int64]) -> tuple[Codes, dict[str, int]]:
@@ -17,8 +17,8 @@ def encode_maps(codec: Codec, maps: Maps, annotation_id: NDArray[np.int64]) -> t
     """
     codes = np.empty((*maps.shape[:-2], *codec.code_shape), codec.dtype)
     clamped = {"below": 0, "above": 0}
-    for start in range(0, len(maps), BLOCK):
-        block = np.asarray(maps[start : start + BLOCK], np.float32)
+    for start in range(0, len(maps), BLOCK_ROWS):
+        block = np.asarray(maps[start : start + BLOCK_ROWS], np.float32)
         # a NaN anywhere is both the least and the greatest
         least, greatest = block.min(initial=0), block.max(initial=1)
         if not np.isfinite([least, greatest]).all():

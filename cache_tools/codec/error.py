@@ -1,4 +1,4 @@
-"""What a codec costs, measured on a build's own heatmaps: per row, so that shards and merged stores add up exactly."""
+"""The error of a codec, measured on the heatmaps of a build row by row, so that shards and merged stores add up."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from cache_tools.codec.profiles import Maps
 
-PEAK_VALUE = 0.05  # cells above this are what a student learns from; the error is measured there
-VISIBLE_VALUE = 0.2  # joints whose maximum reaches this have a position worth comparing
-MEASURED_ROWS = 256  # of a build
+# A student learns from cells above this value; the error is measured there.
+PEAK_VALUE = 0.05
+# Only joints whose maximum is above this value have a position to compare.
+VISIBLE_VALUE = 0.2
+# Number of rows of a build that are measured.
+MEASURED_ROWS = 256
 
 
 def rows_to_measure(rows: int) -> NDArray[np.int64]:
-    """The rows of a store whose error is measured: `MEASURED_ROWS` evenly spread ones, or all."""
+    """Return the rows of a store whose error is measured: MEASURED_ROWS of them at even distances, or all."""
     return np.unique(np.linspace(0, rows - 1, min(rows, MEASURED_ROWS)).round().astype(np.int64))
 
 
@@ -36,7 +39,10 @@ def error_of_row(maps: Maps, decoded: Maps) -> dict[str, Any]:
 
 
 def summarize_errors(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """rmse_at_peaks, max_error, cosine_median, shift_median and shift_p99 (heatmap cells), and rows measured."""
+    """Join the errors of rows: rmse_at_peaks, max_error, cosine_median, shift_median, shift_p99, rows.
+
+    Shifts are in heatmap cells; `rows` is the number of rows measured.
+    """
     cells = sum(row["peak_cells"] for row in rows)
     shift = [s for row in rows for s in row["shift"]]
     return {
@@ -50,9 +56,10 @@ def summarize_errors(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def peak_xy(maps: Maps) -> NDArray[np.float64]:
-    """Sub-pixel peaks (J, 2) of maps (J, h, w), in cells: DARK with UDP's blur (kernel 11, sigma 2), one Newton step.
+    """Return sub-pixel peaks (J, 2) of maps (J, h, w) in cells: DARK with UDP's blur (kernel 11, sigma 2).
 
-    Zhang et al., "Distribution-Aware Coordinate Representation", CVPR 2020, equation 9.
+    One Newton step from the highest cell. Zhang et al., "Distribution-Aware Coordinate Representation", CVPR 2020,
+    equation 9.
     """
     xy, windows = np.zeros((len(maps), 2)), np.ones((len(maps), 3, 3))
     for joint, heatmap in enumerate(maps):
@@ -64,6 +71,8 @@ def peak_xy(maps: Maps) -> NDArray[np.float64]:
     dxx, dyy = w[:, 1, 2] - 2 * w[:, 1, 1] + w[:, 1, 0], w[:, 2, 1] - 2 * w[:, 1, 1] + w[:, 0, 1]
     dxy = (w[:, 2, 2] - w[:, 2, 0] - w[:, 0, 2] + w[:, 0, 0]) / 4
     determinant = dxx * dyy - dxy**2
-    peaked = np.abs(determinant) > 1e-9  # elsewhere the map is flat, and the highest cell is all there is to say
+    # elsewhere the map is flat, and the highest cell is the result
+    peaked = np.abs(determinant) > 1e-9
     step = np.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], axis=1) / np.where(peaked, determinant, 1)[:, None]
-    return xy + np.clip(step, -2, 2) * peaked[:, None]
+    refined: NDArray[np.float64] = xy + np.clip(step, -2, 2) * peaked[:, None]
+    return refined

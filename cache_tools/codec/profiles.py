@@ -1,8 +1,8 @@
-"""Heatmaps <-> small arrays of numbers: four profiles, each a trade of bytes against error.
+"""Codecs of heatmaps: four profiles that encode them as small arrays of numbers, with more bytes or more error.
 
-A teacher's heatmap is band-limited: every second value of it, joined by a quintic spline, loses next to nothing.
-Decoding is a table look-up and, where the resolution was halved, two small matrix products, so a store carries its
-decoder as three arrays of numbers.
+A teacher's heatmap is band-limited: every second value of it, interpolated by a quintic spline, loses almost nothing.
+Decoding is a table look-up and, where the resolution was halved, two small matrix products. A store holds its decoder
+as three arrays of numbers.
 
     compact    half resolution, uint8, linear levels: the default
     compact6   half resolution, 64 levels evenly spaced in the square root: smallest
@@ -25,12 +25,12 @@ Codes = NDArray[Any]  # (..., code height, code width) uint8 or float16
 
 @dataclass(frozen=True)
 class Profile:
-    """How one profile turns values into codes."""
+    """The rule by which a profile encodes values."""
 
-    half: bool  # every second row and column alone is kept
-    levels: int | None  # None: float16
-    root: bool  # levels evenly spaced in the square root of the value
-    dead_zone: float  # smaller values are stored as 0, which is what makes a map compressible
+    half: bool  #: only every second row and column is kept
+    levels: int | None  #: None: float16
+    root: bool  #: levels evenly spaced in the square root of the value
+    dead_zone: float  #: smaller values are stored as 0, which makes a map compressible
 
 
 _PROFILES = {
@@ -40,73 +40,92 @@ _PROFILES = {
     "float16": Profile(half=False, levels=None, root=False, dead_zone=0.0),
 }
 PROFILES = tuple(_PROFILES)
+# The fields of Codec that are arrays.
+ARRAYS = ("levels", "synthesis_y", "synthesis_x")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Codec:
-    """One profile at one heatmap size; `decode` needs its three arrays alone, and so reads profiles yet unknown."""
+    """One profile at one heatmap size.
+
+    `decode` needs only the three arrays, and therefore also reads profiles of later versions.
+    """
 
     name: str
-    heatmap_size: tuple[int, int]  # height, width
-    code_shape: tuple[int, int]
-    dtype: str  # of the codes: "uint8" or "float16"
-    levels: NDArray[np.float32] | None  # (256 or 64,) value of each code; None: the code is the value
-    synthesis_y: NDArray[np.float32] | None  # (height, code height); None: full resolution
-    synthesis_x: NDArray[np.float32] | None  # (width, code width)
+    heatmap_size: tuple[int, int]  #: height, width in cells
+    code_shape: tuple[int, int]  #: height, width of a map's codes
+    dtype: str  #: of the codes: "uint8" or "float16"
+    levels: NDArray[np.float32] | None  #: (256 or 64,) value of each code; None: the code is the value
+    synthesis_y: NDArray[np.float32] | None  #: (height, code height); None: full resolution
+    synthesis_x: NDArray[np.float32] | None  #: (width, code width)
 
     def encode(self, maps: ArrayLike) -> Codes:
-        """Codes (..., h', w') of maps (..., h, w), clamped to [0, 1]; a map's codes don't depend on those beside it."""
+        """Return codes (..., h', w') of maps (..., h, w), clamped to [0, 1]; each map is encoded independently."""
         profile = _PROFILES[self.name]
         values = np.clip(np.asarray(maps, np.float32), 0, 1)
         if profile.half:
             analysis_y, analysis_x = _spline(self.heatmap_size[0])[1], _spline(self.heatmap_size[1])[1]
             values = np.matmul(np.matmul(analysis_y, values), analysis_x.T)
-            np.minimum(values, 1, out=values)  # what is below 0 is below the dead zone
+            # values below 0 are below the dead zone
+            np.minimum(values, 1, out=values)
         if profile.levels is None:
             return values.astype(np.float16)
-        values *= values >= profile.dead_zone  # quicker than indexing by a mask
+        # faster than indexing by a mask
+        values *= values >= profile.dead_zone
         if profile.root:
             np.sqrt(values, out=values)
         values *= profile.levels - 1
         return np.rint(values, out=values).astype(np.uint8)
 
     def decode(self, codes: Codes) -> Maps:
-        """Maps (..., h, w) float32 of codes (..., h', w'); the spline may pass 0 and 1 by a little, as teachers do."""
+        """Return maps (..., h, w) float32 of codes (..., h', w').
+
+        The spline can go below 0 and above 1 by about .01, as teachers do.
+        """
         values = self._values(codes)
         if self.synthesis_y is None or self.synthesis_x is None:
             return values
-        return np.matmul(np.matmul(self.synthesis_y, values), self.synthesis_x.T)
+        maps: Maps = np.matmul(np.matmul(self.synthesis_y, values), self.synthesis_x.T)
+        return maps
 
     def _values(self, codes: Codes) -> Maps:
         profile = _PROFILES.get(self.name)
-        if profile is None and self.levels is not None:  # a profile of a later version: its table says it all
+        # a profile of a later version: its table is enough
+        if profile is None and self.levels is not None:
             return self.levels[codes]
         if profile is None or profile.levels is None:
             return codes.astype(np.float32)
-        return _level_values(codes, profile)  # the table's own arithmetic: five times as fast as looking up
+        # the arithmetic that made the table, five times as fast as looking up in it
+        return _level_values(codes, profile)
 
     def to_json(self) -> dict[str, Any]:
-        """All that a reader without this package needs, as lists and numbers."""
-        arrays = {k: getattr(self, k) for k in ("levels", "synthesis_y", "synthesis_x")}
-        return {
+        """Return everything that a reader without this package needs, as lists and numbers."""
+        document: dict[str, Any] = {
             "name": self.name,
             "heatmap_size": list(self.heatmap_size),
             "code_shape": list(self.code_shape),
             "dtype": self.dtype,
-        } | {k: None if a is None else a.tolist() for k, a in arrays.items()}
+        }
+        for name in ARRAYS:
+            array = getattr(self, name)
+            document[name] = None if array is None else array.tolist()
+        return document
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Codec":
-        """The codec that `to_json` wrote, its arrays equal to the bit."""
-        arrays = {
-            k: None if data[k] is None else np.array(data[k], np.float32)
-            for k in ("levels", "synthesis_y", "synthesis_x")
-        }
-        return cls(data["name"], _pair(data["heatmap_size"]), _pair(data["code_shape"]), data["dtype"], **arrays)
+        """Return the codec that `to_json` wrote, with arrays equal to the bit."""
+        arrays = {name: None if data[name] is None else np.array(data[name], np.float32) for name in ARRAYS}
+        return cls(
+            name=data["name"],
+            heatmap_size=_pair(data["heatmap_size"]),
+            code_shape=_pair(data["code_shape"]),
+            dtype=data["dtype"],
+            **arrays,
+        )
 
 
 def get_codec(name: str, heatmap_size: tuple[int, int] = (64, 48)) -> Codec:
-    """The codec of a profile; ValueError with near names where there is no such profile."""
+    """Return the codec of a profile; ValueError with similar names where there is no such profile."""
     if name not in _PROFILES:
         near = difflib.get_close_matches(name, PROFILES, cutoff=0.4) or PROFILES
         raise ValueError(f"unknown codec {name!r}: did you mean {' or '.join(near)}?")
@@ -115,12 +134,20 @@ def get_codec(name: str, heatmap_size: tuple[int, int] = (64, 48)) -> Codec:
     if min(height, width) < 8:
         raise ValueError(f"heatmaps of {height}x{width} cells are too small to cache: expected at least 8x8")
     levels = None if profile.levels is None else _level_values(np.arange(profile.levels, dtype=np.uint8), profile)
-    if not profile.half:
-        dtype = "float16" if levels is None else "uint8"
-        return Codec(name, (height, width), (height, width), dtype, levels, None, None)
-    (synthesis_y, _), (synthesis_x, _) = _spline(height), _spline(width)
-    code_shape = (synthesis_y.shape[1], synthesis_x.shape[1])
-    return Codec(name, (height, width), code_shape, "uint8", levels, synthesis_y, synthesis_x)
+    synthesis_y = _spline(height)[0] if profile.half else None
+    synthesis_x = _spline(width)[0] if profile.half else None
+    return Codec(
+        name=name,
+        heatmap_size=(height, width),
+        code_shape=(
+            height if synthesis_y is None else synthesis_y.shape[1],
+            width if synthesis_x is None else synthesis_x.shape[1],
+        ),
+        dtype="float16" if levels is None else "uint8",
+        levels=levels,
+        synthesis_y=synthesis_y,
+        synthesis_x=synthesis_x,
+    )
 
 
 def _level_values(codes: Codes, profile: Profile) -> Maps:
@@ -131,22 +158,26 @@ def _level_values(codes: Codes, profile: Profile) -> Maps:
 
 @lru_cache
 def _spline(n: int) -> tuple[Maps, Maps]:
-    """Synthesis (n, m) and analysis (m, n): least squares by a quintic spline with nodes at every second of n cells.
+    """Return synthesis (n, m) and analysis (m, n) matrices: least squares by a quintic spline.
 
-    The codes are the spline's values at its nodes, not its coefficients: values stay within [0, 1] and a blank stays 0.
+    The spline has a node at every second of n cells. The codes are its values at the nodes, not its coefficients:
+    values stay within [0, 1], and a blank map stays 0.
     """
     step = 2
-    nodes = np.arange(0, n - 1 + step * 0.51, step)  # the last may lie one cell outside
-    at_cells = _quintic((np.arange(n)[:, None] - nodes) / step)  # (n, m) cell values from coefficients
-    at_nodes = _quintic((nodes[:, None] - nodes) / step)  # (m, m) node values from coefficients
-    normal = at_cells.T @ at_cells + 1e-5 * np.eye(len(nodes))  # the ridge keeps the outermost coefficients small
+    # the last node can lie one cell outside
+    nodes = np.arange(0, n - 1 + step * 0.51, step)
+    # values at cells and at nodes from coefficients
+    at_cells = _quintic((np.arange(n)[:, None] - nodes) / step)  # (n, m)
+    at_nodes = _quintic((nodes[:, None] - nodes) / step)  # (m, m)
+    # the ridge keeps the outermost coefficients small
+    normal = at_cells.T @ at_cells + 1e-5 * np.eye(len(nodes))
     analysis = at_nodes @ np.linalg.solve(normal, at_cells.T)
     synthesis = at_cells @ np.linalg.inv(at_nodes)
     return synthesis.astype(np.float32), analysis.astype(np.float32)
 
 
 def _quintic(t: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The quintic cardinal B-spline around 0, as a sum of truncated powers (Schoenberg 1946)."""
+    """Evaluate the quintic cardinal B-spline around 0, as a sum of truncated powers (Schoenberg 1946)."""
     terms = [(-1) ** k * comb(6, k) * np.maximum(t + 3 - k, 0) ** 5 for k in range(7)]
     return np.where(np.abs(t) < 3, np.sum(terms, axis=0) / 120, 0.0)
 

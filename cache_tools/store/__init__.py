@@ -4,7 +4,8 @@
 """
 
 from cache_tools.store.merge import merge_stores
-from cache_tools.store.reader import StoredViews, Url
+from cache_tools.store.objects import Url
+from cache_tools.store.reader import StoredViews
 from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.spec import (
     AnnotationsSpec,

@@ -1,4 +1,4 @@
-"""Crops in a store: a shard's JPEG files end to end, and a table that says where each lies and what its checksum is."""
+"""Crops in a store: a shard's JPEG files end to end, and a table with offset, length and checksum of each."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -12,7 +12,10 @@ from cache_tools.store.shard_tables import ShardTables
 
 
 def pack_crops(crops: Sequence[bytes], size: ArrayLike) -> tuple[bytes, NDArray[np.int64]]:
-    """The files end to end and their table (n, 5): offset, length, crc32, height, width."""
+    """Join JPEG files of sizes (n, 2) height, width; return the bytes and their table (n, 5).
+
+    The columns of the table are offset, length, crc32, height and width.
+    """
     length = np.array([len(crop) for crop in crops], np.int64)
     table = np.zeros((len(crops), len(CROP_COLUMNS)), np.int64)
     table[:, 0] = np.cumsum(length) - length
@@ -23,29 +26,39 @@ def pack_crops(crops: Sequence[bytes], size: ArrayLike) -> tuple[bytes, NDArray[
 
 
 class CropShards:
-    """The JPEG files of one store. checked(shard, key) hands over an object that matches its ledger entry."""
+    """The JPEG files of one store."""
 
     def __init__(
-        self, objects: Objects, tables: ShardTables, shards: int, shard_rows: int, checked: Callable[[int, str], bytes]
+        self,
+        *,
+        objects: Objects,
+        tables: ShardTables,
+        shards: int,
+        shard_rows: int,
+        read_checked: Callable[[int, str], bytes],
     ) -> None:
+        """Keep what reading needs.
+
+        read_checked: read_checked(shard, key) returns an object that matches its ledger entry.
+        """
         self._objects, self._tables, self._shards, self._shard_rows = objects, tables, shards, shard_rows
-        self._checked = checked
+        self._read_checked = read_checked
         self._packed: dict[int, memoryview] = {}
 
     def read(self, rows: NDArray[np.integer]) -> list[bytes]:
-        """The JPEG file of each row, each checked; from a local disk this is one small read a row."""
+        """Return the JPEG file of each row, checked; from a local disk this is one small read a row."""
         return [self._read_row(int(row)) for row in rows]
 
     def load(self) -> None:
-        """Hold every JPEG file, and where it lies, in memory."""
+        """Hold every JPEG file and its table in memory."""
         for shard in range(self._shards):
             self._tables.of_shard("crops/index", shard)
             if shard not in self._packed:
-                self._packed[shard] = memoryview(self._checked(shard, packed_object(shard)))
+                self._packed[shard] = memoryview(self._read_checked(shard, packed_object(shard)))
 
     def _read_row(self, row: int) -> bytes:
-        shard, within = divmod(row, self._shard_rows)
-        offset, length, crc = map(int, self._tables.of_shard("crops/index", shard)[within, :3])
+        shard, row_in_shard = divmod(row, self._shard_rows)
+        offset, length, crc = map(int, self._tables.of_shard("crops/index", shard)[row_in_shard, :3])
         key, packed = packed_object(shard), self._packed.get(shard)
         if packed is None:
             (data,) = self._objects.get_ranges(key, [(offset, length)]) or (None,)

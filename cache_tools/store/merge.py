@@ -1,22 +1,32 @@
-"""Join stores of different persons, built on different machines, into one."""
+"""Merge stores of different persons, built on different machines, into one."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.instances import Instances
+from cache_tools.store.objects import Url
 from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.spec import AnnotationsSpec, CacheMismatch, StoreSpec
-from cache_tools.store.writer import HeatmapStore, Url
+from cache_tools.store.writer import HeatmapStore
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Where each row of the merged store comes from."""
+
+    store: NDArray[np.int64]  #: (N,) index of the source
+    row: NDArray[np.int64]  #: (N,) row of that source
 
 
 def merge_stores(sources: Sequence[Url], target: Url) -> dict[str, Any]:
-    """Write a store of all rows of `sources` at `target` and return its receipt; codes are copied, not encoded anew.
+    """Write a store of all rows of `sources` at `target`, codes copied as they are; return its receipt.
 
-    Interrupted, it resumes. Raises CacheMismatch where specs differ in more than their rows, ValueError where two
+    An interrupted merge resumes. Raises CacheMismatch where specs differ in more than their rows, ValueError where two
     stores hold the same person or one is not finished.
     """
     stores = [HeatmapStore.open(url) for url in sources]
@@ -25,83 +35,81 @@ def merge_stores(sources: Sequence[Url], target: Url) -> dict[str, Any]:
     for store in stores:
         if not store.is_finished():
             raise ValueError(f"{store.url} is not finished: run its `kdcache build` again, then merge")
-        _refuse_other_spec(stores[0], store)
-    _refuse_overlap(stores)
-    table, store_of, row_of = joined_table(stores)
-    made = HeatmapStore.open_or_create(target, joined_spec(stores, table), table)
-    for shard in made.pending():
-        made.write_shard(_copied_shard(stores, made, shard, store_of, row_of))
-    return made.finalize()
+        _check_same_spec(stores[0], store)
+    for first, other in combinations(stores, 2):
+        _check_other_persons(first, other)
+    table, origin = _merged_table(stores)
+    merged = HeatmapStore.open_or_create(target, _merged_spec(stores, table), table)
+    errors = [store.row_errors() for store in stores]
+    for shard in merged.pending():
+        content = merged.new_shard(shard)
+        for index, store in enumerate(stores):
+            _copy_rows(content, store, origin, index, errors[index])
+        # sources count clamped values by shard, not by row: the first merged shard holds all counts
+        if shard == 0:
+            content.clamped = _clamped(stores)
+        merged.write_shard(content)
+    return merged.finalize()
 
 
-def joined_table(stores: Sequence[HeatmapStore]) -> tuple[Instances, NDArray[np.int64], NDArray[np.int64]]:
-    """All persons in a store's order (image id, annotation id), and for each its store and its row there."""
+def _copy_rows(
+    content: ShardContent, store: HeatmapStore, origin: _Row, index: int, errors: dict[int, dict[str, Any]]
+) -> None:
+    """Add the rows of a shard that come from store number `index`, with their measured errors."""
+    rows = np.array(content.rows)
+    rows = rows[origin.store[rows] == index]
+    source_rows = origin.row[rows]
+    if len(rows):
+        content.copy_rows(rows, store, source_rows)
+    for row, source_row in zip(rows.tolist(), source_rows.tolist(), strict=True):
+        if source_row in errors:
+            content.errors[row] = errors[source_row]
+
+
+def _merged_table(stores: Sequence[HeatmapStore]) -> tuple[Instances, _Row]:
+    """Return all persons in the order of a store (image id, annotation id), and where each comes from."""
     tables = [store.instances for store in stores]
-    arrays = {f.name: [getattr(t, f.name) for t in tables] for f in fields(Instances) if f.name != "file_name"}
-    names = tuple(name for t in tables for name in t.file_name)
-    whole = Instances(**{name: np.concatenate(parts) for name, parts in arrays.items()}, file_name=names)
-    order = np.lexsort((whole.annotation_id, whole.image_id))
+    arrays = {}
+    for field in fields(Instances):
+        if field.name != "file_name":
+            arrays[field.name] = np.concatenate([getattr(table, field.name) for table in tables])
+    names = tuple(name for table in tables for name in table.file_name)
+    table = Instances(**arrays, file_name=names)
+    order = np.lexsort((table.annotation_id, table.image_id))
     store_of = np.repeat(np.arange(len(tables)), [len(t) for t in tables])
     row_of = np.concatenate([np.arange(len(t)) for t in tables])
-    return whole.take(order), store_of[order], row_of[order]
+    return table.take(order), _Row(store_of[order], row_of[order])
 
 
-def joined_spec(stores: Sequence[HeatmapStore], table: Instances) -> StoreSpec:
-    """The first store's spec, of all rows."""
-    read = [store.spec.annotations for store in stores]
-    source = "; ".join(sorted({annotations.source for annotations in read}))
-    annotations = AnnotationsSpec(table.digest(), source, all(each.labelled for each in read))
+def _merged_spec(stores: Sequence[HeatmapStore], table: Instances) -> StoreSpec:
+    """Return the spec of the first store, with all rows."""
+    specs = [store.spec.annotations for store in stores]
+    source = "; ".join(sorted({spec.source for spec in specs}))
+    annotations = AnnotationsSpec(table.digest(), source, all(spec.labelled for spec in specs))
     return replace(stores[0].spec, rows=len(table), annotations=annotations)
 
 
-def _refuse_other_spec(first: HeatmapStore, other: HeatmapStore) -> None:
+def _check_same_spec(first: HeatmapStore, other: HeatmapStore) -> None:
     differences = first.spec.without_rows().differences(other.spec.without_rows())
     if first.codec.to_json() != other.codec.to_json():
         differences.append("codec: the same name with other matrices")
     if differences:
         raise CacheMismatch(
-            f"{other.url} cannot join {first.url}:\n  " + "\n  ".join(differences) + "\n"
+            f"{other.url} cannot be merged with {first.url}:\n  " + "\n  ".join(differences) + "\n"
             "Only stores that differ in nothing but their persons can be merged."
         )
 
 
-def _refuse_overlap(stores: Sequence[HeatmapStore]) -> None:
-    for i, first in enumerate(stores):
-        for other in stores[i + 1 :]:
-            common = np.intersect1d(first.instances.annotation_id, other.instances.annotation_id)
-            if len(common):
-                named = ", ".join(map(str, common[:5]))
-                raise ValueError(
-                    f"{first.url} and {other.url} both hold annotation {named}"
-                    f"{f' and {len(common) - 5} more' if len(common) > 5 else ''}: expected stores of different persons"
-                )
-
-
-def _copied_shard(
-    stores: Sequence[HeatmapStore],
-    made: HeatmapStore,
-    shard: int,
-    store_of: NDArray[np.int64],
-    row_of: NDArray[np.int64],
-) -> ShardContent:
-    """Return a shard of copied rows, with the codec's errors measured when they were made."""
-    content = made.new_shard(shard)
-    rows = np.array(content.rows)
-    for index, store in enumerate(stores):
-        here = rows[store_of[rows] == index]
-        there = row_of[here]
-        if not len(here):
-            continue
-        content.copy_rows(here, store, there)
-        measured = store.row_errors()
-        pairs = zip(here.tolist(), there.tolist(), strict=True)
-        content.errors |= {row: measured[source] for row, source in pairs if source in measured}
-    if shard == 0:
-        content.clamped = _clamped(stores)
-    return content
+def _check_other_persons(first: HeatmapStore, other: HeatmapStore) -> None:
+    common = np.intersect1d(first.instances.annotation_id, other.instances.annotation_id)
+    if len(common):
+        named = ", ".join(map(str, common[:5])) + (f" and {len(common) - 5} more" if len(common) > 5 else "")
+        raise ValueError(
+            f"{first.url} and {other.url} both hold annotation {named}: expected stores of different persons"
+        )
 
 
 def _clamped(stores: Sequence[HeatmapStore]) -> dict[str, int]:
-    """Counted per shard of the sources, not per row: the first shard carries them all."""
+    """Return the number of clamped values of all stores."""
     counts = [store.entry(shard)["clamped"] for store in stores for shard in range(store.shards)]
     return {side: sum(count[side] for count in counts) for side in ("below", "above")}

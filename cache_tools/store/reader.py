@@ -1,6 +1,5 @@
-"""A store as its readers see it: what there is, and rows out of it. cache_tools/store.py adds making and writing."""
+"""Read a store: its rows, its geometry, its ledger. HeatmapStore in writer.py adds creating and writing."""
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -13,12 +12,11 @@ from cache_tools.codec.profiles import Codec, Codes, Maps
 from cache_tools.store import ledger
 from cache_tools.store.crop_files import CropShards
 from cache_tools.store.layout import ROOT, read_instances, read_root
-from cache_tools.store.objects import REPAIR, Objects, fingerprint
+from cache_tools.store.objects import REPAIR, Objects, Url
+from cache_tools.store.sealed_json import fingerprint
 from cache_tools.store.shard_rows import ShardedRows
 from cache_tools.store.shard_tables import ShardTables
 from cache_tools.store.spec import StoreSpec
-
-Url = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -34,22 +32,34 @@ class StoreReader:
     """One store, to read; safe from several threads. Use it as HeatmapStore, which can also write."""
 
     def __init__(self, objects: Objects, static: dict[str, bytes], content: dict[str, Any], writable: bool) -> None:
+        """Decode the instance table; `open` calls this.
+
+        static: the objects that belong to no shard, checked. content: of the root, as layout.read_root returns it.
+        """
         self.url, self._objects, self._static, self._writable = objects.url, objects, static, writable
-        self.spec_json = content["spec"]  # with the fields that another version of kdcache has
+        # with the fields that only another version of kdcache knows
+        self.spec_json = content["spec"]
         self.spec = StoreSpec.from_json(self.spec_json)
         self.codec = Codec.from_json(content["codec"])
         self.instances, self.crop_to_image = read_instances(static)
         self._entries: dict[int, dict[str, Any]] = {}
         self.heatmaps = self._sharded("heatmaps")
         self.view_heatmaps = self._sharded("views/heatmaps") if self.spec.views else None
-        self._tables = ShardTables(static, self.shards, self.spec.shard_rows, self._checked)
-        self._crops = CropShards(objects, self._tables, self.shards, self.spec.shard_rows, self._checked)
+        self._tables = ShardTables(static, self.shards, self.spec.shard_rows, self._read_checked)
+        self._crops = CropShards(
+            objects=objects,
+            tables=self._tables,
+            shards=self.shards,
+            shard_rows=self.spec.shard_rows,
+            read_checked=self._read_checked,
+        )
 
     @classmethod
     def open(cls, url: Url, expect: StoreSpec | None = None, mode: str = "r") -> Self:
-        """The store at `url`, to read ("r") or to add shards ("r+").
+        """Open the store at `url`, to read ("r") or to add shards ("r+").
 
-        Raises CacheMismatch where it differs from `expect`, FileNotFoundError where there is none.
+        Raises CacheMismatch where it differs from `expect`, FileNotFoundError where there is none, ValueError where it
+        is damaged.
         """
         if mode not in ("r", "r+"):
             raise ValueError(f'mode {mode!r}: expected "r" or "r+"')
@@ -61,7 +71,7 @@ class StoreReader:
         spec = StoreSpec.from_json(content["spec"])
         if expect is not None:
             expect.check(spec, objects.url)
-        static = {key: checked(objects, key, printed) for key, printed in content["objects"].items()}
+        static = {key: read_checked(objects, key, recorded) for key, recorded in content["objects"].items()}
         return cls(objects, static, content, mode == "r+")
 
     @classmethod
@@ -76,18 +86,18 @@ class StoreReader:
 
     @property
     def shards(self) -> int:
-        """Number of shards, done or not."""
+        """Number of shards, written or not."""
         return -(-self.rows // self.spec.shard_rows)
 
     def shard_rows(self, shard: int) -> range:
-        """The rows of a shard."""
+        """Return the rows of a shard; ValueError where there is no such shard."""
         if not 0 <= shard < self.shards:
             raise ValueError(f"shard {shard}: {self.url} has shards 0 to {self.shards - 1}")
         return range(shard * self.spec.shard_rows, min((shard + 1) * self.spec.shard_rows, self.rows))
 
     def pending(self) -> list[int]:
-        """Shards not done yet, whoever was to write them; asks the ledger anew each time."""
-        return [] if self.is_finished() else [s for s in range(self.shards) if self._find_entry(s) is None]
+        """Return the shards that are not written, by whichever process; reads the ledger again each time."""
+        return [] if self.is_finished() else [shard for shard in range(self.shards) if not self.is_written(shard)]
 
     def is_written(self, shard: int) -> bool:
         """Return whether a shard is written, as the ledger says."""
@@ -98,7 +108,7 @@ class StoreReader:
         return self.read_receipt() is not None
 
     def read_receipt(self) -> dict[str, Any] | None:
-        """Return the receipt that `finalize` wrote, or None before it."""
+        """Return the receipt that `finalize` wrote, or None before it; ValueError where it is damaged."""
         return ledger.read_receipt(self._objects)
 
     def receipt_of(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -112,16 +122,20 @@ class StoreReader:
         return np.array(self.spec.frame.cell_to_crop)
 
     def measured_error(self) -> dict[str, float]:
-        """The codec's error on the rows measured so far: the keys of error.summarize_errors."""
-        return ledger.measured_error(e for s in range(self.shards) if (e := self._find_entry(s)) is not None)
+        """Return the codec's error on the rows measured so far: the keys of codec.error.summarize_errors."""
+        entries = (self._find_entry(shard) for shard in range(self.shards))
+        return ledger.measured_error(entry for entry in entries if entry is not None)
 
     def row_errors(self) -> dict[int, dict[str, Any]]:
-        """Return the codec's error on each measured row, as error.error_of_row has it."""
+        """Return the codec's error on each measured row, as codec.error.error_of_row has it."""
         entries = [self.entry(shard) for shard in range(self.shards)]
         return {int(row): error for entry in entries for row, error in entry["errors"].items()}
 
     def load(self, *, views: bool = False, crops: bool = False) -> None:
-        """Hold the codes in memory (14 kB a row in `compact`), and views and crops if asked: then no disk is read."""
+        """Hold the codes in memory (14 kB a row in `compact`), and views and crops if requested.
+
+        No disk is read afterwards.
+        """
         self.heatmaps.load()
         if views and self.view_heatmaps is not None:
             self.view_heatmaps.load()
@@ -129,27 +143,31 @@ class StoreReader:
             self._crops_or_refuse().load()
 
     def read(self, rows: ArrayLike) -> Maps:
-        """Heatmaps (B, 17, h, w) float32 of rows in any order."""
+        """Return heatmaps (B, 17, h, w) float32 of rows in any order.
+
+        Raises IndexError for rows that the store does not have, ValueError where what is read is damaged or not
+        written yet; the other `read_` methods do the same.
+        """
         return self.codec.decode(self.read_codes(rows))
 
     def read_codes(self, rows: ArrayLike) -> Codes:
-        """Codes (B, 17, h', w') of rows, to be decoded elsewhere, as on the device."""
+        """Return codes (B, 17, h', w') of rows, to be decoded elsewhere, such as on a GPU."""
         return self.heatmaps.read(self._indices(rows))
 
     def read_views(self, rows: ArrayLike) -> StoredViews:
-        """The K stored augmentations of rows, decoded."""
+        """Return the K stored augmentations of rows, decoded."""
         codes, crop_to_image, flipped = self.read_view_codes(rows)
         return StoredViews(self.codec.decode(codes), crop_to_image, flipped)
 
     def read_view_codes(self, rows: ArrayLike) -> tuple[Codes, geometry.Matrix, NDArray[np.bool_]]:
-        """Codes (B, K, 17, h', w'), crop_to_image (B, K, 2, 3) and flipped (B, K) of rows."""
+        """Return codes (B, K, 17, h', w'), crop_to_image (B, K, 2, 3) and flipped (B, K) of rows."""
         if self.view_heatmaps is None:
             raise ValueError(f"{self.url} holds no views: build it with --views K")
         index = self._indices(rows)
         return self.view_heatmaps.read(index), self._view_crop_to_image[index], self._view_flipped[index]
 
     def read_crops(self, rows: ArrayLike) -> list[bytes]:
-        """The JPEG file of each row's crop, checked."""
+        """Return the JPEG file of each row's crop, checked; `cache_tools.crops.decode_crop` decodes one."""
         return self._crops_or_refuse().read(self._indices(rows))
 
     def read_crop_matrices(self, rows: ArrayLike) -> geometry.Matrix:
@@ -161,8 +179,9 @@ class StoreReader:
         return self._crop_index[self._indices(rows), 3:]
 
     def entry(self, shard: int) -> dict[str, Any]:
-        """A shard's ledger entry; ValueError where the shard is not done."""
-        if (entry := self._find_entry(shard)) is None:
+        """Return a shard's ledger entry; ValueError where the shard is not written."""
+        entry = self._find_entry(shard)
+        if entry is None:
             rows = self.shard_rows(shard)
             raise ValueError(
                 f"{self.url}: shard {shard} (rows {rows.start}-{rows.stop - 1}) is not built yet: "
@@ -181,33 +200,39 @@ class StoreReader:
 
     def _sharded(self, name: str) -> ShardedRows:
         views = () if name == "heatmaps" else (self.spec.views,)
-        shape = (self.rows, *views, self.spec.joints, *self.codec.code_shape)
-        sizes = (self.spec.shard_rows, self.spec.chunk_rows)
-        return ShardedRows(self._objects, name, shape, self.codec.dtype, *sizes, self._object_bytes)
+        return ShardedRows(
+            objects=self._objects,
+            name=name,
+            shape=(self.rows, *views, self.spec.joints, *self.codec.code_shape),
+            dtype=self.codec.dtype,
+            shard_rows=self.spec.shard_rows,
+            chunk_rows=self.spec.chunk_rows,
+            object_bytes=self._object_bytes,
+        )
 
     def _object_bytes(self, shard: int, key: str) -> int:
         return int(self.entry(shard)["objects"][key]["bytes"])
 
-    def _checked(self, shard: int, key: str) -> bytes:
-        return checked(self._objects, key, self.entry(shard)["objects"][key])
+    def _read_checked(self, shard: int, key: str) -> bytes:
+        return read_checked(self._objects, key, self.entry(shard)["objects"][key])
 
     @cached_property
     def _view_crop_to_image(self) -> geometry.Matrix:
-        return self._tables.whole("views/crop_to_image")
+        return self._tables.of_all_shards("views/crop_to_image")
 
     @cached_property
     def _view_flipped(self) -> NDArray[np.bool_]:
-        return self._tables.whole("views/flipped")
+        return self._tables.of_all_shards("views/flipped")
 
     @cached_property
     def _crop_matrices(self) -> geometry.Matrix:
         self._crops_or_refuse()
-        return self._tables.whole("crops/pixel_to_image")
+        return self._tables.of_all_shards("crops/pixel_to_image")
 
     @cached_property
     def _crop_index(self) -> NDArray[np.int64]:
         self._crops_or_refuse()
-        return self._tables.whole("crops/index")
+        return self._tables.of_all_shards("crops/index")
 
     def _crops_or_refuse(self) -> CropShards:
         if self.spec.crops is None:
@@ -228,9 +253,9 @@ def no_store(objects: Objects) -> FileNotFoundError:
     return FileNotFoundError(f"{found}: make one with `kdcache build`, or run that again if it was interrupted")
 
 
-def checked(objects: Objects, key: str, printed: dict[str, Any]) -> bytes:
-    """An object that has the fingerprint it was written with; ValueError naming it where it is missing or another."""
+def read_checked(objects: Objects, key: str, recorded: dict[str, Any]) -> bytes:
+    """Return an object that matches its recorded fingerprint; ValueError where it is missing or differs."""
     data = objects.get(key)
-    if data is None or fingerprint(data) != printed:
+    if data is None or fingerprint(data) != recorded:
         raise ValueError(f"{objects.url}/{key} is {'missing' if data is None else 'damaged'}; {REPAIR}")
     return data

@@ -1,10 +1,10 @@
-"""What a store contains and from what it was made; opening it for anything else is a CacheMismatch."""
+"""The spec of a store: what it contains and what it was made from. Opening it for anything else is a CacheMismatch."""
 
 import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields, replace
 from importlib import metadata
 from math import prod
 from pathlib import Path
@@ -21,26 +21,28 @@ FORMAT_VERSION = 1
 Spec = TypeVar("Spec")
 # A chunk is decoded to read one row of it: larger ones save a percent or two, and scattered rows cost in proportion.
 CHUNK_ROWS, CHUNK_BYTES = 8, 2**18
-# Differing here, two stores still hold the same thing: where files lay, what ran, what was measured.
+# Two stores that differ in these fields hold the same heatmaps: where files were, which versions ran, what was
+# measured. The region of the crops states zoom, rotation and shift as well.
 NOT_COMPARED = (
     "versions", "annotations.source", "annotations.labelled", "annotations.part", "teacher.ap",
-    "crops.zoom", "crops.rotation", "crops.shift",  # the region says them, too
+    "crops.zoom", "crops.rotation", "crops.shift",
 )  # fmt: skip
 
 
 class CacheMismatch(ValueError):
-    """A store holds something else than was asked for; the message names every field that differs."""
+    """A store holds something else than was requested; the message names every field that differs."""
 
 
 @dataclass(frozen=True)
 class TeacherSpec:
-    """Who drew the heatmaps. digest: of weights and preprocessing; flip: averaged with the mirrored crop's."""
+    """The network that made the heatmaps."""
 
     name: str
-    digest: str
+    digest: str  #: of weights and preprocessing
     licence: str = "unknown"
-    flip: bool = False
-    ap: float | None = None  # measured, where labels allowed it
+    _: KW_ONLY
+    flip: bool = False  #: averaged with the heatmaps of the mirrored crop
+    ap: float | None = None  #: percent, measured where labels allow it
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,15 @@ class FrameSpec:
     """Where the heatmaps lie: `crop_to_image` of each row is geometry.crop_to_image(box, name, input_size, padding)."""
 
     name: str = "udp"
-    input_size: tuple[int, int] = (256, 192)  # height, width
-    heatmap_size: tuple[int, int] = (64, 48)
+    input_size: tuple[int, int] = (256, 192)  #: height, width of the crop in pixels
+    heatmap_size: tuple[int, int] = (64, 48)  #: height, width in cells
+    _: KW_ONLY
     padding: float = geometry.PADDING
-    sigma: float = 2.0  # of the teacher's peaks, in cells
-    cell_to_crop: list[list[float]] = field(default_factory=list)  # (2, 3); filled in from the frame's name when empty
+    sigma: float = 2.0  #: of the teacher's peaks, in cells
+    cell_to_crop: list[list[float]] = field(default_factory=list)  #: (2, 3); computed from the name when empty
 
     def __post_init__(self) -> None:
+        """Compute cell_to_crop where it is not given."""
         if not self.cell_to_crop:
             matrix = geometry.cell_to_crop(self.name, self.input_size, self.heatmap_size)
             object.__setattr__(self, "cell_to_crop", matrix.tolist())
@@ -62,12 +66,12 @@ class FrameSpec:
 
 @dataclass(frozen=True)
 class AnnotationsSpec:
-    """digest: of the instance table (Instances.digest); source: the file it was read from, and which of its persons."""
+    """The persons of a store, and the rule that chose them from their file."""
 
-    digest: str
-    source: str = ""
-    labelled: bool = True  # False: every person with a box
-    part: tuple[int, int] | None = None  # (i, n): the i-th of n parts
+    digest: str  #: of the instance table: Instances.digest()
+    source: str = ""  #: the file
+    labelled: bool = True  #: False: every person with a box
+    part: tuple[int, int] | None = None  #: (i, n): the i-th of n parts
 
     def read_instances(self, path: str | Path) -> Instances:
         """Return the persons of a COCO file by the rule that chose this store's rows."""
@@ -76,19 +80,17 @@ class AnnotationsSpec:
 
 @dataclass(frozen=True)
 class CropsSpec:
-    """The photos' part of a store. region: the rule that chose what is shown; quality: of the JPEG.
+    """The stored crops: which part of each photo they show, and for which widest view that part was chosen."""
 
-    zoom, rotation (degrees) and shift (sizes of the padded box) of the widest view that the region was made for.
-    """
-
-    region: str
-    quality: int
-    zoom: float | None = None  # None: the store does not say
-    rotation: float | None = None
-    shift: float | None = None
+    region: str  #: the rule, as CropPolicy.region states it
+    quality: int  #: of the JPEG
+    _: KW_ONLY
+    zoom: float | None = None  #: of the widest view; None: the store does not say
+    rotation: float | None = None  #: degrees
+    shift: float | None = None  #: in sizes of the padded box
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoreSpec:
     """Everything that two stores must share to be the same store."""
 
@@ -101,11 +103,12 @@ class StoreSpec:
     shard_rows: int = 2048
     chunk_rows: int = CHUNK_ROWS
     crops: CropsSpec | None = None
-    views: int = 0  # stored augmentations a row, beside the canonical view
+    views: int = 0  #: stored augmentations a row, beside the canonical view
     format_version: int = FORMAT_VERSION
     versions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        """Raise ValueError for sizes that do not fit together."""
         if self.rows < 1:
             raise ValueError(f"a store of {self.rows} rows: expected at least one")
         if self.chunk_rows < 1 or self.shard_rows < 1 or self.shard_rows % self.chunk_rows:
@@ -115,12 +118,13 @@ class StoreSpec:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """The spec as JSON's own types."""
-        return json.loads(json.dumps(asdict(self)))
+        """Return the spec in JSON types only."""
+        document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return document
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "StoreSpec":
-        """The spec that `to_json` wrote; ValueError for a format this version doesn't know."""
+        """Return the spec that `to_json` wrote; ValueError for a format version that this kdcache does not know."""
         version = data.get("format_version")
         if version != FORMAT_VERSION:
             raise ValueError(
@@ -144,20 +148,17 @@ class StoreSpec:
         return digest_of_spec(self.to_json())
 
     def without_rows(self) -> "StoreSpec":
-        """The same spec of no particular rows and shards: what stores must share to be merged."""
+        """Return the spec without rows and shards: what stores must share to be merged."""
         return replace(self, rows=1, annotations=AnnotationsSpec(""), shard_rows=CHUNK_ROWS, chunk_rows=CHUNK_ROWS)
 
     def differences(self, found: "StoreSpec") -> list[str]:
-        """`field: found X, expected Y` for each compared field in which `found` is not this spec."""
+        """Return `field: found X, expected Y` for each compared field in which `found` differs from this spec."""
         mine, other = self._compared(), found._compared()
-        return [
-            f"{name}: found {_short(other.get(name))}, expected {_short(mine.get(name))}"
-            for name in sorted(mine.keys() | other.keys())
-            if mine.get(name) != other.get(name)
-        ]
+        differing = [name for name in sorted(mine.keys() | other.keys()) if mine.get(name) != other.get(name)]
+        return [f"{name}: found {_short(other.get(name))}, expected {_short(mine.get(name))}" for name in differing]
 
     def check(self, found: "StoreSpec", where: str) -> None:
-        """CacheMismatch unless `found`, the spec of the store at `where`, is this one."""
+        """Raise CacheMismatch unless `found`, the spec of the store at `where`, is this one."""
         if differences := self.differences(found):
             raise CacheMismatch(
                 f"{where} holds another cache:\n  " + "\n  ".join(differences) + "\n"
@@ -169,7 +170,7 @@ class StoreSpec:
 
 
 def digest_of_spec(data: Mapping[str, Any]) -> str:
-    """sha256 of the compared fields of a spec's JSON, those of other versions of kdcache included."""
+    """Return the sha256 of the compared fields of a spec's JSON, also of fields that only another kdcache knows."""
     return hashlib.sha256(json.dumps(_compared(data), sort_keys=True).encode()).hexdigest()
 
 
@@ -182,18 +183,28 @@ def make_spec(
     part: tuple[int, int] | None = None,
     **others: Any,
 ) -> StoreSpec:
-    """The spec of a store of these persons; `others` are StoreSpec's own (frame, codec, shard_rows, crops, views).
+    """Return the spec of a store of these persons.
 
-    source, labelled, part: how the persons were read, as AnnotationsSpec has it. ValueError for an unknown codec.
+    source, labelled, part: how the persons were read, as AnnotationsSpec has it.
+    others: further fields of StoreSpec, such as frame, codec, shard_rows, crops and views.
+    Raises ValueError for an unknown codec.
     """
-    annotations = AnnotationsSpec(instances.digest(), source, labelled, part)
-    spec = StoreSpec(len(instances), teacher, annotations, versions=installed_versions(), **{"chunk_rows": 1} | others)
+    spec = StoreSpec(
+        rows=len(instances),
+        teacher=teacher,
+        annotations=AnnotationsSpec(instances.digest(), source, labelled, part),
+        versions=installed_versions(),
+        **{"chunk_rows": 1} | others,
+    )
+    if "chunk_rows" not in others:
+        spec = replace(spec, chunk_rows=_chunk_rows(spec))
+    # an unknown codec is an error here, not when the first shard is written
     get_codec(spec.codec, spec.frame.heatmap_size)
-    return spec if "chunk_rows" in others else replace(spec, chunk_rows=_chunk_rows(spec))
+    return spec
 
 
 def _chunk_rows(spec: StoreSpec) -> int:
-    """The largest power of two up to CHUNK_ROWS that divides a shard and keeps a chunk's codes within CHUNK_BYTES."""
+    """Return the largest power of two that divides a shard, up to CHUNK_ROWS rows and CHUNK_BYTES of codes."""
     codec = get_codec(spec.codec, spec.frame.heatmap_size)
     row_bytes = spec.joints * prod(codec.code_shape) * np.dtype(codec.dtype).itemsize * max(spec.views, 1)
     rows = CHUNK_ROWS
@@ -203,25 +214,32 @@ def _chunk_rows(spec: StoreSpec) -> int:
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions of what writes a store, for the record."""
+    """Return the versions of what writes a store."""
     return {"python": platform.python_version()} | {p: metadata.version(p) for p in ("kdcache", "numpy", "zarr")}
 
 
 def _known(cls: type[Spec], data: Mapping[str, Any]) -> Spec:
-    """The dataclass without what it does not know: a later version may have added fields."""
+    """Make a dataclass of the fields that it knows; a later version may have added others."""
     names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     return cls(**{name: value for name, value in data.items() if name in names})
 
 
 def _compared(data: Mapping[str, Any]) -> dict[str, Any]:
-    flat = _flatten(data)
-    return {k: v for k, v in flat.items() if not any(k == n or k.startswith(n + ".") for n in NOT_COMPARED)}
+    return {name: value for name, value in _flatten(data).items() if not _is_ignored(name)}
+
+
+def _is_ignored(name: str) -> bool:
+    """Return whether a field, `a.b` for field b of a, is one of NOT_COMPARED or lies in one."""
+    return any(name == ignored or name.startswith(f"{ignored}.") for ignored in NOT_COMPARED)
 
 
 def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in data.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
     return flat
 
 

@@ -10,26 +10,33 @@
     store = HeatmapStore.open(url, expect=spec)         # CacheMismatch where it is another cache
     store.read([5, 0, 7])                               # (3, 17, 64, 48) float32
 
-Shards may be written by several processes at once, each shard by one; a shard is written whole or not at all.
+Several processes may write shards at once, each shard by one process; a shard is written whole or not at all.
 """
 
 from typing import Any, Self
 
 from cache_tools.instances import Instances
 from cache_tools.store import ledger
-from cache_tools.store.layout import ROOT, shard_objects, skeleton
-from cache_tools.store.objects import PARTIAL, Objects
-from cache_tools.store.reader import StoreReader, Url
+from cache_tools.store.layout import ROOT, empty_store, shard_objects
+from cache_tools.store.objects import Objects, Url
+from cache_tools.store.reader import StoreReader
 from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.spec import StoreSpec
 
+# What an interrupted creation leaves in a store's folder.
+OWN_FOLDERS = {"heatmaps", "instances", "crops", "views"}
+
 
 class HeatmapStore(StoreReader):
-    """A store that can be made and filled. Made by `create`, `open` or `open_or_create`."""
+    """A store that can be made, filled and read; `create`, `open` and `open_or_create` return one."""
 
     @classmethod
     def create(cls, url: Url, spec: StoreSpec, instances: Instances) -> Self:
-        """A new store without shards; FileExistsError where there is one, ValueError where other files are."""
+        """Create a store without shards.
+
+        Raises FileExistsError where there is one, ValueError where there are other files, and where the spec was made
+        from another instance table.
+        """
         if len(instances) != spec.rows or instances.digest() != spec.annotations.digest:
             raise ValueError(
                 f"the spec is of {spec.rows} rows with digest {spec.annotations.digest[:12]}, the instance table has "
@@ -38,21 +45,24 @@ class HeatmapStore(StoreReader):
         objects = Objects(url, write=True)
         if objects.get(ROOT) is not None:
             raise FileExistsError(f"{objects.url} already holds a store: open it, or build into another folder")
-        _refuse_foreign_files(objects)
-        made = skeleton(spec, instances)
-        for key, data in made.items():  # the root is last: before it, there is no store
+        if foreign := objects.foreign_files(OWN_FOLDERS):
+            raise ValueError(
+                f"{objects.url} holds other files ({', '.join(foreign[:3])}...): build into an empty folder"
+            )
+        # the root is the last of them: before it is written, there is no store
+        for key, data in empty_store(spec, instances).items():
             objects.set(key, data)
         return cls.open(url, expect=spec, mode="r+")
 
     @classmethod
     def open_or_create(cls, url: Url, spec: StoreSpec, instances: Instances) -> Self:
-        """The store of exactly this spec, made if need be, ready for its pending shards."""
+        """Open the store of exactly this spec to write its pending shards; create it where there is none."""
         if Objects(url, write=True).get(ROOT) is not None:
             return cls.open(url, expect=spec, mode="r+")
         return cls.create(url, spec, instances)
 
     def new_shard(self, shard: int) -> ShardContent:
-        """Return the empty content of a shard: add its rows, then hand it to `write_shard`."""
+        """Return the empty content of a shard: add its rows, then give it to `write_shard`."""
         return ShardContent(self, shard)
 
     def write_shard(self, content: ShardContent) -> dict[str, Any]:
@@ -63,12 +73,20 @@ class HeatmapStore(StoreReader):
         """
         if content.store is not self:
             raise ValueError(f"the content was made for the store at {content.store.url}: expected {self.url}")
-        if (entry := self._find_entry(content.shard)) is not None:
+        entry = self._find_entry(content.shard)
+        if entry is not None:
             return entry
         if not self._writable:
             raise ValueError(f'{self.url} is open to read: open it with mode="r+" to write')
-        arrays, jpeg = content.finished_arrays()
-        written = shard_objects(self._static, self.spec, content.rows, content.shard, arrays, jpeg)
+        arrays, packed_crops = content.finished_arrays()
+        written = shard_objects(
+            static=self._static,
+            spec=self.spec,
+            rows=content.rows,
+            shard=content.shard,
+            arrays=arrays,
+            packed_crops=packed_crops,
+        )
         for key, data in written.items():
             self._objects.set(key, data)
         entry = ledger.make_entry(content.rows, written, content.clamped, content.errors)
@@ -77,8 +95,9 @@ class HeatmapStore(StoreReader):
         return entry
 
     def finalize(self) -> dict[str, Any]:
-        """Write the receipt, last of all, and return it; ValueError naming the shards that are missing."""
-        if (receipt := self.read_receipt()) is not None:
+        """Write the receipt, the last object, and return it; ValueError naming the shards that are missing."""
+        receipt = self.read_receipt()
+        if receipt is not None:
             return receipt
         if missing := self.pending():
             raise ValueError(
@@ -86,7 +105,7 @@ class HeatmapStore(StoreReader):
                 f"({', '.join(map(str, missing[:10]))}{'...' if len(missing) > 10 else ''}); "
                 "run the same `kdcache build` again"
             )
-        self._objects.clear_partial()
+        self._objects.remove_temporaries()
         receipt = self.receipt_of([self.entry(shard) for shard in range(self.shards)])
         ledger.write_receipt(self._objects, receipt)
         return receipt
@@ -108,16 +127,3 @@ def open_store(url: Url, expect: StoreSpec | None = None) -> HeatmapStore:
     Raises CacheMismatch where it differs from `expect`, FileNotFoundError where there is none.
     """
     return HeatmapStore.open(url, expect)
-
-
-def _refuse_foreign_files(objects: Objects) -> None:
-    """A folder is taken only when it is empty or holds what an interrupted creation leaves."""
-    ours = {"heatmaps", "instances", "crops", "views"}
-    if objects.folder is not None and objects.folder.is_dir():
-        foreign = sorted(
-            p.name for p in objects.folder.iterdir() if p.name not in ours and not p.name.endswith(PARTIAL)
-        )
-        if foreign:
-            raise ValueError(
-                f"{objects.url} holds other files ({', '.join(foreign[:3])}...): build into an empty folder"
-            )

@@ -102,10 +102,10 @@ def existing_store(url: str) -> HeatmapStore | None:
 def spec_of(job: BuildJob, teacher: PoseNetwork, persons: Instances, source: str, ap: float | None = None) -> StoreSpec:
     """The spec of the store that the job makes."""
     policy = CropPolicy(input_size=teacher.input_size)
-    crops = CropsSpec(policy.region, policy.quality, policy.zoom, policy.rotation, policy.shift)
+    crops = CropsSpec(policy.region, policy.quality, zoom=policy.zoom, rotation=policy.rotation, shift=policy.shift)
     return make_spec(
         persons,
-        TeacherSpec(teacher.name, teacher.digest, teacher.licence, job.flip, ap),
+        TeacherSpec(teacher.name, teacher.digest, teacher.licence, flip=job.flip, ap=ap),
         source=source,
         labelled=job.labelled,
         part=job.part,

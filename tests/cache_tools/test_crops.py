@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cache_tools.crops import CropPolicy, decode_crop, encode_crop, regions
+from cache_tools.crops import JPEG_BLOCK, CropPolicy, crop_regions, decode_crop, encode_crop
 from cache_tools.geometry import apply, compose, crop_to_image, invert, padded_box
 from cache_tools.images import Image, cut, four_channels, read_image
 from cache_tools.instances import read_coco
@@ -38,23 +38,24 @@ def test_a_region_holds_every_pixel_that_a_view_can_touch(box, size, zoom, degre
     xy = apply(matrix, edge)
     pixels = np.concatenate([np.floor(xy), np.floor(xy) + 1])  # what bilinear sampling reads
     inside = pixels[((pixels >= 0) & (pixels < size[::-1])).all(axis=1)]
-    left, top, right, bottom = regions(box[None], np.array(size), POLICY)[0]
+    left, top, right, bottom = crop_regions(box[None], np.array(size), POLICY)[0]
     assert (inside >= [left, top]).all()
     assert (inside < [right, bottom]).all()
 
 
 @given(box=boxes, size=image_sizes, density=numbers(0.5, 3), input_size=st.sampled_from([(256, 192), (128, 96)]))
 @settings(max_examples=60)
-def test_a_crop_fits_the_canvas_and_is_never_enlarged(box, size, density, input_size) -> None:
+def test_a_crop_is_bounded_by_its_policy_and_never_enlarged(box, size, density, input_size) -> None:
     policy = CropPolicy(density=density, input_size=input_size)
     _, matrix, (height, width) = encode_crop(np.zeros((*size, 3), np.uint8), box, policy)
-    assert height <= policy.canvas_size[0]
-    assert width <= policy.canvas_size[1]
+    # up to a JPEG block more at the left and top, and one pixel for the next of bilinear sampling
+    largest = np.ceil(density * np.multiply(input_size, policy.coverage)) + JPEG_BLOCK + 1
+    assert ([height, width] <= largest).all()
     step = matrix[[0, 1], [0, 1]]  # image pixels for one stored pixel
     assert (step >= 1).all()
     needed = padded_box(box, input_size)[1][0, 1] / (density * input_size[0])
     if needed > 1:  # larger than the density asks for: made smaller, exactly to it but for whole pixels
-        left, top, right, bottom = regions(box[None], np.array(size), policy)[0]
+        left, top, right, bottom = crop_regions(box[None], np.array(size), policy)[0]
         assert width == max(1, int((right - left) / needed))
         assert height == max(1, int((bottom - top) / needed))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cache_tools.coco import MIRROR, UPPER_BODY
-from cache_tools.crops import CropPolicy, regions
+from cache_tools.crops import CropPolicy, crop_regions
 from cache_tools.geometry import FRAMES, apply, cell_to_crop, compose, crop_to_image, invert, mirror_matrix, padded_box
 from cache_tools.store.spec import CropsSpec
 from student.augment_recipes import RECIPES
@@ -114,13 +114,13 @@ def test_stored_crops_hold_vitposes_widest_views_of_whoever_stands(person, image
     edge = [(x, y) for x in np.linspace(0, 191, 7) for y in np.linspace(0, 255, 9)]
     xy = apply(views.crop_to_image, edge)
     inside = ((xy >= 0) & (xy <= np.array(image_size)[::-1] - 1)).all(-1)
-    left, top, right, bottom = regions(box, np.array([image_size]), CropPolicy())[0]
+    left, top, right, bottom = crop_regions(box, np.array([image_size]), CropPolicy())[0]
     assert ((xy >= [left, top]) & (xy <= [right - 1, bottom - 1])).all(-1)[inside].all()
 
 
 def crops_of(policy: CropPolicy) -> CropsSpec:
     """As a build records them."""
-    return CropsSpec(policy.region, policy.quality, policy.zoom, policy.rotation, policy.shift)
+    return CropsSpec(policy.region, policy.quality, zoom=policy.zoom, rotation=policy.rotation, shift=policy.shift)
 
 
 @pytest.mark.parametrize("name", RECIPES)

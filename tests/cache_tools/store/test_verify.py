@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cache_tools.instances import read_coco
 from cache_tools.store import ledger
-from cache_tools.store.objects import seal, to_bytes
+from cache_tools.store.sealed_json import seal, to_bytes
 from cache_tools.store.verify import forget_damaged, verify_store
 from cache_tools.store.writer import HeatmapStore
 from pipeline.commands.info import command as info_command
