@@ -32,14 +32,14 @@ def coco(persons: int = 6) -> dict[str, Any]:
 
 
 def write(folder: Path, data: Any) -> Path:
-    """The data as a file."""
+    """Write the data to a file."""
     path = folder / "persons.json"
     path.write_text(json.dumps(data))
     return path
 
 
 def first(**changes: Any) -> Spoil:
-    """A mistake in the first annotation: fields with other values, left out where the value is `...`."""
+    """Make a mistake in the first annotation: fields with other values, left out where the value is `...`."""
 
     def spoil(data: dict[str, Any]) -> None:
         changed = data["annotations"][0] | changes
@@ -49,7 +49,7 @@ def first(**changes: Any) -> Spoil:
 
 
 def everywhere(**changes: Any) -> Spoil:
-    """The same fields changed in all annotations."""
+    """Change the same fields in all annotations."""
     return lambda data: [annotation.update(changes) for annotation in data["annotations"]]
 
 

@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
 
 
 def run(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, seconds: float, quiet: bool = False) -> str:
-    """What 50 of 100 rows leave on the stream with lines due every so many seconds."""
+    """Return what 50 of 100 rows write to the stream, with a line due after each `seconds`."""
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(progress, "SECONDS", seconds)
     with progress.progress_bar(100, "build", "row", done=20, quiet=quiet) as bar:

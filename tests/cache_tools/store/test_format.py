@@ -1,5 +1,7 @@
 """docs/store-format.md keeps its word: its example reads every codec, and stores of a later kdcache open here."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,15 @@ def test_the_example_reads_a_store_of_every_codec(codec: str, tmp_path: Path, mo
     names: dict[str, object] = {}
     exec(code, names)
     assert np.abs(np.asarray(names["heatmaps"]) - store.read([7])[0]).max() < 1e-6
+
+
+def test_the_root_is_sealed_as_the_document_says(tmp_path: Path) -> None:
+    built(tmp_path / "store", persons(ROWS))
+    root = json.loads((tmp_path / "store" / "zarr.json").read_text())
+    seal = root["attributes"]["kdcache"].pop("sha256")
+    document = root["attributes"]["kdcache"] | {"root": root}
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    assert seal == hashlib.sha256(text.encode()).hexdigest()
 
 
 def later(json_of: Any) -> Any:

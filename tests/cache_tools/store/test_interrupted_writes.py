@@ -17,7 +17,7 @@ ROWS = 40  # two full shards and half a one
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished store of 40 persons with crops and two views."""
+    """Write a finished store of 40 persons with crops and two views."""
     folder = tmp_path_factory.mktemp("undisturbed") / "store"
     built(folder, persons(ROWS))
     return folder
@@ -34,7 +34,7 @@ def test_equal_builds_are_equal_byte_for_byte_in_any_order(undisturbed: Path, tm
 
 
 def build_all(folder: str, only: int | None = None) -> None:
-    """What a worker process runs."""
+    """Write all pending shards, or only one; worker processes run this."""
     table = persons(ROWS)
     store = HeatmapStore.open_or_create(folder, spec_of(table), table)
     for shard in store.pending() if only is None else [only]:

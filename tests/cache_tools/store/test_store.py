@@ -34,7 +34,7 @@ ROWS = 40  # two full shards and half a one
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished store of 40 persons with crops and two views."""
+    """Write a finished store of 40 persons with crops and two views."""
     folder = tmp_path_factory.mktemp("undisturbed") / "store"
     built(folder, persons(ROWS))
     return folder

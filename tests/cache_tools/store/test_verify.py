@@ -26,7 +26,7 @@ NOT_READ = re.compile(r"crops/packed/\d+/zarr.json|crops/packed/zarr.json")  # f
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished store of 40 persons in three shards, with crops and two views."""
+    """Write a finished store of 40 persons in three shards, with crops and two views."""
     folder = tmp_path_factory.mktemp("whole") / "store"
     built(folder, persons(ROWS))
     return folder
@@ -34,7 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(whole: Path, tmp_path: Path) -> Path:
-    """A store to damage."""
+    """Copy the store, to damage the copy."""
     return Path(shutil.copytree(whole, tmp_path / "store"))
 
 
@@ -196,7 +196,7 @@ def test_what_is_damaged_is_forgotten_and_made_again(copy: Path, whole: Path, na
 
 
 def coco_file(folder: Path, box_width: float = 30.0) -> Path:
-    """A COCO keypoint file of three persons."""
+    """Write a COCO keypoint file of three persons."""
     annotations = [
         {"id": 10 + i, "image_id": 1, "category_id": 1, "iscrowd": 0, "num_keypoints": 17, "area": 500.0,
          "bbox": [5.0 + i, 6.0, box_width, 40.0], "keypoints": [20, 20, 2] * 17}
@@ -222,7 +222,7 @@ def test_the_rows_are_compared_with_the_annotations(tmp_path: Path) -> None:
 
 
 def invoke(command: object, *arguments: str) -> Result:
-    """A command as the shell runs it."""
+    """Run a command as the shell does."""
     return CliRunner().invoke(command, list(arguments))  # type: ignore[arg-type]
 
 
