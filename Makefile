@@ -1,5 +1,5 @@
 # make demo     the whole workflow on the embedded data set, then its table
-# make test     the tests
+# make test     the tests, and how much of the code they cover
 # make lint     ruff, mypy, import-linter, snakefmt, snakemake --lint
 # make docs     the documentation, into docs/_build/html; warnings are errors
 # make bench    every benchmark, side by side with what people use instead
@@ -31,7 +31,7 @@ demo: $(WORKFLOW_READY)
 	kdcache demo
 
 test: $(READY)
-	OMP_NUM_THREADS=1 pytest -n auto   # a process a core; threads would only fight for them
+	OMP_NUM_THREADS=1 pytest -n auto --cov   # one process for each core; more threads would compete for them
 
 lint: $(READY)
 	ruff check .

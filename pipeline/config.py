@@ -1,4 +1,4 @@
-"""The workflow's configuration: one YAML file, checked before anything runs. config/README.md explains every key."""
+"""The workflow's configuration: one YAML file, checked before anything runs."""
 
 import difflib
 from collections.abc import Iterable
@@ -16,126 +16,171 @@ from student.settings import Name, Settings, StudentSettings, list_mistakes
 class SplitConfig(Settings):
     """Photos and annotations of one split, relative to `data.root`."""
 
-    images: Path
-    annotations: Path
+    images: Path = Field(description="Folder of the photos.")
+    annotations: Path = Field(description="COCO person_keypoints file.")
 
 
 class RenderedConfig(Settings):
-    """Have `kdcache demo-data` make the data set: `persons` labelled training persons."""
+    """Persons that `kdcache demo-data` renders."""
 
-    persons: int = Field(3000, gt=0)
-    val_persons: int = Field(500, gt=0)
-    seed: int = 0
+    persons: int = Field(3000, gt=0, description="Labelled persons of the train split.")
+    val_persons: int = Field(500, gt=0, description="Labelled persons of the val split.")
+    seed: int = Field(0, description="The same seed gives the same data set.")
 
 
 class DataConfig(Settings):
-    """Where the persons are. `rendered` makes them, `download` fetches COCO 2017, neither: they are there."""
+    """Where photos and annotations are: rendered, downloaded, or on the disk already."""
 
-    root: Path
-    train: SplitConfig
-    val: SplitConfig
-    rendered: RenderedConfig | None = None
-    download: bool = False
+    root: Path = Field(description="Folder that the paths of the splits are relative to.")
+    train: SplitConfig = Field(description="The split that teachers are cached on and students are trained on.")
+    val: SplitConfig = Field(description="The split that networks are evaluated on.")
+    rendered: RenderedConfig | None = Field(None, description="Let `kdcache demo-data` make the data set.")
+    download: bool = Field(
+        False,
+        description="Let `kdcache download` fetch into `root` what is missing of COCO 2017, and the detector's file "
+        "where `evaluate.boxes` names it.",
+    )
 
     def path(self, split: Literal["train", "val"], what: Literal["images", "annotations"]) -> Path:
-        """Full path of a split's photos or annotations."""
-        return self.root / getattr(getattr(self, split), what)
+        """Return the full path of a split's photos or annotations."""
+        part: Path = getattr(getattr(self, split), what)
+        return self.root / part
 
 
 class TeacherConfig(Settings):
-    """A teacher: `reference` as in `kdcache build --teacher`; `paper` names its row of the paper's Table 1."""
+    """A teacher. All teachers are evaluated; those of `store.teachers` are cached."""
 
-    name: Name
-    reference: str
-    paper: str | None = None
-    expect_ap: float | None = Field(None, gt=1, le=100)  # percent on the val split: below it, nothing is cached
-    tolerance: float = Field(0.2, ge=0)  # of expect_ap
+    name: Name = Field(description="Name of its row and of its files.")
+    reference: str = Field(description="The network, as in `kdcache build --teacher`.")
+    paper: str | None = Field(None, description="Row of the paper's Table 1 that is shown beside it.")
+    expect_ap: float | None = Field(
+        None,
+        gt=1,
+        le=100,
+        description="Cache it only where its AP on the val split (percent, annotated boxes, flip test) reaches this.",
+    )
+    tolerance: float = Field(0.2, ge=0, description="How far below `expect_ap` the AP may be, in percent.")
 
 
 class StoreConfig(Settings):
-    """How heatmaps are cached, and whose: students learn from the average of `teachers`."""
+    """How heatmaps are cached."""
 
-    teachers: list[Name] = Field(default_factory=list)  # names; none: the first teacher
-    codec: Literal["compact", "compact6", "exact8", "float16"] = "compact"
-    flip: bool = False  # cache the average of the crop's and the mirrored crop's heatmaps
-    crops: bool = True
-    views: int = Field(0, ge=0)
-    unlabelled: bool = False  # every person with a box, not only those with labelled keypoints
-    max_rmse: float | None = Field(None, gt=0)  # refuse a codec error at the peaks above this
-    shard_rows: int = Field(2048, gt=0)
-    workers: int = Field(0, ge=0)  # 0: a plain loop; n: n Dask worker processes
-    batch_size: int = Field(32, gt=0)
+    teachers: list[Name] = Field(
+        default_factory=list,
+        description="Teachers to cache, each in `stores/NAME.zarr`; by default the first. Students learn from the "
+        "average of several, whose sizes must agree.",
+    )
+    codec: Literal["compact", "compact6", "exact8", "float16"] = Field(
+        "compact",
+        description="How heatmaps are encoded: `compact` takes fewest bytes, `float16` has the smallest error.",
+    )
+    flip: bool = Field(False, description="Cache the average of the heatmaps of a crop and of its mirror image.")
+    crops: bool = Field(
+        True, description="Keep each person's crop in the store, so that training reads only the store."
+    )
+    views: int = Field(0, ge=0, description="Augmented views of each person that are cached with their geometry.")
+    unlabelled: bool = Field(
+        False, description="Cache every person with a box, not only those with labelled keypoints."
+    )
+    max_rmse: float | None = Field(None, gt=0, description="Refuse a codec whose error at the peaks is above this.")
+    shard_rows: int = Field(2048, gt=0, description="Rows of a shard: the unit of work, of writing and of recovery.")
+    workers: int = Field(0, ge=0, description="Dask worker processes; 0 builds in the process of the command.")
+    batch_size: int = Field(32, gt=0, description="Crops that the teacher gets at once.")
 
 
 class StudentConfig(StudentSettings):
-    """A student, and whether the same network is trained without a teacher beside it."""
+    """A student, with or without a control: the same network trained without a teacher."""
 
-    paper: str | None = None
-    control: bool = True
+    paper: str | None = Field(None, description="Row of the paper's Table 1 that is shown beside it.")
+    control: bool = Field(
+        True, description="Train the same network on the ground truth only as well, as `NAME-control`."
+    )
 
     def runs(self) -> dict[str, StudentSettings]:
-        """Run name -> settings: the student, and `NAME-control` that sees the ground truth alone."""
-        own = StudentSettings(**{name: getattr(self, name) for name in StudentSettings.model_fields})
-        if not self.control or own.distill.mode == "none":
-            return {own.name: own}
-        distill = own.distill.model_copy(update={"mode": "none"})
-        name = f"{own.name}-control"
-        return {own.name: own, name: own.model_copy(update={"name": name, "distill": distill})}
+        """Return the settings of each run by its name: the student, and its control where it has one."""
+        student = StudentSettings(**{name: getattr(self, name) for name in StudentSettings.model_fields})
+        if not self.control or student.distill.mode == "none":
+            return {student.name: student}
+        distill = student.distill.model_copy(update={"mode": "none"})
+        control = student.model_copy(update={"name": f"{student.name}-control", "distill": distill})
+        return {student.name: student, control.name: control}
 
 
 class EvaluateConfig(Settings):
     """The protocol of every AP in the report."""
 
-    boxes: str = "gt"  # or a detector's file, relative to data.root
-    score_threshold: float = 0.0  # leave out a detector's boxes below it
-    flip: bool = True
-    batch_size: int = Field(32, gt=0)
+    boxes: str = Field("gt", description="`gt` for the annotated boxes, or a detector's file relative to `data.root`.")
+    score_threshold: float = Field(0.0, description="Leave out boxes of a detector whose score is below this.")
+    flip: bool = Field(True, description="Average the heatmaps of a crop and of its mirror image.")
+    batch_size: int = Field(32, gt=0, description="Crops that a network gets at once.")
 
 
 class ReportConfig(Settings):
-    """What the panels show, and how long each speed measurement lasts."""
+    """What the panels show, and how long each speed is measured."""
 
-    students: list[Name] = Field(default_factory=list)  # runs in heatmaps and angles; none: the first four students
-    predictions_student: Name | None = None  # the run whose poses are drawn on photos; none: the last student
-    persons: int = Field(4, gt=0)  # rows of the heatmap panel, drawn evenly from the validation split
-    person_ids: list[int] = Field(default_factory=list)  # annotation ids of the rows instead
-    benchmark_seconds: float = Field(5, gt=0)
-    benchmark_batch_size: int = Field(32, gt=0)
-    hka_rendered: int = Field(60, gt=0)  # rendered standing persons, each drawn at three sizes
+    students: list[Name] = Field(
+        default_factory=list,
+        description="Runs in the heatmap panel and in the table of angles, controls (`NAME-control`) included; by "
+        "default the first four students. A panel waits only for the runs that it shows.",
+    )
+    predictions_student: Name | None = Field(
+        None, description="Run whose poses are drawn on photos; by default the last student."
+    )
+    persons: int = Field(4, gt=0, description="Rows of the heatmap panel, sampled evenly from the val split.")
+    person_ids: list[int] = Field(
+        default_factory=list, description="Annotation ids of the rows of the heatmap panel, in place of `persons`."
+    )
+    benchmark_seconds: float = Field(5, gt=0, description="Seconds that each speed is measured for.")
+    benchmark_batch_size: int = Field(32, gt=0, description="Crops of a batch while speed is measured.")
+    hka_rendered: int = Field(
+        60, gt=0, description="Standing persons that are rendered for the angles, each at three sizes."
+    )
 
 
 class Config(Settings):
-    """One workflow. `defaults` lies under every student."""
+    """One workflow."""
 
-    out: Path
-    device: Literal["cpu", "cuda", "auto"] = "auto"
-    data: DataConfig
-    teachers: list[TeacherConfig] = Field(min_length=1)
-    store: StoreConfig = StoreConfig()
-    defaults: dict[str, Any] = Field(default_factory=dict)
-    students: list[StudentConfig] = Field(min_length=1)
-    one_stream: bool = False  # train every run in one job, on the same batches
-    evaluate: EvaluateConfig = EvaluateConfig()
-    report: ReportConfig = ReportConfig()
+    out: Path = Field(description="Folder of everything that the workflow makes.")
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        "auto",
+        description="`auto` is CUDA where there is a GPU. Except with `cpu`, each job asks Snakemake for one `gpu`.",
+    )
+    data: DataConfig = Field(description="Photos and annotations.")
+    teachers: list[TeacherConfig] = Field(min_length=1, description="Teachers, all of which are evaluated.")
+    store: StoreConfig = Field(StoreConfig(), description="How heatmaps are cached.")
+    defaults: dict[str, Any] = Field(
+        default_factory=dict, description="Values for every student that does not set them: `model`, `distill`, ..."
+    )
+    students: list[StudentConfig] = Field(min_length=1, description="Students to train.")
+    one_stream: bool = Field(
+        False,
+        description="Train all runs in one job, which decodes and augments each batch once. They must agree on seed, "
+        "batch size, epochs, sizes, sigma, augmentation, and on `cached` or `live`.",
+    )
+    evaluate: EvaluateConfig = Field(EvaluateConfig(), description="The protocol of every AP.")
+    report: ReportConfig = Field(ReportConfig(), description="What the report shows.")
 
     @model_validator(mode="before")
     @classmethod
-    def _lay_defaults_under_students(cls, data: Any) -> Any:
+    def _fill_in_defaults(cls, data: Any) -> Any:
         if isinstance(data, dict) and isinstance(data.get("students"), list):
-            under = data.get("defaults") or {}
-            data = {**data, "students": [merge(under, s) if isinstance(s, dict) else s for s in data["students"]]}
+            defaults = data.get("defaults") or {}
+            students = [
+                merge(defaults, student) if isinstance(student, dict) else student for student in data["students"]
+            ]
+            data = {**data, "students": students}
         return data
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Config":
         names = [name for student in self.students for name in student.runs()] + [t.name for t in self.teachers]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"names are folders, so each may stand once; found twice: {', '.join(twice)}")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"names of folders must differ; found twice: {', '.join(repeated)}")
         return self
 
     @model_validator(mode="after")
-    def _what_is_named_exists(self) -> "Config":
+    def _names_exist(self) -> "Config":
         teachers = [teacher.name for teacher in self.teachers]
         shown = [*self.report.students, *filter(None, [self.report.predictions_student])]
         _check_names("store.teachers", self.store.teachers, teachers)
@@ -143,30 +188,30 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
-    def _one_stream_suits_all(self) -> "Config":
+    def _runs_agree_on_one_stream(self) -> "Config":
         if self.one_stream:
             stream_of([*self.runs.values()])
         return self
 
     @property
     def cached_teachers(self) -> list[TeacherConfig]:
-        """The teachers whose heatmaps the students learn from."""
+        """Return the teachers whose heatmaps the students learn from."""
         names = self.store.teachers or [self.teachers[0].name]
         return [teacher for teacher in self.teachers if teacher.name in names]
 
     @property
     def shown(self) -> list[str]:
-        """Runs in the heatmap panel and in the angles."""
+        """Return the runs in the heatmap panel and in the table of angles."""
         return self.report.students or [student.name for student in self.students[:4]]
 
     @property
     def runs(self) -> dict[str, StudentSettings]:
-        """Run name -> settings of every training, controls included."""
+        """Return the settings of every run by its name, controls included."""
         return {name: settings for student in self.students for name, settings in student.runs().items()}
 
 
 def _check_names(where: str, names: Iterable[str], known: Iterable[str]) -> None:
-    """ValueError for a name that is not known, with those that are near it."""
+    """Raise ValueError for a name that is not known, with those that are near it."""
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, list(known), n=2)
@@ -174,21 +219,23 @@ def _check_names(where: str, names: Iterable[str], known: Iterable[str]) -> None
             raise ValueError(f"{where} names {name!r}: {hint}expected one of {', '.join(known)}")
 
 
-def merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` laid on `under`, mapping by mapping; anything else is replaced. A mapping changes the recipe of
-    augmentation that is named under it."""
-    both = {**under, **over}
-    for key in under.keys() & over.keys():
-        below = under[key]
-        if key == "augment" and isinstance(below, str) and isinstance(over[key], dict):
-            below = recipe(below).model_dump()
-        if isinstance(below, dict) and isinstance(over[key], dict):
-            both[key] = merge(below, over[key])
-    return both
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with `changes`: mappings are merged key by key, anything else is replaced.
+
+    A mapping under `augment` changes the augmentation recipe that `base` names.
+    """
+    merged = {**base, **changes}
+    for key in base.keys() & changes.keys():
+        before, after = base[key], changes[key]
+        if key == "augment" and isinstance(before, str) and isinstance(after, dict):
+            before = recipe(before).model_dump()
+        if isinstance(before, dict) and isinstance(after, dict):
+            merged[key] = merge(before, after)
+    return merged
 
 
 def parse_config(data: dict[str, Any], source: str = "the configuration") -> Config:
-    """A checked Config; ValueError lists each wrong key with its path."""
+    """Return a checked Config. ValueError lists each wrong key with its path."""
     try:
         return Config.model_validate(data)
     except ValidationError as error:
@@ -196,7 +243,7 @@ def parse_config(data: dict[str, Any], source: str = "the configuration") -> Con
 
 
 def load_config(path: str | Path) -> Config:
-    """The Config of a YAML file."""
+    """Return the Config of a YAML file. ValueError where it is not YAML, no mapping, or not valid."""
     try:
         data = yaml.safe_load(Path(path).read_text())
     except yaml.YAMLError as error:

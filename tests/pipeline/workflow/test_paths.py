@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import Config, parse_config
+from pipeline.download import DETECTIONS
 from pipeline.workflow import paths
 
 OUT = Path("results/x")
@@ -43,8 +44,8 @@ def test_a_split_is_ready_with_its_annotations_or_with_the_receipt_of_its_downlo
     [
         ("gt", True, "gt", []),
         ("mine.json", True, "coco/mine.json", [Path("coco/mine.json")]),
-        (paths.DETECTIONS.name, False, f"coco/{paths.DETECTIONS.name}", [Path("coco", paths.DETECTIONS.name)]),
-        (paths.DETECTIONS.name, True, f"coco/{paths.DETECTIONS.name}", [OUT / "receipts/detections.json"]),
+        (DETECTIONS.name, False, f"coco/{DETECTIONS.name}", [Path("coco", DETECTIONS.name)]),
+        (DETECTIONS.name, True, f"coco/{DETECTIONS.name}", [OUT / "receipts/detections.json"]),
     ],
 )
 def test_only_the_known_detections_of_a_downloaded_data_set_are_downloaded(
@@ -92,7 +93,7 @@ def test_a_training_waits_for_every_cached_teacher_and_for_labels_only_where_ap_
 
 
 def test_one_live_student_makes_its_job_need_the_teacher() -> None:
-    settings = ({"distill": {"mode": "live"}}, {})
+    settings: list[dict[str, Any]] = [{"distill": {"mode": "live"}}, {}]
     cfg = students(*settings)
     assert [paths.needs_teacher(cfg, name) for name in ("s0", "s1")] == [True, False]
     together = config(students=[{"name": f"s{n}", "control": False, **one} for n, one in enumerate(settings)])

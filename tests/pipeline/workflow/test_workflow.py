@@ -77,7 +77,7 @@ def commands(output: str, command: str) -> list[str]:
 
 def small_config(**changes: Any) -> dict[str, Any]:
     """Return the demo's configuration with two tiny students without controls; folder names have spaces."""
-    text = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    text: dict[str, Any] = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
     text["out"], text["data"]["root"] = "results of it", "results of it/data"
     text["data"]["rendered"] = {"persons": 24, "val_persons": 12, "seed": 3}
     text["defaults"]["train"].update(epochs=1, batch_size=8)
