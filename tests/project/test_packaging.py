@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -125,6 +126,20 @@ def test_cache_tools_is_imported_without_extras() -> None:
     names = [module.removesuffix(".__init__") for module in modules]
     ended = without_extras(f"import importlib; [importlib.import_module(name) for name in {names!r}]")
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_store_is_read_without_extras(tmp_path: Path) -> None:
+    with zipfile.ZipFile(ROOT / "tests/samples/version_0_1.zip") as archive:
+        archive.extractall(tmp_path)
+    store = tmp_path / "version_0_1/store.zarr"
+    ended = without_extras(
+        f"from cache_tools import open_store; store = open_store({str(store)!r}); "
+        "print(store.heatmaps([1, 8]).shape, len(store.read_crops([1, 8])))"
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == "(2, 17, 32, 24) 2\n"
+    ended = without_extras(kdcache("verify", str(store)))
+    assert (ended.returncode, ended.stdout) == (0, f"{store} is whole\n"), ended.stderr
 
 
 @pytest.mark.parametrize("command", BASE_COMMANDS)
