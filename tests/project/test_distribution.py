@@ -60,7 +60,7 @@ def files_in(root: Path, *folders: str) -> set[str]:
 
 
 def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(wheel: Path) -> None:
-    expected = {name for name in files_in(ROOT, *PACKAGES) if not name.endswith(".md")}
+    expected = files_in(ROOT, *PACKAGES)
     assert files_in(wheel, *PACKAGES) == expected
     assert {"pipeline/workflow/main.smk", "pipeline/workflow/config/demo-small.yaml", "student/py.typed"} <= expected
     metadata = [path.name for path in wheel.iterdir() if path.name not in PACKAGES]

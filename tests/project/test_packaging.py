@@ -134,7 +134,7 @@ def test_a_store_is_read_without_extras(tmp_path: Path) -> None:
     store = tmp_path / "version_0_1/store.zarr"
     ended = without_extras(
         f"from cache_tools import open_store; store = open_store({str(store)!r}); "
-        "print(store.heatmaps([1, 8]).shape, len(store.read_crops([1, 8])))"
+        "print(store.read([1, 8]).shape, len(store.read_crops([1, 8])))"
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == "(2, 17, 32, 24) 2\n"
