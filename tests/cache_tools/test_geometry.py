@@ -1,23 +1,16 @@
-"""Matrices between image, crop and heatmap: their algebra, both frames, mirrors, and how far stored crops reach.
+"""Matrices between image, crop and heatmap: their algebra, both frames, and mirrors.
 
 That the udp frame is transformers' ViTPose processor's is tested in tests/test_vitpose.py.
 """
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cache_tools.coco import MIRROR, UPPER_BODY
-from cache_tools.crops import CropPolicy, crop_regions
+from cache_tools.coco import MIRROR
 from cache_tools.geometry import FRAMES, apply, cell_to_crop, compose, crop_to_image, invert, mirror_matrix, padded_box
-from cache_tools.store.spec import CropsSpec
-from student.augment_recipes import RECIPES
-from student.batches.augment import sample_views
-from student.batches.crop_coverage import beyond_crops
-from student.settings import AugmentSettings
-from tests.samples.small_store import persons, spec_of
 
 SIZES = st.sampled_from([((256, 192), (64, 48)), ((128, 96), (32, 24)), ((384, 288), (96, 72)), ((64, 64), (16, 16))])
 BOXES = st.tuples(*(st.floats(low, high) for low, high in ((-50, 600), (-50, 400), (2, 600), (2, 500)))).map(np.array)
@@ -86,67 +79,3 @@ def test_mirrors(box: np.ndarray, sizes: tuple, width: int, xy: np.ndarray) -> N
         compose(mirror_matrix(cells), to_crop), compose(to_crop, mirror_matrix(crop_width)), atol=1e-9
     )
     assert (MIRROR[MIRROR] == np.arange(17)).all()
-
-
-@st.composite
-def standing(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
-    """Box (1, 4) and joints (1, 17, 2) of a person at least twice as tall as wide, whose halves overlap a little."""
-    x, y, height = draw(st.floats(0, 300)), draw(st.floats(0, 200)), draw(st.floats(40, 400))
-    width = height * draw(st.floats(0.1, 0.5))
-    places = np.random.default_rng(draw(st.integers(0, 2**32))).uniform(0, 1, (1, 17, 2)) * [width, 0.6 * height]
-    places[:, UPPER_BODY[-1] + 1 :, 1] += 0.4 * height
-    return np.array([[x, y, width, height]]), places + np.array([x, y])
-
-
-@settings(max_examples=60)
-@given(
-    person=standing(), image_size=st.tuples(st.integers(300, 900), st.integers(300, 900)), seed=st.integers(0, 2**32)
-)
-def test_stored_crops_hold_vitposes_widest_views_of_whoever_stands(person, image_size, seed) -> None:
-    """Half-body views as well; zoom and rotation at their limits, no shift: it has no limit."""
-    box, keypoints = person
-    extreme = RECIPES["vitpose"].model_copy(
-        update={"half_body": 0.5, "scale_sd": 100.0, "rotate": 1.0, "rotate_sd": 400.0, "shift": 0.0}
-    )
-    rows = np.arange(32)
-    many = [np.repeat(each, len(rows), 0) for each in (box, keypoints, np.full((1, 17), 2, np.uint8))]
-    views = sample_views(*many, rows, extreme, seed=seed)
-    edge = [(x, y) for x in np.linspace(0, 191, 7) for y in np.linspace(0, 255, 9)]
-    xy = apply(views.crop_to_image, edge)
-    inside = ((xy >= 0) & (xy <= np.array(image_size)[::-1] - 1)).all(-1)
-    left, top, right, bottom = crop_regions(box, np.array([image_size]), CropPolicy())[0]
-    assert ((xy >= [left, top]) & (xy <= [right - 1, bottom - 1])).all(-1)[inside].all()
-
-
-def crops_of(policy: CropPolicy) -> CropsSpec:
-    """As a build records them."""
-    return CropsSpec(policy.region, policy.quality, zoom=policy.zoom, rotation=policy.rotation, shift=policy.shift)
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_is_within_the_default_crops(name: str) -> None:
-    spec = spec_of(persons(3), crops=crops_of(CropPolicy()))
-    assert beyond_crops(spec, name, (256, 192)) is None
-    assert beyond_crops(spec, name, (128, 96)) is None
-
-
-@pytest.mark.parametrize(
-    ("changes", "input_size"),
-    [({"scale_range": (0.5, 2.0)}, (256, 192)), ({"shift_sd": 0.1}, (256, 192)), ({}, (192, 192)), ({}, (256, 128))],
-)
-def test_what_reaches_beyond_the_crops_is_told_in_one_line(changes: dict, input_size: tuple[int, int]) -> None:
-    spec = spec_of(persons(3), crops=crops_of(CropPolicy()))
-    wide = AugmentSettings(**changes)
-    said = beyond_crops(spec, wide, input_size)
-    assert said is not None
-    assert "\n" not in said
-    assert "the stored crops 2.08 x 2.70" in said
-    assert beyond_crops(spec_of(persons(3), crops=crops_of(CropPolicy(zoom=4))), wide, input_size) is None
-    assert beyond_crops(spec_of(persons(3), crops=None), wide, input_size) is None
-    assert beyond_crops(spec_of(persons(3)), wide, input_size) is None  # it does not say
-
-
-def test_a_wider_rotation_is_told_where_the_crops_were_made_for_less() -> None:
-    spec = spec_of(persons(3), crops=crops_of(CropPolicy(rotation=20)))
-    assert beyond_crops(spec, "vitpose", (256, 192)) is not None
-    assert beyond_crops(spec, AugmentSettings(rotate_limit=20), (256, 192)) is None
