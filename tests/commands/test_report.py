@@ -1,5 +1,6 @@
-"""`kdcache report heatmaps` and `predictions` of photos about which nothing is known."""
+"""`kdcache report` as typed: pictures of annotated persons and of any photos, the table, and what is refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipeline.report import panels
 from pipeline.report.overlay import write_picture
 from pipeline.teachers.load import load_network
 from student.inference import Inference
+from student.models.paper import paper_rows
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,51 @@ def test_a_folder_without_boxes_or_annotations(
     CliRunner().invoke(kdcache, [*command, "--out", str(out)], catch_exceptions=False)
     assert read_image(out).std() > 20
     assert devices == {torch.device("cpu")}
+
+
+def test_annotated_persons_and_those_of_a_file_of_boxes(shared_data: Path, tmp_path: Path) -> None:
+    coco, boxes = shared_data / "coco", tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([{"image_id": 785, "bbox": [280, 44, 218, 346], "score": 1.0}]))
+    annotated = ["--annotations", str(coco / "person_keypoints_val.json")]
+    for number, (name, options) in enumerate(
+        [
+            ("heatmaps", [*annotated, "--persons", "1"]),
+            ("heatmaps", ["--boxes", str(boxes), "--persons", "1"]),
+            ("predictions", [*annotated, "--photos", "2", "--no-flip"]),
+            ("predictions", ["--boxes", str(boxes), "--photos", "1", "--no-flip"]),
+        ]
+    ):
+        out = tmp_path / f"{number}.png"
+        command = ["report", name, "--images", str(coco / "val"), "--teacher", "student:demo", "--device", "cpu"]
+        CliRunner().invoke(kdcache, [*command, *options, "--out", str(out)], catch_exceptions=False)
+        picture = read_image(out)
+        assert min(picture.shape[:2]) > 150
+        assert picture.std() > 20
+
+
+def test_the_table_is_printed_as_it_is_written(tmp_path: Path) -> None:
+    rows = [{"name": row.name, "role": row.role, "paper": row.name} for row in paper_rows()]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    arguments = ["report", "table", "--rows", str(tmp_path / "rows.json"), "--out", str(tmp_path / "report")]
+    printed = CliRunner().invoke(kdcache, arguments, catch_exceptions=False).output
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["table.csv", "table.md", "table.tex"]
+    assert printed == (tmp_path / "report" / "table.md").read_text(encoding="utf-8")
+    assert "67.1†" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["heatmaps"], "nothing to show: give --teacher REF, --store URL or --run RUN"),
+        (["predictions"], "give one of --run RUN and --teacher REF"),
+        (["predictions", "--run", "a", "--teacher", "b"], "give one of --run RUN and --teacher REF"),
+    ],
+)
+def test_what_to_show_must_be_said(arguments: list[str], message: str, tmp_path: Path) -> None:
+    command = ["report", *arguments, "--images", str(tmp_path), "--out", str(tmp_path / "x.png")]
+    result = CliRunner().invoke(kdcache, command)
+    assert result.exit_code == 2
+    assert message in result.output
 
 
 def test_subjects_go_through_the_network_in_batches(folder: Path) -> None:
