@@ -6,7 +6,7 @@ import pytest
 from pipeline.hka.agreement import Comparison, fit_calibration, measure_agreement
 
 
-def test_agreement_is_that_of_bland_and_altman():
+def test_agreement_is_that_of_bland_and_altman() -> None:
     rng = np.random.default_rng(0)
     truth = rng.uniform(-15, 15, 4000)
     found = truth + 1.5 + rng.normal(0, 2, 4000)
@@ -21,7 +21,7 @@ def test_agreement_is_that_of_bland_and_altman():
     assert measure_agreement(Comparison(found[:2], truth[:2], found[:2])).bias is None
 
 
-def test_calibration_finds_a_line_in_spite_of_a_few_wrong_legs():
+def test_calibration_finds_a_line_in_spite_of_a_few_wrong_legs() -> None:
     rng = np.random.default_rng(0)
     found = rng.uniform(-15, 15, 400)
     truth = -3 + 1.1 * found + rng.normal(0, 0.5, 400)
