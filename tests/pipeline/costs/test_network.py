@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner
 from torch import nn
 
-from pipeline.commands.benchmark import command, cost_text
-from pipeline.commands.zoo import command as zoo
+from pipeline.commands.benchmark import cost_text
 from pipeline.costs.cost_file import Cost
 from pipeline.costs.network import SpeedSettings, measure_speed, network_speed, random_crops, student_cost, teacher_cost
 from pipeline.teachers.load import load_network
@@ -105,51 +103,6 @@ def test_a_teacher_without_a_torch_network(shared_data: Path) -> None:
     assert cost.images_per_second > 0
     assert "computer's memory" in cost.protocol.measured
     assert "1.300 M parameters, FLOPs unknown" in cost_text(cost)
-
-
-def test_the_command_writes_cost_json(run: Path, tmp_path: Path) -> None:
-    options = ["--seconds", "0.05", "--batch-size", "2", "--device", "cpu", "--no-onnx"]
-    result = CliRunner().invoke(command, [str(run), "--out", str(tmp_path / "a/cost.json"), *options])
-    assert result.exit_code == 0, result.output
-    cost = json.loads((tmp_path / "a/cost.json").read_text())
-    assert f"{cost['params_m']:.3f} M parameters" in result.output
-    assert "onnxruntime" not in cost
-    backbone = ["--backbone", "timm:resnet10t", "--head", "lateral", "--input-size", "64", "64"]
-    result = CliRunner().invoke(command, [*backbone, *options])
-    assert result.exit_code == 0, result.output
-    assert result.output.startswith("timm:resnet10t: 5.005 M parameters")
-
-
-def test_one_thing_at_a_time(run: Path) -> None:
-    for arguments in ([], [str(run), "--backbone", "resnet50"]):
-        result = CliRunner().invoke(command, arguments)
-        assert result.exit_code == 2
-        assert "give one of RUN, --teacher REF and --backbone NAME" in result.output
-
-
-def test_zoo_prints_the_paper_beside_ours() -> None:
-    result = CliRunner().invoke(zoo, ["shufflenet_0.5", "Resnet50", "timm:resnet10t"])
-    assert result.exit_code == 0, result.output
-    head, *rows, verdict = result.output.splitlines()
-    assert head.split() == ["name", "backbone", "Params", "M", "paper", "GFlops", "paper", "GMACs"]
-    assert rows[0].split() == [
-        "Shufflenet_0.5",
-        "torchvision",
-        "shufflenet_v2_x0_5",
-        "3.162",
-        "3.2",
-        "0.369",
-        "0.4",
-        "0.183",
-    ]
-    assert rows[2].split()[4] == "-"  # the paper has no such row
-    assert verdict == "2 of 2 within 0.05 on both columns"
-
-
-def test_zoo_compares_only_what_the_paper_measured() -> None:
-    for options in (["--head", "lateral"], ["--input-size", "128", "96"]):
-        result = CliRunner().invoke(zoo, ["shufflenet_0.5", "--json", *options])
-        assert json.loads(result.output)[0]["gflops_paper"] is None
 
 
 @pytest.mark.gpu
