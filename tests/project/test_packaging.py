@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.extras import EXTRA_OF
+from pipeline.extras import EXTRA_OF, EXTRA_OF_COMMAND
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -179,6 +179,15 @@ def test_every_extra_that_is_named_exists() -> None:
     named = set(re.findall(r"kdcache\[(\w+)\]", text))
     assert named
     assert named <= PROJECT["optional-dependencies"].keys()
+
+
+def test_the_documentation_lists_every_extra_with_its_commands() -> None:
+    lines = (ROOT / "docs/how-to/install.md").read_text().splitlines()
+    rows = {cells[1].strip(" `"): cells[3] for line in lines if len(cells := line.split("|")) == 5}
+    assert rows.keys() - {"extra", "---", "none"} == PROJECT["optional-dependencies"].keys() - {"dev", "docs"}
+    assert all(f"`{name}`" in rows["none"] or f"kdcache {name}`" in rows["none"] for name in BASE_COMMANDS)
+    for command, extra in EXTRA_OF_COMMAND.items():
+        assert f"kdcache {command}`" in rows[extra] or f"`{command}`" in rows[extra], command
 
 
 def test_every_dependency_has_its_version_in_the_constraints() -> None:

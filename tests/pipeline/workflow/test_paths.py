@@ -1,5 +1,7 @@
 """Files of the workflow: where they are, and what each job waits for."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,11 @@ def config(**changes: Any) -> Config:
 def students(*settings: dict[str, Any]) -> Config:
     """Return SMALL with students that have these settings and no controls."""
     return config(students=[{"name": f"s{n}", "control": False, **one} for n, one in enumerate(settings)])
+
+
+def test_the_workflow_is_planned_without_torch() -> None:
+    code = "import sys, pipeline.workflow.options; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_split_is_ready_with_its_annotations_or_with_the_receipt_of_its_download() -> None:
