@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.shared_options import batch_size_option, device_option, reject_ignored
+from pipeline.commands.shared_options import PATH, batch_size_option, device_option, reject_ignored
 
 if TYPE_CHECKING:
     from pipeline.costs.cost_file import Cost, ExportSpeed
     from pipeline.costs.loader import StepTimes
     from pipeline.costs.network import SpeedSettings
 
-PATH = click.Path(path_type=Path)
 #: options that only the measurement of a network looks at
 NETWORK_OPTIONS = (
     "head", "input_size", "seconds", "batch_size", "dtype", "channels_last", "compiled", "onnx",

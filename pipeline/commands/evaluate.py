@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.shared_options import inference_options, reject_ignored
+from pipeline.commands.shared_options import PATH, inference_options, reject_ignored
 
 if TYPE_CHECKING:
     from pipeline.evaluation.metrics_file import Metrics
     from student.inference import Inference
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command("evaluate")

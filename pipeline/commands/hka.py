@@ -5,10 +5,9 @@ from pathlib import Path
 
 import click
 
-from pipeline.commands.shared_options import inference_options, photo_box_options
+from pipeline.commands.shared_options import PATH, inference_options, photo_box_options
 from student.inference import Inference
 
-PATH = click.Path(path_type=Path)
 min_score_option = click.option(
     "--min-score", default=0.3, show_default=True, help="Refuse legs with a joint whose heatmap peak is below it."
 )

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from pipeline.commands.shared_options import PATH
+
 
 @click.command("plan")
 @click.option(
-    "--config", "--configfile", "config_file", required=True, type=click.Path(path_type=Path),
+    "--config", "--configfile", "config_file", required=True, type=PATH,
     help="The workflow's configuration, a YAML file.",
 )  # fmt: skip
 @click.option("--tflops", default=100.0, show_default=True, type=click.FloatRange(min=0, min_open=True),

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.shared_options import inference_options, photo_box_options
+from pipeline.commands.shared_options import PATH, inference_options, photo_box_options
 
 if TYPE_CHECKING:
     from student.inference import Inference
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command("predict")

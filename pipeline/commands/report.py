@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.shared_options import inference_options
+from pipeline.commands.shared_options import PATH, inference_options
 from student.inference import Inference
 
 if TYPE_CHECKING:
     from pipeline.persons.subjects import Subjects
 
-PATH = click.Path(path_type=Path)
 boxes_option = click.option(
     "--boxes",
     type=PATH,

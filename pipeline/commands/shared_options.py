@@ -10,6 +10,8 @@ from click.core import ParameterSource
 
 from student.inference import Inference
 
+#: type of an option or argument that names a file or folder
+PATH = click.Path(path_type=Path)
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 device_option: Decorator = click.option(
@@ -57,7 +59,7 @@ def photo_box_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option(
             "--boxes",
-            type=click.Path(path_type=Path),
+            type=PATH,
             help="Boxes, as detectors write them, or COCO annotations; of photos as stored, unless --exif. "
             "[default: each photo is one person]",
         ),

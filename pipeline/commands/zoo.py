@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 #: Table 1 prints one decimal
-TOLERANCE = 0.05
+PAPER_TOLERANCE = 0.05
 
 
 @click.command("zoo")
@@ -68,8 +68,8 @@ def zoo_text(rows: list[dict[str, Any]]) -> str:
     if not of_paper:
         return table
     agreeing = [row for row in of_paper if _agrees(row, "params_m") and _agrees(row, "gflops")]
-    return f"{table}\n{len(agreeing)} of {len(of_paper)} within {TOLERANCE} on both columns"
+    return f"{table}\n{len(agreeing)} of {len(of_paper)} within {PAPER_TOLERANCE} on both columns"
 
 
 def _agrees(row: dict[str, Any], key: str) -> bool:
-    return bool(abs(row[key] - row[f"{key}_paper"]) <= TOLERANCE)
+    return bool(abs(row[key] - row[f"{key}_paper"]) <= PAPER_TOLERANCE)

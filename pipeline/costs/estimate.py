@@ -78,7 +78,7 @@ def estimate_costs(config: Config, rows: int | None = None, val_persons: int | N
     rows, val_persons: persons to train on and to evaluate, for data that is neither there nor COCO 2017.
     Raises ValueError when they are needed and not given, and for a teacher or a backbone that does not exist.
     """
-    _check_names(config)
+    _check_references(config)
     val_path = config.data.path("val", "annotations")
     labels = CocoLabels(val_path) if val_path.is_file() else None
     rows, rows_from = _training_persons(config, rows)
@@ -96,7 +96,7 @@ def estimate_costs(config: Config, rows: int | None = None, val_persons: int | N
     )
 
 
-def _check_names(config: Config) -> None:
+def _check_references(config: Config) -> None:
     """Raise ValueError for a misspelt teacher or backbone; files and modules are looked at when they are used."""
     for teacher in config.teachers:
         kind_of(teacher.reference)
