@@ -3,7 +3,7 @@
 import numpy as np
 
 from cache_tools.coco import MIRROR, OKS_SIGMAS
-from pipeline.demo.body import Floats
+from pipeline.demo.arithmetic import Floats
 
 MISSING = 0.12  # share of joints that an annotator leaves out
 SWAPPED = 0.02  # share of left-right pairs of the body written the wrong way round

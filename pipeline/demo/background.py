@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from pipeline.demo.body import Floats
+from pipeline.demo.arithmetic import Floats
 from pipeline.demo.looks import colour_from_hsv
 
 SKY = np.array([150, 190, 235])
@@ -13,28 +13,42 @@ def background(rng: np.random.Generator, height: int, width: int, horizon: float
     """A photo without people, (height, width, 3) float32 0..255; most are a little out of focus."""
     if rng.random() < 0.6:
         small = _paint(rng, height // 2, width // 2, horizon / 2)
-        blurred = cv2.GaussianBlur(small, (0, 0), rng.uniform(0.4, 1.6))
-        return cv2.resize(blurred, (width, height)).astype(np.float32, copy=False)
+        # OpenCV blurs and enlarges 8-bit pictures in fixed point, and floats differently with each instruction set.
+        blurred = cv2.GaussianBlur(np.clip(small, 0, 255).astype(np.uint8), (0, 0), rng.uniform(0.4, 1.6))
+        return cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR_EXACT).astype(np.float32)
     return _paint(rng, height, width, horizon)
 
 
 def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: int, channels: int = 1) -> Floats:
-    """Noise (height, width, channels) in about 0..1, smooth over width / cells pixels."""
+    """Noise (height, width, channels) in about 0..1, smooth over width / cells pixels: a cubic spline's."""
     rows = max(2, int(cells * height / width)) + 1
     grid = rng.random((rows, cells + 1, channels)).astype(np.float32)
-    smooth = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
-    return smooth.reshape(height, width, channels).astype(np.float32, copy=False)
+    return _enlarged(_enlarged(grid, width, axis=1), height, axis=0)
+
+
+def _enlarged(grid: Floats, size: int, axis: int) -> Floats:
+    """The grid with `size` points along an axis: cubic convolution (a = -0.75), as OpenCV's resize has it."""
+    count = grid.shape[axis]
+    place = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(count / size) - np.float32(0.5)
+    cell = np.floor(place)
+    enlarged = np.zeros((), np.float32)
+    for tap in range(-1, 3):
+        x = np.abs(place - cell - tap)
+        near, far = (1.25 * x - 2.25) * x * x + 1, ((-0.75 * x + 3.75) * x - 6) * x + 3
+        weight = np.where(x <= 1, near, far).reshape(-1, *[1] * (grid.ndim - 1 - axis))
+        enlarged = enlarged + weight * grid.take(np.clip(cell.astype(int) + tap, 0, count - 1), axis)
+    return enlarged
 
 
 def _paint(rng: np.random.Generator, height: int, width: int, horizon: float) -> Floats:
     wall = _muted_colour(rng)
     top = wall * rng.uniform(0.7, 1.3) if rng.random() < 0.6 else SKY * rng.uniform(0.6, 1.05)
-    down = np.linspace(0, 1, height, dtype=np.float32)[:, None]
+    down = (np.arange(height, dtype=np.float32) / max(1, height - 1))[:, None]
     photo = np.empty((height, width, 3), np.float32)
     photo[:] = (top * (1 - down) + wall * down)[:, None]
     ground = int(np.clip(horizon, 0, height))
     if ground < height:
-        photo[ground:] = _muted_colour(rng) * np.linspace(0.75, 1.1, height - ground)[:, None, None]
+        photo[ground:] = _muted_colour(rng) * (0.75 + 0.35 * (np.arange(height - ground) / (height - ground)))[:, None, None]
     for _ in range(int(rng.integers(2, 14))):
         _add_clutter(rng, photo)
     if rng.random() < 0.3:  # tiles or boards
@@ -59,14 +73,14 @@ def _add_clutter(rng: np.random.Generator, photo: Floats) -> None:
         cv2.rectangle(photo, start, (int(x + wide), int(y + tall)), colour, -1 if filled else int(rng.integers(1, 5)))
     elif kind < 0.75:
         axes = (int(wide / 2) + 1, int(tall / 2) + 1)
-        cv2.ellipse(photo, start, axes, rng.uniform(0, 180), 0, 360, colour, -1)
+        cv2.ellipse(photo, start, axes, int(rng.uniform(0, 180)), 0, 360, colour, -1)
     elif kind < 0.9:
         end = (int(x + rng.normal(0, 0.4) * width), int(y + rng.normal(0, 0.5) * height))
-        cv2.line(photo, start, end, colour, int(rng.integers(1, 9)), cv2.LINE_AA)
+        cv2.line(photo, start, end, colour, int(rng.integers(1, 9)))
     else:
         strokes = np.cumsum(rng.normal(0, 0.09, (4, 2)) * [width, height], 0)
         points = (np.array([x, y]) + strokes).astype(np.int32)
-        cv2.polylines(photo, [points], False, colour, int(rng.integers(4, 16)), cv2.LINE_AA)
+        cv2.polylines(photo, [points], False, colour, int(rng.integers(4, 16)))
 
 
 def _muted_colour(rng: np.random.Generator) -> Floats:

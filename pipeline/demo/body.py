@@ -12,9 +12,10 @@ from importlib.resources import as_file, files
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.demo.rotations import Rotation, rotation_between
+from cache_tools.coco import JOINTS
+from pipeline.demo.arithmetic import Floats, dot, length
+from pipeline.demo.rotations import NO_ROTATION, Rotation, Vector, product, rotation_to_vertical, turned
 
-Floats = NDArray[np.floating]
 BODY, HAIR, SKIRT = 0, 1, 2  # the parts that a face belongs to
 SIDES = ("L", "R")
 SIMILAR_AGE = 0.12  # bodies further apart than this (0 a baby, 1 old) are not blended
@@ -36,8 +37,10 @@ class Body:
     bones: dict[str, int]
     parents: NDArray[np.int64]  # (J,) -1 at the pelvis
     bone_order: tuple[int, ...]  # parents before children
-    bone_weights: Floats  # (S + Q, J), rows sum to 1
-    keypoint_weights: Floats  # (17, Q): a keypoint is spread over bones; each of its parts moves with one bone
+    moved_by: NDArray[np.int64]  # (S + Q, 4) the bones that a vertex moves with
+    weights: Floats  # (S + Q, 4) how much it moves with each; rows sum to 1
+    part_of: NDArray[np.int64]  # (Q,) the COCO keypoint of each keypoint part, which moves with one bone
+    part_shares: Floats  # (Q,) sum to 1 over the parts of a keypoint
     normals: Floats  # (S, 3) of the mean body
     arm_to_vertical: dict[str, Rotation]  # the rest pose holds its arms out; this lets them hang
 
@@ -54,11 +57,24 @@ class Body:
     @property
     def keypoints(self) -> Floats:
         """COCO's keypoints of the mean body, (17, 3)."""
-        return self.keypoint_weights @ self.rest[self.surface : -len(self.bones)]
+        return self.joined(self.rest[self.surface : -len(self.bones)])
 
     def head(self, bone: str) -> Floats:
         """Where `bone` of the mean body begins, (3,)."""
         return self.bone_heads[self.bones[bone]]
+
+    def joined(self, parts: Floats) -> Floats:
+        """COCO's keypoints (17, 3) of keypoint parts (Q, 3)."""
+        keypoints = np.zeros((JOINTS, 3), parts.dtype)
+        np.add.at(keypoints, self.part_of, self.part_shares[:, None] * parts)
+        return keypoints
+
+    def mostly_on(self, *bones: str) -> NDArray[np.bool_]:
+        """Whether each surface vertex (S,) moves more with the named bones than with others."""
+        chosen, share = [self.bones[bone] for bone in bones], np.zeros(self.surface, np.float32)
+        for bone, weight in zip(self.moved_by[: self.surface].T, self.weights[: self.surface].T, strict=True):
+            share += weight * np.isin(bone, chosen)
+        return share > 0.5
 
 
 @functools.cache
@@ -72,18 +88,13 @@ def load_body() -> Body:
     bones = {str(name): index for index, name in enumerate(stored["bones"])}
     faces = stored["faces"].astype(np.int64)
 
-    bone_weights = np.zeros((surface + keypoint_parts, bone_count), np.float32)
-    np.put_along_axis(bone_weights[:surface], stored["wi"].astype(int), stored["ww"].astype(np.float32) / 255, 1)
-    bone_weights[surface + np.arange(keypoint_parts), stored["kb"]] = 1
-    bone_weights /= bone_weights.sum(1, keepdims=True)
-    keypoint_weights = np.zeros((17, keypoint_parts), np.float32)
-    keypoint_weights[stored["kp"], np.arange(keypoint_parts)] = stored["kc"]
+    moved_by = np.zeros((surface + keypoint_parts, 4), np.int64)
+    moved_by[:surface], moved_by[surface:, 0] = stored["wi"], stored["kb"]
+    pulls = np.zeros_like(moved_by)  # of 255 in all, or nearly
+    pulls[:surface], pulls[surface:, 0] = stored["ww"], 1
 
-    heads, down = rest[-bone_count:], np.array([0, 0, -1.0])
-    arm_to_vertical = {}
-    for side in SIDES:
-        upper_arm = heads[bones[f"larm.{side}"]] - heads[bones[f"uarm.{side}"]]
-        arm_to_vertical[side] = rotation_between(upper_arm / np.linalg.norm(upper_arm), down)
+    heads = rest[-bone_count:]
+    upper_arms = {side: heads[bones[f"larm.{side}"]] - heads[bones[f"uarm.{side}"]] for side in SIDES}
     return Body(
         rest=rest,
         shape_basis=stored["basis"].astype(np.float32),
@@ -97,10 +108,12 @@ def load_body() -> Body:
         bones=bones,
         parents=stored["parent"].astype(np.int64),
         bone_order=_parents_first(stored["parent"].tolist()),
-        bone_weights=bone_weights,
-        keypoint_weights=keypoint_weights,
+        moved_by=moved_by,
+        weights=(pulls / pulls.sum(1, keepdims=True)).astype(np.float32),
+        part_of=stored["kp"].astype(np.int64),
+        part_shares=stored["kc"].astype(np.float32),
         normals=vertex_normals(rest[:surface], faces),
-        arm_to_vertical=arm_to_vertical,
+        arm_to_vertical={side: rotation_to_vertical(_vector(arm)) for side, arm in upper_arms.items()},
     )
 
 
@@ -118,8 +131,7 @@ def vertex_normals(vertices: Floats, faces: NDArray[np.int64]) -> Floats:
     normals = np.empty_like(vertices)
     for axis in range(3):
         normals[:, axis] = np.bincount(faces.ravel(), np.repeat(face_normals[:, axis], 3), len(vertices))
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    return (normals / np.maximum(length, 1e-9)).astype(np.float32)
+    return (normals / np.maximum(length(normals), 1e-9)[:, None]).astype(np.float32)
 
 
 def sample_shape(body: Body, rng: np.random.Generator) -> tuple[Floats, bool, float]:
@@ -129,7 +141,9 @@ def sample_shape(body: Body, rng: np.random.Generator) -> tuple[Floats, bool, fl
     second = int(rng.choice(np.flatnonzero(alike)))
     blend = rng.uniform(0, 0.5)
     shape = body.shapes[first] * (1 - blend) + body.shapes[second] * blend
-    rest = body.rest + np.tensordot(shape, body.shape_basis, 1)
+    rest = body.rest.copy()
+    for amount, direction in zip(shape, body.shape_basis, strict=True):
+        rest += amount * direction
     return rest, bool(body.male[first]), float(body.age[first])
 
 
@@ -139,19 +153,33 @@ def bend(body: Body, rest: Floats, rotations: dict[str, Rotation]) -> tuple[Floa
     rotations: bone name -> (3, 3), in the axes of the rest pose; bones not named stay.
     Returns surface (S, 3), its normals (S, 3), COCO keypoints (17, 3), joint centres (J, 3).
     """
-    heads, count = rest[-len(body.bones) :], len(body.bones)
-    turned, joints = np.empty((count, 3, 3)), np.empty((count, 3))
-    names = list(body.bones)
+    heads, count, names = rest[-len(body.bones) :], len(body.bones), list(body.bones)
+    turns, joints = dict.fromkeys(range(count), NO_ROTATION), dict(enumerate(map(_vector, heads)))
     for bone in body.bone_order:
-        parent, local = body.parents[bone], rotations.get(names[bone], np.eye(3))
+        parent, local = int(body.parents[bone]), rotations.get(names[bone], NO_ROTATION)
         if parent < 0:
-            turned[bone], joints[bone] = local, heads[bone]
+            turns[bone] = local
         else:
-            turned[bone] = turned[parent] @ local
-            joints[bone] = joints[parent] + turned[parent] @ (heads[bone] - heads[parent])
-    shift = joints - np.einsum("bij,bj->bi", turned, heads)
-    bone_affines = np.concatenate([turned, shift[..., None]], -1).reshape(count, 12).astype(np.float32)
-    affines = (body.bone_weights @ bone_affines).reshape(-1, 3, 4)
-    points = np.matmul(affines[:, :, :3], rest[:-count].astype(np.float32)[:, :, None])[..., 0] + affines[:, :, 3]
-    normals = np.matmul(affines[: body.surface, :, :3], body.normals[:, :, None])[..., 0]
-    return points[: body.surface], normals, body.keypoint_weights @ points[body.surface :], joints
+            turns[bone] = product(turns[parent], local)
+            x, y, z = turned(turns[parent], _vector(heads[bone] - heads[parent]))
+            joints[bone] = joints[parent][0] + x, joints[parent][1] + y, joints[parent][2] + z
+    return _skinned(body, rest, np.array([turns[i] for i in range(count)]), np.array([joints[i] for i in range(count)]))
+
+
+def _skinned(body: Body, rest: Floats, turns: Floats, joints: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Surface, normals, keypoints and joints of the body `rest` with bones turned by (J, 3, 3), begun at (J, 3)."""
+    count, heads = len(joints), rest[-len(joints):]
+    turned_heads = np.stack([dot(turns[:, row], heads) for row in range(3)], 1)
+    bone_affines = np.concatenate([turns, (joints - turned_heads)[..., None]], -1).reshape(count, 12).astype(np.float32)
+    affines = np.zeros((len(body.weights), 12), np.float32)
+    for bone, weight in zip(body.moved_by.T, body.weights.T, strict=True):
+        affines += bone_affines[bone] * weight[:, None]
+    affines = affines.reshape(-1, 3, 4)
+    points = dot(affines[:, :, :3], rest[:-count, None]) + affines[:, :, 3]
+    normals = dot(affines[: body.surface, :, :3], body.normals[:, None])
+    return points[: body.surface], normals, body.joined(points[body.surface :]), joints
+
+
+def _vector(values: Floats) -> Vector:
+    x, y, z = values.tolist()
+    return x, y, z

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.demo.body import Floats
+from pipeline.demo.arithmetic import Floats, sine_cosine
 
 NEAREST = 0.05  # metres: what is nearer is drawn as if it were here
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Stands at (0, 0, eye_height) and looks along +y, `pitch` radians down."""
+    """Stands at (0, 0, eye_height) and looks along +y, `pitch` degrees down."""
 
     width: int
     height: int
@@ -22,7 +22,8 @@ class Camera:
     @property
     def horizon(self) -> float:
         """Row of the horizon."""
-        return self.height / 2 - self.focal * np.tan(self.pitch)
+        sine, cosine = sine_cosine(self.pitch)
+        return self.height / 2 - self.focal * sine / cosine
 
     def see(self, points: Floats) -> Floats:
         """World points (..., 3) in camera axes, float32."""
@@ -31,8 +32,8 @@ class Camera:
     def turn(self, directions: Floats) -> Floats:
         """World directions (..., 3) in camera axes, float32."""
         x, y, z = np.moveaxis(np.asarray(directions), -1, 0)
-        cos, sin = np.cos(self.pitch), np.sin(self.pitch)
-        return np.stack([x, -(z * cos + y * sin), y * cos - z * sin], -1).astype(np.float32)
+        sine, cosine = sine_cosine(self.pitch)
+        return np.stack([x, -(z * cosine + y * sine), y * cosine - z * sine], -1).astype(np.float32)
 
     def project(self, seen: Floats) -> Floats:
         """Image-plane position (..., 2) of points (..., 3) in camera axes."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import simplejpeg
 
 from cache_tools.coco import KEYPOINTS, SKELETON
 from cache_tools.progress import progress_bar
@@ -94,10 +95,9 @@ def draw_photo(
     if noise:
         rng = np.random.default_rng((*stream, 1))
         labels = [one if one.crowd else _as_clicked(rng, one) for one in labels]
-    encoded, jpeg = cv2.imencode(".jpg", scene.photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not encoded:
-        raise ValueError(f"OpenCV could not encode a photo of {size[0]}x{size[1]} pixels as JPEG")
-    return jpeg.tobytes(), [as_annotation(one) for one in labels]
+    # The slow discrete cosine transform is the one that libjpeg-turbo computes alike with every instruction set.
+    jpeg = simplejpeg.encode_jpeg(scene.photo, JPEG_QUALITY, "RGB", "420", fastdct=False)
+    return jpeg, [as_annotation(one) for one in labels]
 
 
 def _as_clicked(rng: np.random.Generator, exact: Label) -> Label:

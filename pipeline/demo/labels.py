@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.coco import JOINTS
-from pipeline.demo.body import Floats
+from pipeline.demo.arithmetic import Floats
 from pipeline.demo.scene import Scene
 
 SMALLEST_AREA = 40  # square pixels; who shows less is not labelled

@@ -1,11 +1,12 @@
 """What people wear: skin, hair, clothes and their patterns, and how far clothes stand off the body."""
 
+import colorsys
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from pipeline.demo.body import Body, Floats
+from pipeline.demo.arithmetic import Floats
+from pipeline.demo.body import Body
 from pipeline.demo.regions import Regions
 
 SKIN_COLOURS = (
@@ -132,8 +133,7 @@ def cloth_colour(rng: np.random.Generator) -> Floats:
 
 def colour_from_hsv(hue: float, saturation: float, value: float) -> Floats:
     """RGB 0..255 (3,) of OpenCV's HSV (hue 0..179)."""
-    pixel = np.array([[[hue, saturation, value]]], np.uint8)
-    return cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
+    return np.rint(255 * np.array(colorsys.hsv_to_rgb(hue / 180, saturation / 255, value / 255))).astype(np.float32)
 
 
 def _sample_pattern(rng: np.random.Generator) -> Pattern:

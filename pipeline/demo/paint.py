@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.demo.body import BODY, HAIR, SKIRT, Floats
+from pipeline.demo.arithmetic import Floats, decay, sine
+from pipeline.demo.body import BODY, HAIR, SKIRT
 from pipeline.demo.looks import Outfit, Pattern
 from pipeline.demo.regions import Regions
 
@@ -54,16 +55,17 @@ def paint(regions: Regions, outfit: Outfit, attributes: Floats, part: NDArray[np
 def wave(xyz: Floats, phases: Floats, frequency: float) -> Floats:
     """Smooth noise (P,) in about -1..1 that changes over 1 / frequency metres: two warped sines."""
     x, y, z = xyz[:, 0], xyz[:, 1], xyz[:, 2]
-    coarse_warp = 1.7 * np.sin(0.43 * frequency * (y - z) + phases[1])
-    fine_warp = 1.5 * np.sin(0.7 * frequency * (z + y) + phases[3])
-    coarse = np.sin(frequency * (z + 0.6 * x) + phases[0] + coarse_warp)
-    fine = np.sin(1.9 * frequency * (x - 0.5 * z + 0.3 * y) + phases[2] + fine_warp)
+    first, second, third, fourth = phases[:4].tolist()  # Python's numbers leave float32 arrays as they are
+    coarse_warp = 1.7 * sine(0.43 * frequency * (y - z) + second)
+    fine_warp = 1.5 * sine(0.7 * frequency * (z + y) + fourth)
+    coarse = sine(frequency * (z + 0.6 * x) + first + coarse_warp)
+    fine = sine(1.9 * frequency * (x - 0.5 * z + 0.3 * y) + third + fine_warp)
     return 0.5 * coarse + 0.5 * fine
 
 
 def _ellipse(x: Floats, y: Floats, half_width: float, half_height: float) -> Floats:
     """Below 1 inside an ellipse round the origin."""
-    return (x / half_width) ** 2 + (y / half_height) ** 2
+    return np.square(x / half_width) + np.square(y / half_height)
 
 
 def _paint_face(points: Points, regions: Regions, outfit: Outfit) -> None:
@@ -78,15 +80,15 @@ def _paint_face(points: Points, regions: Regions, outfit: Outfit) -> None:
     nose_z = z - regions.nose[2]
     mouth_z = nose_z + 0.038
 
-    colour *= (1 - 0.10 * np.exp(-_ellipse(eye_x, eye_z, 0.02, 0.014)))[:, None]  # the socket
+    colour *= (1 - 0.10 * decay(_ellipse(eye_x, eye_z, 0.02, 0.014)))[:, None]  # the socket
     colour[_ellipse(eye_x, eye_z, 0.017, 0.0075) < 1] = (236, 232, 228)
     colour[_ellipse(eye_x, eye_z, 0.0075, 0.0085) < 1] = (40, 30, 26)
-    brow = np.abs(eye_z - 0.019 + eye_x**2 * 9) < 0.0042
+    brow = np.abs(eye_z - 0.019 + eye_x * eye_x * 9) < 0.0042
     colour[(np.abs(eye_x - 0.002) < 0.02) & brow] = outfit.hair * 0.8
     colour[_ellipse(x, mouth_z, 0.026, 0.008) < 1] = skin * (0.82, 0.56, 0.55)
     colour[(x < 0.024) & (np.abs(mouth_z) < 0.0016)] = skin * 0.4
     colour[_ellipse(x - 0.009, nose_z + 0.012, 0.006, 0.004) < 1] = skin * 0.55  # nostrils
-    colour *= 1 + 0.06 * np.exp(-_ellipse(x - 0.045, nose_z, 0.02, 0.02))[:, None] * np.array([1, -0.3, -0.3])  # cheeks
+    colour *= 1 + 0.06 * decay(_ellipse(x - 0.045, nose_z, 0.02, 0.02))[:, None] * np.array([1, -0.3, -0.3])  # cheeks
     if outfit.beard:
         lips = (x < 0.024) & (np.abs(mouth_z) < 0.008)
         beard = (mouth_z < 0.018) & (mouth_z > -0.06) & ~lips
@@ -98,7 +100,7 @@ def _paint_scalp(points: Points, regions: Regions, outfit: Outfit) -> None:
     body, x, z = points.part == BODY, points.xyz[:, 0], points.xyz[:, 2]
     if not outfit.bald:
         grown = body & (points.scalp > 0)
-        strands = np.sin(190 * x[grown] + 60 * z[grown] + 3 * np.sin(70 * z[grown]))
+        strands = sine(190 * x[grown] + 60 * z[grown] + 3 * sine(70 * z[grown]))
         points.colour[grown] = outfit.hair * (1 + 0.25 * strands)[:, None]
     if outfit.cap:
         points.colour[body & (z > regions.eye[2] + 0.05) & (points.scalp > -4)] = outfit.cap_colour
@@ -157,7 +159,7 @@ def _under_top(points: Points, regions: Regions, outfit: Outfit, trunk: Mask) ->
 
 def _paint_hair(points: Points, outfit: Outfit) -> None:
     hair = points.part == HAIR
-    strands = np.sin(230 * points.xyz[hair, 0] + 2 * np.sin(40 * points.xyz[hair, 2]))
+    strands = sine(230 * points.xyz[hair, 0] + 2 * sine(40 * points.xyz[hair, 2]))
     points.colour[hair] = outfit.hair * (1 + 0.25 * strands)[:, None]
 
 
@@ -169,18 +171,17 @@ def _paint_skirt(points: Points, outfit: Outfit) -> None:
 
 def _printed(colour: Floats, pattern: Pattern, xyz: Floats, phases: Floats) -> Floats:
     """Cloth of `colour` with `pattern` on it, (P, 3)."""
-    horizontal, vertical = xyz[:, 0], xyz[:, 2]
-    rows, columns = np.sin(pattern.frequency * vertical + pattern.phase), np.sin(pattern.frequency * horizontal)
+    rows, columns, phase = pattern.frequency * xyz[:, 2], pattern.frequency * xyz[:, 0], pattern.phase
     if pattern.kind == "hstripe":
-        inked = rows > pattern.duty
+        inked = sine(rows + phase) > pattern.duty
     elif pattern.kind == "vstripe":
-        inked = np.sin(pattern.frequency * horizontal + pattern.phase) > pattern.duty
+        inked = sine(columns + phase) > pattern.duty
     elif pattern.kind == "check":
-        inked = (rows > 0) ^ (columns > 0)
+        inked = (sine(rows + phase) > 0) ^ (sine(columns) > 0)
     elif pattern.kind == "blotch":
         inked = wave(xyz, phases, pattern.frequency * 0.5) > pattern.duty
     elif pattern.kind == "block":
-        inked = vertical > 0.28 + 0.1 * np.sin(pattern.phase)
+        inked = xyz[:, 2] > 0.28 + 0.1 * sine(np.array(phase))
     else:
         return np.broadcast_to(colour, xyz.shape)
     return np.where(inked[:, None], pattern.colour, colour)

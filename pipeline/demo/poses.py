@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.demo.arithmetic import sine_cosine
 from pipeline.demo.body import SIDES
-from pipeline.demo.rotations import Rotation, rotation
+from pipeline.demo.rotations import Rotation, product, rotation, transposed
 
 POSES = ("stand", "walk", "run", "sit", "crouch", "reach", "sport")
 STANCE = 4.5  # degrees that the legs of the rest pose stand apart
@@ -75,12 +76,13 @@ def _relaxed(rng: np.random.Generator) -> Angles:
 
 
 def _stride(rng: np.random.Generator, angles: Angles, running: bool) -> None:
-    normal, length, elbow = rng.normal, 1.7 if running else 1.0, 75 if running else 14
-    phase = rng.uniform(0, 2 * np.pi)
-    for side, turn in zip(SIDES, (phase, phase + np.pi), strict=True):
-        swing, lift = np.sin(turn), max(0, np.cos(turn + 0.3))
+    normal = rng.normal
+    length, elbow, bend = (1.7, 75, 1.89) if running else (1.0, 14, 1.0)
+    phase = rng.uniform(0, 360)
+    for side, turn in zip(SIDES, (phase, phase + 180), strict=True):
+        swing, lift = sine_cosine(turn)[0], max(0, sine_cosine(turn + 17)[1])
         angles.legs[side] = Limb(
-            24 * length * swing + 4 * length, abs(normal(3, 3)), normal(0, 5), (8 + 34 * lift) * length**1.2
+            24 * length * swing + 4 * length, abs(normal(3, 3)), normal(0, 5), (8 + 34 * lift) * bend
         )
         angles.arms[side] = Limb(
             -22 * length * swing + normal(0, 8), abs(normal(9, 5)), normal(0, 10), elbow + normal(0, 12)
@@ -92,7 +94,7 @@ def _sit(rng: np.random.Generator, angles: Angles) -> None:
     normal = rng.normal
     for side in SIDES:
         angles.legs[side] = Limb(
-            normal(84, 10), abs(normal(9, 8)), normal(0, 8), float(np.clip(normal(82, 20), 0, 125))
+            normal(84, 10), abs(normal(9, 8)), normal(0, 8), min(max(normal(82, 20), 0), 125)
         )
         angles.arms[side] = Limb(normal(28, 16), abs(normal(10, 9)), normal(10, 15), abs(normal(58, 26)))
     angles.spine = Trunk(normal(8, 9), normal(0, 5), normal(0, 8))
@@ -134,25 +136,27 @@ def bone_rotations(
     angles: Angles, arm_to_vertical: dict[str, Rotation], varus: dict[str, float], yaw: float
 ) -> dict[str, Rotation]:
     """Bone name -> rotation against its parent. varus: how far each knee is bowed outward; yaw: 0 faces the camera."""
-    lean = rotation("y", angles.lean.side) @ rotation("x", angles.lean.flexion)
-    bones = {"pelvis": rotation("z", yaw) @ lean}
+    lean = product(rotation("y", angles.lean.side), rotation("x", angles.lean.flexion))
+    bones = {"pelvis": product(rotation("z", yaw), lean)}
     bones["spine"] = bones["chest"] = _half(angles.spine)
     bones["neck"] = bones["head"] = _half(angles.neck)
     for side, outward in zip(SIDES, (1, -1), strict=True):
         leg, arm, hang = angles.legs[side], angles.arms[side], arm_to_vertical[side]
-        thigh = rotation("y", -outward * (leg.abduction - STANCE)) @ rotation("x", -leg.flexion)
-        bones[f"uleg.{side}"] = thigh @ rotation("z", outward * leg.twist)
-        bones[f"lleg.{side}"] = rotation("y", outward * varus[side]) @ rotation("x", leg.bend)
-        bones[f"foot.{side}"] = rotation("x", -0.5 * float(np.clip(leg.flexion - leg.bend, -35, 25)))
+        thigh = rotation("y", -outward * (leg.abduction - STANCE)), rotation("x", -leg.flexion)
+        bones[f"uleg.{side}"] = product(*thigh, rotation("z", outward * leg.twist))
+        bones[f"lleg.{side}"] = product(rotation("y", outward * varus[side]), rotation("x", leg.bend))
+        bones[f"foot.{side}"] = rotation("x", -0.5 * min(max(leg.flexion - leg.bend, -35), 25))
         shrug = max(0, max(arm.flexion, arm.abduction) - 60) * 0.25  # above 60 degrees the collar bone helps
         bones[f"clav.{side}"] = rotation("y", -outward * shrug)
-        raised = rotation("y", -outward * (arm.abduction - shrug)) @ rotation("x", -arm.flexion)
-        bones[f"uarm.{side}"] = raised @ rotation("z", -outward * arm.twist) @ hang
-        bones[f"larm.{side}"] = hang.T @ rotation("x", -arm.bend) @ hang
-        bones[f"hand.{side}"] = hang.T @ rotation("x", -0.08 * arm.bend - 5) @ hang
+        raised = rotation("y", -outward * (arm.abduction - shrug)), rotation("x", -arm.flexion)
+        bones[f"uarm.{side}"] = product(*raised, rotation("z", -outward * arm.twist), hang)
+        bones[f"larm.{side}"] = product(transposed(hang), rotation("x", -arm.bend), hang)
+        bones[f"hand.{side}"] = product(transposed(hang), rotation("x", -0.08 * arm.bend - 5), hang)
     return bones
 
 
 def _half(trunk: Trunk) -> Rotation:
     """Half of a trunk's turn, for each of the two bones that share it."""
-    return rotation("z", trunk.twist / 2) @ rotation("y", trunk.side / 2) @ rotation("x", trunk.flexion / 2)
+    return product(
+        rotation("z", trunk.twist / 2), rotation("y", trunk.side / 2), rotation("x", trunk.flexion / 2)
+    )

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.demo.body import BODY, SKIRT, Floats
+from pipeline.demo.arithmetic import Floats, dot, length
+from pipeline.demo.body import BODY, SKIRT
 from pipeline.demo.camera import Camera
 from pipeline.demo.looks import Outfit
 from pipeline.demo.paint import paint, wave
@@ -96,8 +97,8 @@ def draw(mesh: Mesh, regions: Regions, outfit: Outfit, camera: Camera, light: Li
     if scale == 1:
         canvas *= alpha[..., None]
     else:
-        canvas = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA)
-        depth = depth[scale // 2 :: scale, scale // 2 :: scale]
+        canvas = 0.25 * ((canvas[::2, ::2] + canvas[::2, 1::2]) + (canvas[1::2, ::2] + canvas[1::2, 1::2]))
+        depth = depth[1::2, 1::2]
     return Sprite(int(low[0]), int(low[1]), canvas, alpha, depth)
 
 
@@ -165,8 +166,8 @@ def _interpolate(
 def _lit(normals: Floats, folds: Floats, light: Light) -> Floats:
     """Brightness (P,) of points with given normals; folds tilt the normals."""
     normals = normals + (0.22 * folds)[:, None] * np.array([0.7, 0.3, 0.6], np.float32)
-    normals /= np.sqrt(np.einsum("pi,pi->p", normals, normals))[:, None] + 1e-6
-    direct = np.clip(normals @ light.direction, 0, 1)
+    normals /= length(normals)[:, None] + 1e-6
+    direct = np.clip(dot(normals, light.direction), 0, 1)
     from_above, towards_camera = 0.5 - 0.5 * normals[:, 1], np.clip(-normals[:, 2], 0, 1)
     ambient = light.ambient * (0.55 + 0.45 * from_above) * (0.72 + 0.28 * towards_camera)
     return (ambient + (1.15 - light.ambient) * direct + 0.05 * folds).astype(np.float32)

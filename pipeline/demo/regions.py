@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.demo.body import HAIR, SIDES, Body, Floats, load_body
+from pipeline.demo.arithmetic import Floats, dot
+from pipeline.demo.body import HAIR, SIDES, Body, load_body
 
 NOT_ARM, NOT_LEG, NOT_SCALP = -0.3, -1.0, -9.0
 
@@ -33,8 +34,8 @@ def load_regions() -> Regions:
     body = load_body()
     vertices, keypoints = body.vertices, body.keypoints
     nose, eye, ear = keypoints[0], keypoints[1], keypoints[3]
-    is_arm = _weight(body, "uarm", "larm", "hand") > 0.5
-    is_head = body.bone_weights[: body.surface, body.bones["head"]] > 0.5
+    is_arm = body.mostly_on(*(f"{bone}.{side}" for bone in ("uarm", "larm", "hand") for side in SIDES))
+    is_head = body.mostly_on("head")
     arm = np.where(is_arm, _along_arm(body), NOT_ARM).astype(np.float32)
     leg = np.where(is_arm, NOT_LEG, _along_leg(body)).astype(np.float32)
     above_forehead = (vertices[:, 2] - eye[2] - 0.058) / 0.01
@@ -42,7 +43,8 @@ def load_regions() -> Regions:
     above_nape = (vertices[:, 2] - ear[2] + 0.045) / 0.01
     hairline = np.maximum(above_forehead, np.minimum(behind_ears, above_nape))
     scalp = np.where(is_head, np.maximum(hairline, NOT_SCALP), NOT_SCALP).astype(np.float32)
-    middle = vertices[body.faces].mean(1)
+    first, second, third = (vertices[body.faces[:, corner]] for corner in range(3))
+    middle = (first + second + third) / 3
     over_face = (middle[:, 1] < ear[1] - 0.025) & (middle[:, 2] < eye[2] + 0.045)
     return Regions(
         arm=arm,
@@ -58,22 +60,21 @@ def load_regions() -> Regions:
     )
 
 
-def _weight(body: Body, *bones: str) -> Floats:
-    columns = [body.bones[f"{bone}.{side}"] for bone in bones for side in SIDES]
-    return body.bone_weights[: body.surface, columns].sum(1)
-
-
 def _along_arm(body: Body) -> Floats:
     """Arm coordinate of every vertex, both sides folded onto the left."""
     left = body.vertices.astype(np.float64)
     left[:, 0] = np.abs(left[:, 0])
     shoulder, elbow, wrist = (body.head(bone) for bone in ("uarm.L", "larm.L", "hand.L"))
-    upper = (left - shoulder) @ (elbow - shoulder) / ((elbow - shoulder) @ (elbow - shoulder))
-    lower = (left - elbow) @ (wrist - elbow) / ((wrist - elbow) @ (wrist - elbow))
+    upper = dot(left - shoulder, elbow - shoulder) / dot(elbow - shoulder, elbow - shoulder)
+    lower = dot(left - elbow, wrist - elbow) / dot(wrist - elbow, wrist - elbow)
     return np.where(upper < 1, upper, 1 + np.maximum(lower, 0))
 
 
 def _along_leg(body: Body) -> Floats:
+    """Leg coordinate of every vertex: a line in pieces, by height."""
     hip, knee, ankle = (body.head(bone)[2] for bone in ("uleg.L", "lleg.L", "foot.L"))
-    depth = [-hip - 0.3, -hip, -knee, -ankle, -ankle + 0.1]
-    return np.interp(-body.vertices[:, 2], depth, [-0.7, 0, 1, 2, 2.3])
+    depth, along = -body.vertices[:, 2], np.full(body.surface, -0.7, np.float32)
+    pieces = ((-hip - 0.3, -hip, 0.7), (-hip, -knee, 1), (-knee, -ankle, 1), (-ankle, -ankle + 0.1, 0.3))
+    for start, end, rise in pieces:
+        along += rise * np.clip((depth - start) / (end - start), 0, 1)
+    return along

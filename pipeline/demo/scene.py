@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.demo.arithmetic import Floats, decay, length, mean, power
 from pipeline.demo.background import background, smooth_noise
-from pipeline.demo.body import Floats, load_body
+from pipeline.demo.body import load_body
 from pipeline.demo.camera import Camera
 from pipeline.demo.looks import cloth_colour
 from pipeline.demo.people import Person, sample_person
@@ -69,7 +70,7 @@ def sample_scene(rng: np.random.Generator, level: Level, size: tuple[int, int] =
         height=height,
         focal=rng.uniform(1.1, 1.7) * height,
         eye_height=rng.uniform(0.9, 1.6),
-        pitch=np.radians(rng.normal(2, level.tilt_sd)),
+        pitch=rng.normal(2, level.tilt_sd),
     )
     near = 1 + int(rng.choice(len(level.people_shares), p=level.people_shares))
     far = int(rng.integers(5, 10)) if rng.random() < level.crowds else 0
@@ -139,7 +140,7 @@ def render(rng: np.random.Generator, camera: Camera, people: list[Person], occlu
 
 def _sample_light(rng: np.random.Generator) -> Light:
     direction = np.array([rng.normal(0, 0.7), rng.uniform(-1, -0.2), rng.uniform(-1, 0.1)], np.float32)
-    direction /= np.linalg.norm(direction)
+    direction /= length(direction)
     return Light(direction, rng.uniform(0.4, 0.85), rng.normal(1, 0.06, 3).astype(np.float32))
 
 
@@ -152,7 +153,7 @@ def _paste(canvas: _Canvas, sprite: Sprite, number: int, light: Light) -> None:
 
 def _ground_below(canvas: _Canvas, person: Person) -> tuple[Floats, float]:
     """Where the ground under a person is in the picture, (2,), and pixels a metre there."""
-    x, y = person.vertices[: load_body().skin, :2].mean(0)
+    x, y = mean(person.vertices[: load_body().skin, :2])
     seen = canvas.camera.see(np.array([x, y, 0.0]))
     return canvas.camera.project(seen), canvas.camera.focal / float(seen[2])
 
@@ -164,7 +165,7 @@ def _add_shadow(canvas: _Canvas, person: Person) -> None:
     columns = _clipped(x - 1.5 * radius, x + 1.5 * radius, canvas.camera.width)
     across = (np.arange(columns.start, columns.stop, dtype=np.float32) - x) / radius
     along = (np.arange(rows.start, rows.stop, dtype=np.float32) - y) / (0.22 * radius)
-    darkness = 0.55 * np.exp(-2 * (across[None] ** 2 + along[:, None] ** 2))
+    darkness = 0.55 * decay(2 * np.square(across)) * decay(2 * np.square(along))[:, None]
     canvas.colour[rows, columns] *= (1 - darkness)[..., None]
 
 
@@ -176,7 +177,8 @@ def _add_seat(rng: np.random.Generator, canvas: _Canvas, person: Person) -> None
     floor = float(_ground_below(canvas, person)[0][1])
     columns = _clipped(x - half, x + half, canvas.camera.width)
     seat = _clipped(y + 0.15 * half, floor, canvas.camera.height)
-    canvas.colour[seat, columns] = cloth_colour(rng) * np.linspace(1, 0.6, seat.stop - seat.start)[:, None, None]
+    shade = 1 - 0.4 * np.arange(seat.stop - seat.start) / max(1, seat.stop - seat.start)
+    canvas.colour[seat, columns] = cloth_colour(rng) * shade[:, None, None]
     if rng.random() < 0.5:
         back = _clipped(y - 1.6 * half, y + 0.15 * half, canvas.camera.height)
         canvas.colour[back, columns] = cloth_colour(rng)
@@ -217,10 +219,11 @@ def _add_occluder(rng: np.random.Generator, canvas: _Canvas, sprite: Sprite, per
 def _develop(rng: np.random.Generator, colour: Floats) -> NDArray[np.uint8]:
     """Exposure, gamma, blur and grain of a cheap camera."""
     gamma, gain = rng.uniform(0.65, 1.15), rng.uniform(0.8, 1.2)
-    curve = (255 * np.clip(np.arange(256) / 255 * gain, 0, 1) ** gamma).astype(np.float32)
+    curve = (255 * power(np.clip(np.arange(256) / 255 * gain, 0, 1), gamma)).astype(np.float32)
+    exposed = np.clip(colour, 0, 255).astype(np.uint8)
     if rng.random() < 0.35:
-        colour = cv2.GaussianBlur(colour, (0, 0), rng.uniform(0.4, 1.1)).astype(np.float32, copy=False)
-    developed = cv2.LUT(np.clip(colour, 0, 255).astype(np.uint8), curve).astype(np.float32, copy=False)
-    grain = rng.uniform(0, 1) ** 2 * 8
-    developed += rng.standard_normal((*colour.shape[:2], 1), np.float32) * grain
+        exposed = cv2.GaussianBlur(exposed, (0, 0), rng.uniform(0.4, 1.1))
+    developed = cv2.LUT(exposed, curve).astype(np.float32, copy=False)
+    grain = rng.uniform(0, 1)
+    developed += rng.standard_normal((*colour.shape[:2], 1), np.float32) * (8 * grain * grain)
     return np.clip(developed, 0, 255, out=developed).astype(np.uint8)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.demo.body import SIDES, Floats, load_body
+from pipeline.demo.arithmetic import Floats, arctangent, dot, length
+from pipeline.demo.body import SIDES, load_body
 from pipeline.demo.camera import Camera
 from pipeline.demo.labels import Label, label
 from pipeline.demo.people import Person, make_person
@@ -43,18 +44,18 @@ def frontal_hka(hip: Floats, knee: Floats, ankle: Floats, other_hip: Floats) -> 
     """
     lateral = _lateral(hip, other_hip)
     thigh, shank = _outward_lean(knee - hip, lateral), _outward_lean(ankle - knee, lateral)
-    return 180 + np.degrees(shank - thigh)
+    return 180 + (shank - thigh)
 
 
 def _lateral(hip: Floats, other_hip: Floats) -> Floats:
     """The horizontal unit vector (..., 3) from the other hip to this one."""
     across = (hip - other_hip) * [1, 1, 0]
-    return across / np.linalg.norm(across, axis=-1, keepdims=True)
+    return across / length(across)[..., None]
 
 
 def _outward_lean(segment: Floats, lateral: Floats) -> Floats:
-    """Angle in radians of a segment against straight down, positive where its lower end is further out."""
-    return np.arctan2((segment * lateral).sum(-1), -segment[..., 2])
+    """Angle in degrees of a segment against straight down, positive where its lower end is further out."""
+    return arctangent(dot(segment, lateral), -segment[..., 2])
 
 
 def true_hka(person: Person) -> tuple[float, float]:
@@ -120,4 +121,4 @@ def _person_with(seed: int, angles: Angles, yaw: float, target: tuple[float, flo
 def _straddle(person: Person) -> Floats:
     """Degrees (2,), left and right, that the line from hip to ankle leaves the vertical outward."""
     hip, _, ankle = np.moveaxis(_leg_joints(person), 1, 0)
-    return np.degrees(_outward_lean(ankle - hip, _lateral(hip, hip[::-1])))
+    return _outward_lean(ankle - hip, _lateral(hip, hip[::-1]))
