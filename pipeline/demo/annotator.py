@@ -4,13 +4,14 @@ import numpy as np
 
 from cache_tools.coco import MIRROR, OKS_SIGMAS
 from pipeline.demo.arithmetic import Floats
+from pipeline.demo.random_stream import RandomStream
 
 MISSING = 0.12  # share of joints that an annotator leaves out
 SWAPPED = 0.02  # share of left-right pairs of the body written the wrong way round
 PAIRS = [(left, int(MIRROR[left])) for left in range(5, 17, 2)]  # shoulders to ankles
 
 
-def annotate(rng: np.random.Generator, keypoints: Floats, area: float, size: tuple[int, int]) -> Floats:
+def annotate(rng: RandomStream, keypoints: Floats, area: float, size: tuple[int, int]) -> Floats:
     """Keypoints (17, 3) as a person would have clicked them in a photo of `size` (height, width).
 
     The click is off by a normal deviate of sd sigma_k * sqrt(area) on each axis, and stays in the photo. sigma_k is the
@@ -18,9 +19,9 @@ def annotate(rng: np.random.Generator, keypoints: Floats, area: float, size: tup
     One joint is always kept, so that labelled persons stay so.
     """
     height, width = size
-    off = rng.normal(0, 1, (len(keypoints), 2)) * (OKS_SIGMAS * np.sqrt(area))[:, None]
-    missing = rng.random(len(keypoints)) < MISSING
-    swapped = rng.random(len(PAIRS)) < SWAPPED
+    off = rng.normals(len(keypoints), 2) * (OKS_SIGMAS * np.sqrt(area))[:, None]
+    missing = rng.uniforms(len(keypoints)) < MISSING
+    swapped = rng.uniforms(len(PAIRS)) < SWAPPED
     noisy = keypoints.copy()
     noisy[:, :2] = np.clip(noisy[:, :2] + off, 0, [width - 1, height - 1])
     labelled = keypoints[:, 2] > 0

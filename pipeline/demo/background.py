@@ -5,11 +5,12 @@ import numpy as np
 
 from pipeline.demo.arithmetic import Floats
 from pipeline.demo.looks import colour_from_hsv
+from pipeline.demo.random_stream import RandomStream
 
 SKY = np.array([150, 190, 235])
 
 
-def background(rng: np.random.Generator, height: int, width: int, horizon: float) -> Floats:
+def background(rng: RandomStream, height: int, width: int, horizon: float) -> Floats:
     """A photo without people, (height, width, 3) float32 0..255; most are a little out of focus."""
     if rng.random() < 0.6:
         small = _paint(rng, height // 2, width // 2, horizon / 2)
@@ -19,10 +20,10 @@ def background(rng: np.random.Generator, height: int, width: int, horizon: float
     return _paint(rng, height, width, horizon)
 
 
-def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: int, channels: int = 1) -> Floats:
+def smooth_noise(rng: RandomStream, height: int, width: int, cells: int, channels: int = 1) -> Floats:
     """Noise (height, width, channels) in about 0..1, smooth over width / cells pixels: a cubic spline's."""
     rows = max(2, int(cells * height / width)) + 1
-    grid = rng.random((rows, cells + 1, channels)).astype(np.float32)
+    grid = rng.uniforms(rows, cells + 1, channels)
     return _enlarged(_enlarged(grid, width, axis=1), height, axis=0)
 
 
@@ -40,7 +41,7 @@ def _enlarged(grid: Floats, size: int, axis: int) -> Floats:
     return enlarged
 
 
-def _paint(rng: np.random.Generator, height: int, width: int, horizon: float) -> Floats:
+def _paint(rng: RandomStream, height: int, width: int, horizon: float) -> Floats:
     wall = _muted_colour(rng)
     top = wall * rng.uniform(0.7, 1.3) if rng.random() < 0.6 else SKY * rng.uniform(0.6, 1.05)
     down = (np.arange(height, dtype=np.float32) / max(1, height - 1))[:, None]
@@ -48,21 +49,23 @@ def _paint(rng: np.random.Generator, height: int, width: int, horizon: float) ->
     photo[:] = (top * (1 - down) + wall * down)[:, None]
     ground = int(np.clip(horizon, 0, height))
     if ground < height:
-        photo[ground:] = _muted_colour(rng) * (0.75 + 0.35 * (np.arange(height - ground) / (height - ground)))[:, None, None]
-    for _ in range(int(rng.integers(2, 14))):
+        photo[ground:] = (
+            _muted_colour(rng) * (0.75 + 0.35 * (np.arange(height - ground) / (height - ground)))[:, None, None]
+        )
+    for _ in range(rng.integer(2, 14)):
         _add_clutter(rng, photo)
     if rng.random() < 0.3:  # tiles or boards
-        step = int(rng.integers(8, 40))
+        step = rng.integer(8, 40)
         photo[:, ::step] *= 0.85
         if rng.random() < 0.5:
             photo[::step] *= 0.85
-    photo *= 0.75 + 0.5 * smooth_noise(rng, height, width, int(rng.integers(2, 8)), 3 if rng.random() < 0.3 else 1)
+    photo *= 0.75 + 0.5 * smooth_noise(rng, height, width, rng.integer(2, 8), 3 if rng.random() < 0.3 else 1)
     grain = rng.uniform(0, 0.35)
-    photo *= 1 + grain * (smooth_noise(rng, height, width, int(rng.integers(20, 120))) - 0.5)
+    photo *= 1 + grain * (smooth_noise(rng, height, width, rng.integer(20, 120)) - 0.5)
     return photo
 
 
-def _add_clutter(rng: np.random.Generator, photo: Floats) -> None:
+def _add_clutter(rng: RandomStream, photo: Floats) -> None:
     """Furniture, windows, buildings, trees; one in ten is a jointed stroke, as a limb is."""
     height, width = photo.shape[:2]
     x, y = rng.uniform(-0.1, 1) * width, rng.uniform(-0.2, 0.75) * height
@@ -70,18 +73,18 @@ def _add_clutter(rng: np.random.Generator, photo: Floats) -> None:
     colour, kind, start = _muted_colour(rng).tolist(), rng.random(), (int(x), int(y))
     if kind < 0.6:
         filled = rng.random() < 0.8
-        cv2.rectangle(photo, start, (int(x + wide), int(y + tall)), colour, -1 if filled else int(rng.integers(1, 5)))
+        cv2.rectangle(photo, start, (int(x + wide), int(y + tall)), colour, -1 if filled else rng.integer(1, 5))
     elif kind < 0.75:
         axes = (int(wide / 2) + 1, int(tall / 2) + 1)
-        cv2.ellipse(photo, start, axes, int(rng.uniform(0, 180)), 0, 360, colour, -1)
+        cv2.ellipse(photo, start, axes, rng.integer(0, 180), 0, 360, colour, -1)
     elif kind < 0.9:
         end = (int(x + rng.normal(0, 0.4) * width), int(y + rng.normal(0, 0.5) * height))
-        cv2.line(photo, start, end, colour, int(rng.integers(1, 9)))
+        cv2.line(photo, start, end, colour, rng.integer(1, 9))
     else:
-        strokes = np.cumsum(rng.normal(0, 0.09, (4, 2)) * [width, height], 0)
+        strokes = np.cumsum(0.09 * rng.normals(4, 2) * [width, height], 0)
         points = (np.array([x, y]) + strokes).astype(np.int32)
-        cv2.polylines(photo, [points], False, colour, int(rng.integers(4, 16)))
+        cv2.polylines(photo, [points], False, colour, rng.integer(4, 16))
 
 
-def _muted_colour(rng: np.random.Generator) -> Floats:
-    return colour_from_hsv(int(rng.integers(180)), min(255, rng.gamma(1.5, 32)), int(rng.integers(40, 240)))
+def _muted_colour(rng: RandomStream) -> Floats:
+    return colour_from_hsv(rng.integer(0, 180), min(255, int(rng.gamma(1.5, 32))), rng.integer(40, 240))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cache_tools.coco import JOINTS
 from pipeline.demo.arithmetic import Floats, dot, length
+from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.rotations import NO_ROTATION, Rotation, Vector, product, rotation_to_vertical, turned
 
 BODY, HAIR, SKIRT = 0, 1, 2  # the parts that a face belongs to
@@ -134,11 +135,11 @@ def vertex_normals(vertices: Floats, faces: NDArray[np.int64]) -> Floats:
     return (normals / np.maximum(length(normals), 1e-9)[:, None]).astype(np.float32)
 
 
-def sample_shape(body: Body, rng: np.random.Generator) -> tuple[Floats, bool, float]:
+def sample_shape(body: Body, rng: RandomStream) -> tuple[Floats, bool, float]:
     """A body (S + Q + J, 3), whether it is male, and its age: a blend of two stored bodies that are alike."""
-    first = int(rng.integers(len(body.shapes)))
+    first = rng.integer(0, len(body.shapes))
     alike = (body.male == body.male[first]) & (np.abs(body.age - body.age[first]) < SIMILAR_AGE)
-    second = int(rng.choice(np.flatnonzero(alike)))
+    second = rng.choice(np.flatnonzero(alike).tolist())
     blend = rng.uniform(0, 0.5)
     shape = body.shapes[first] * (1 - blend) + body.shapes[second] * blend
     rest = body.rest.copy()
@@ -168,7 +169,7 @@ def bend(body: Body, rest: Floats, rotations: dict[str, Rotation]) -> tuple[Floa
 
 def _skinned(body: Body, rest: Floats, turns: Floats, joints: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Surface, normals, keypoints and joints of the body `rest` with bones turned by (J, 3, 3), begun at (J, 3)."""
-    count, heads = len(joints), rest[-len(joints):]
+    count, heads = len(joints), rest[-len(joints) :]
     turned_heads = np.stack([dot(turns[:, row], heads) for row in range(3)], 1)
     bone_affines = np.concatenate([turns, (joints - turned_heads)[..., None]], -1).reshape(count, 12).astype(np.float32)
     affines = np.zeros((len(body.weights), 12), np.float32)

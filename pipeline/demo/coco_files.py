@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import simplejpeg
 
 from cache_tools.coco import KEYPOINTS, SKELETON
 from cache_tools.progress import progress_bar
 from pipeline.demo.annotator import annotate
 from pipeline.demo.labels import Label, label, polygons, run_lengths
+from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.scene import LEVELS, sample_scene
 
 SPLITS = {"train": 1, "val": 2}  # seed streams: no split depends on the size or the seed of another
@@ -90,17 +90,17 @@ def draw_photo(
 ) -> tuple[bytes, list[dict[str, Any]]]:
     """Photo `number` of a split as JPEG, and its annotations without their ids."""
     stream = (seed, SPLITS[split], number)
-    scene = sample_scene(np.random.default_rng(stream), LEVELS[level], size)
+    scene = sample_scene(RandomStream(*stream), LEVELS[level], size)
     labels = [found for found in label(scene).values() if found.crowd or found.keypoints[:, 2].any()]
     if noise:
-        rng = np.random.default_rng((*stream, 1))
+        rng = RandomStream(*stream, 1)
         labels = [one if one.crowd else _as_clicked(rng, one) for one in labels]
     # The slow discrete cosine transform is the one that libjpeg-turbo computes alike with every instruction set.
     jpeg = simplejpeg.encode_jpeg(scene.photo, JPEG_QUALITY, "RGB", "420", fastdct=False)
     return jpeg, [as_annotation(one) for one in labels]
 
 
-def _as_clicked(rng: np.random.Generator, exact: Label) -> Label:
+def _as_clicked(rng: RandomStream, exact: Label) -> Label:
     return Label(exact.mask, annotate(rng, exact.keypoints, exact.area, exact.mask.shape))
 
 

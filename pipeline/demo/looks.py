@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.demo.arithmetic import Floats
 from pipeline.demo.body import Body
+from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.regions import Regions
 
 SKIN_COLOURS = (
@@ -73,14 +74,14 @@ class Outfit:
     logo: bool
 
 
-def sample_outfit(rng: np.random.Generator, male: bool, age: float, skirts: bool) -> Outfit:
+def sample_outfit(rng: RandomStream, male: bool, age: float, skirts: bool) -> Outfit:
     """A person's looks; `skirts` says whether a woman may wear one."""
-    top = str(rng.choice(list(TOP_SHARES), p=list(TOP_SHARES.values())))
-    bottom = str(rng.choice(list(BOTTOM_SHARES), p=list(BOTTOM_SHARES.values())))
+    top = rng.choice(list(TOP_SHARES), list(TOP_SHARES.values()))
+    bottom = rng.choice(list(BOTTOM_SHARES), list(BOTTOM_SHARES.values()))
     if not male and skirts and rng.random() < 0.35:
         bottom = "skirt"
-    skin = np.array(SKIN_COLOURS[rng.integers(len(SKIN_COLOURS))]) * rng.uniform(0.88, 1.06) + rng.normal(0, 4, 3)
-    hair = np.array(HAIR_COLOURS[rng.choice(len(HAIR_COLOURS), p=HAIR_SHARES)]) * rng.uniform(0.8, 1.2)
+    skin = np.array(rng.choice(SKIN_COLOURS)) * rng.uniform(0.88, 1.06) + 4 * rng.normals(3)
+    hair = np.array(rng.choice(HAIR_COLOURS, HAIR_SHARES)) * rng.uniform(0.8, 1.2)
     top_colour, bottom_colour, top_pattern = cloth_colour(rng), cloth_colour(rng), _sample_pattern(rng)
     printed = bottom != "jeans" and rng.random() < 0.4
     bottom_pattern = _sample_pattern(rng) if printed else Pattern("plain", 1, 0, cloth_colour(rng), 0)
@@ -105,7 +106,7 @@ def sample_outfit(rng: np.random.Generator, male: bool, age: float, skirts: bool
         socks=rng.random() < 0.3,
         looseness=rng.uniform(0.4, 1.4),
         wrinkles=rng.uniform(0.5, 1.3),
-        phases=rng.uniform(0, 2 * np.pi, 8),
+        phases=2 * np.pi * rng.uniforms(8),
         beard=male and age > 0.6 and rng.random() < 0.3,
         bald=male and age > 0.8 and rng.random() < 0.15,
         long_hair=rng.random() < (0.1 if male else 0.6),
@@ -120,15 +121,15 @@ def sample_outfit(rng: np.random.Generator, male: bool, age: float, skirts: bool
     )
 
 
-def cloth_colour(rng: np.random.Generator) -> Floats:
+def cloth_colour(rng: RandomStream) -> Floats:
     """A colour (3,) that cloth has: often grey, sometimes denim, else anything."""
     if rng.random() < 0.42:
         grey = rng.choice(GREYS) + rng.normal(0, 8)
-        return np.clip(grey + rng.normal(0, 6, 3), 8, 250).astype(np.float32)
+        return np.clip(grey + 6 * rng.normals(3), 8, 250).astype(np.float32)
     if rng.random() < 0.25:
         denim = np.array([52, 70, 110]) * rng.uniform(0.5, 1.7)
-        return np.clip(denim + rng.normal(0, 6, 3), 8, 250).astype(np.float32)
-    return colour_from_hsv(int(rng.integers(180)), int(rng.integers(90, 240)), int(rng.integers(70, 250)))
+        return np.clip(denim + 6 * rng.normals(3), 8, 250).astype(np.float32)
+    return colour_from_hsv(rng.integer(0, 180), rng.integer(90, 240), rng.integer(70, 250))
 
 
 def colour_from_hsv(hue: float, saturation: float, value: float) -> Floats:
@@ -136,20 +137,20 @@ def colour_from_hsv(hue: float, saturation: float, value: float) -> Floats:
     return np.rint(255 * np.array(colorsys.hsv_to_rgb(hue / 180, saturation / 255, value / 255))).astype(np.float32)
 
 
-def _sample_pattern(rng: np.random.Generator) -> Pattern:
-    kind, period_metres = str(rng.choice(PATTERNS)), rng.uniform(0.035, 0.12)
+def _sample_pattern(rng: RandomStream) -> Pattern:
+    kind, period_metres = rng.choice(PATTERNS), rng.uniform(0.035, 0.12)
     return Pattern(kind, 2 * np.pi / period_metres, rng.uniform(0, 2 * np.pi), cloth_colour(rng), rng.uniform(0, 0.3))
 
 
-def _sleeve(rng: np.random.Generator, top: str) -> float:
+def _sleeve(rng: RandomStream, top: str) -> float:
     if top == "tee":
         return rng.uniform(0.35, 0.85)
     if top == "shirt":
-        return float(rng.choice([0.7, 1.4, 1.93]))
+        return rng.choice((0.7, 1.4, 1.93))
     return 0.02 if top == "tank" else 1.93
 
 
-def _leg_length(rng: np.random.Generator, bottom: str) -> float:
+def _leg_length(rng: RandomStream, bottom: str) -> float:
     if bottom == "shorts":
         return rng.uniform(0.45, 1.05)
     if bottom == "leggings":

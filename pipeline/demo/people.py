@@ -9,6 +9,7 @@ from pipeline.demo.arithmetic import Floats
 from pipeline.demo.body import BODY, SKIRT, Body, bend, load_body, sample_shape
 from pipeline.demo.looks import Outfit, sample_outfit, thickness
 from pipeline.demo.poses import Angles, bone_rotations, sample_angles
+from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.regions import Regions, load_regions
 
 STRAIGHT = {"L": 0.0, "R": 0.0}
@@ -31,13 +32,13 @@ class Person:
     crowd: bool = False  # one of many in the distance, not labelled alone
 
 
-def sample_person(rng: np.random.Generator, kind: str, yaw: float) -> Person:
+def sample_person(rng: RandomStream, kind: str, yaw: float) -> Person:
     """Someone in a pose of the given kind (one of POSES), above the origin."""
     return make_person(rng, kind, yaw, sample_angles(rng, kind), skirts=kind in ("stand", "walk"))
 
 
 def make_person(
-    rng: np.random.Generator,
+    rng: RandomStream,
     kind: str,
     yaw: float,
     angles: Angles,

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
 from pipeline.demo.arithmetic import sine_cosine
 from pipeline.demo.body import SIDES
+from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.rotations import Rotation, product, rotation, transposed
 
 POSES = ("stand", "walk", "run", "sit", "crouch", "reach", "sport")
@@ -43,7 +42,7 @@ class Angles:
     arms: dict[str, Limb]
 
 
-def sample_angles(rng: np.random.Generator, kind: str) -> Angles:
+def sample_angles(rng: RandomStream, kind: str) -> Angles:
     """A pose of the given kind (one of POSES)."""
     angles = _relaxed(rng)
     if kind in ("walk", "run"):
@@ -60,7 +59,7 @@ def sample_angles(rng: np.random.Generator, kind: str) -> Angles:
     return angles
 
 
-def _relaxed(rng: np.random.Generator) -> Angles:
+def _relaxed(rng: RandomStream) -> Angles:
     normal = rng.normal
     angles = Angles(
         spine=Trunk(normal(4, 6), normal(0, 4), normal(0, 6)),
@@ -75,7 +74,7 @@ def _relaxed(rng: np.random.Generator) -> Angles:
     return angles
 
 
-def _stride(rng: np.random.Generator, angles: Angles, running: bool) -> None:
+def _stride(rng: RandomStream, angles: Angles, running: bool) -> None:
     normal = rng.normal
     length, elbow, bend = (1.7, 75, 1.89) if running else (1.0, 14, 1.0)
     phase = rng.uniform(0, 360)
@@ -90,18 +89,16 @@ def _stride(rng: np.random.Generator, angles: Angles, running: bool) -> None:
     angles.lean = Trunk(normal(3, 3) * length, normal(0, 2))
 
 
-def _sit(rng: np.random.Generator, angles: Angles) -> None:
+def _sit(rng: RandomStream, angles: Angles) -> None:
     normal = rng.normal
     for side in SIDES:
-        angles.legs[side] = Limb(
-            normal(84, 10), abs(normal(9, 8)), normal(0, 8), min(max(normal(82, 20), 0), 125)
-        )
+        angles.legs[side] = Limb(normal(84, 10), abs(normal(9, 8)), normal(0, 8), min(max(normal(82, 20), 0), 125))
         angles.arms[side] = Limb(normal(28, 16), abs(normal(10, 9)), normal(10, 15), abs(normal(58, 26)))
     angles.spine = Trunk(normal(8, 9), normal(0, 5), normal(0, 8))
     angles.lean = Trunk(normal(-6, 7), normal(0, 3))
 
 
-def _crouch(rng: np.random.Generator, angles: Angles) -> None:
+def _crouch(rng: RandomStream, angles: Angles) -> None:
     normal, depth = rng.normal, rng.uniform(70, 115)
     for side in SIDES:
         angles.legs[side] = Limb(depth + normal(0, 10), abs(normal(14, 8)), normal(0, 8), depth + normal(15, 12))
@@ -110,7 +107,7 @@ def _crouch(rng: np.random.Generator, angles: Angles) -> None:
     angles.lean = Trunk(normal(18, 8), normal(0, 4))
 
 
-def _sport(rng: np.random.Generator, angles: Angles) -> None:
+def _sport(rng: RandomStream, angles: Angles) -> None:
     normal, uniform = rng.normal, rng.uniform
     for side in SIDES:
         angles.legs[side] = Limb(uniform(-25, 85), uniform(0, 42), normal(0, 15), uniform(0, 95))
@@ -120,7 +117,7 @@ def _sport(rng: np.random.Generator, angles: Angles) -> None:
     angles.neck = Trunk(normal(0, 14), normal(0, 10), normal(0, 25))
 
 
-def _gesture(rng: np.random.Generator) -> Limb:
+def _gesture(rng: RandomStream) -> Limb:
     normal, uniform = rng.normal, rng.uniform
     gestures = (
         Limb(uniform(60, 170), uniform(0, 35), normal(0, 20), uniform(0, 45)),  # reaching forward and up
@@ -129,7 +126,7 @@ def _gesture(rng: np.random.Generator) -> Limb:
         Limb(normal(48, 12), normal(8, 8), normal(25, 14), normal(115, 14)),  # hand at the face or chest
         Limb(uniform(20, 90), uniform(0, 60), normal(0, 25), uniform(20, 130)),  # holding something
     )
-    return gestures[int(rng.choice(len(gestures), p=GESTURE_SHARES))]
+    return rng.choice(gestures, GESTURE_SHARES)
 
 
 def bone_rotations(
@@ -157,6 +154,4 @@ def bone_rotations(
 
 def _half(trunk: Trunk) -> Rotation:
     """Half of a trunk's turn, for each of the two bones that share it."""
-    return product(
-        rotation("z", trunk.twist / 2), rotation("y", trunk.side / 2), rotation("x", trunk.flexion / 2)
-    )
+    return product(rotation("z", trunk.twist / 2), rotation("y", trunk.side / 2), rotation("x", trunk.flexion / 2))

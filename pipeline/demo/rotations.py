@@ -23,7 +23,9 @@ def rotation(axis: str, degrees: float) -> Rotation:
 def product(first: Rotation, *others: Rotation) -> Rotation:
     """Return the matrix product first @ others[0] @ ..., which turns by the last one first."""
     for (a, b, c), (d, e, f), (g, h, i) in others:
-        top, middle, bottom = ((x * a + y * d + z * g, x * b + y * e + z * h, x * c + y * f + z * i) for x, y, z in first)
+        top, middle, bottom = (
+            (x * a + y * d + z * g, x * b + y * e + z * h, x * c + y * f + z * i) for x, y, z in first
+        )
         first = top, middle, bottom
     return first
 

@@ -13,6 +13,7 @@ from pipeline.demo.camera import Camera
 from pipeline.demo.looks import cloth_colour
 from pipeline.demo.people import Person, sample_person
 from pipeline.demo.poses import POSES
+from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.rasterise import FAR, Light, Mesh, Sprite, draw
 from pipeline.demo.regions import load_regions
 
@@ -62,7 +63,7 @@ class _Canvas:
     depth: Floats
 
 
-def sample_scene(rng: np.random.Generator, level: Level, size: tuple[int, int] = (240, 320)) -> Scene:
+def sample_scene(rng: RandomStream, level: Level, size: tuple[int, int] = (240, 320)) -> Scene:
     """A photo of `size` (height, width) with people in it."""
     height, width = size
     camera = Camera(
@@ -72,14 +73,14 @@ def sample_scene(rng: np.random.Generator, level: Level, size: tuple[int, int] =
         eye_height=rng.uniform(0.9, 1.6),
         pitch=rng.normal(2, level.tilt_sd),
     )
-    near = 1 + int(rng.choice(len(level.people_shares), p=level.people_shares))
-    far = int(rng.integers(5, 10)) if rng.random() < level.crowds else 0
+    near = 1 + rng.choice(range(len(level.people_shares)), level.people_shares)
+    far = rng.integer(5, 10) if rng.random() < level.crowds else 0
     people = [_place(rng, camera, level, alone=near == 1) for _ in range(near)]
     people += [_place_in_crowd(rng, camera, level) for _ in range(far)]
     return render(rng, camera, people, level.occluders)
 
 
-def _place(rng: np.random.Generator, camera: Camera, level: Level, alone: bool) -> Person:
+def _place(rng: RandomStream, camera: Camera, level: Level, alone: bool) -> Person:
     person = _sample_person(rng, level)
     distance = rng.uniform(level.nearest, FARTHEST)
     across = rng.normal(0, 0.3) if alone else rng.uniform(-level.spread, level.spread)
@@ -87,14 +88,14 @@ def _place(rng: np.random.Generator, camera: Camera, level: Level, alone: bool) 
     return stand_at(person, camera, distance, across, on_a_step)
 
 
-def _place_in_crowd(rng: np.random.Generator, camera: Camera, level: Level) -> Person:
+def _place_in_crowd(rng: RandomStream, camera: Camera, level: Level) -> Person:
     person = _sample_person(rng, level)
     distance, across = rng.uniform(9, 13), rng.uniform(-level.spread, level.spread)
     return replace(stand_at(person, camera, distance, across), crowd=True)
 
 
-def _sample_person(rng: np.random.Generator, level: Level) -> Person:
-    kind = str(rng.choice(POSES, p=level.pose_shares))
+def _sample_person(rng: RandomStream, level: Level) -> Person:
+    kind = rng.choice(POSES, level.pose_shares)
     any_way = rng.random() < level.from_behind
     yaw = rng.uniform(-180, 180) if any_way else rng.normal(0, level.yaw_sd)
     return sample_person(rng, kind, yaw)
@@ -113,7 +114,7 @@ def stand_at(person: Person, camera: Camera, distance: float, across: float, up:
     )
 
 
-def render(rng: np.random.Generator, camera: Camera, people: list[Person], occluders: float = 0.0) -> Scene:
+def render(rng: RandomStream, camera: Camera, people: list[Person], occluders: float = 0.0) -> Scene:
     """Draw people over a background, back to front; occluders: share of them that something stands in front of."""
     size = (camera.height, camera.width)
     canvas = _Canvas(
@@ -138,10 +139,10 @@ def render(rng: np.random.Generator, camera: Camera, people: list[Person], occlu
     return Scene(camera, people, _develop(rng, canvas.colour), canvas.owner, canvas.depth)
 
 
-def _sample_light(rng: np.random.Generator) -> Light:
+def _sample_light(rng: RandomStream) -> Light:
     direction = np.array([rng.normal(0, 0.7), rng.uniform(-1, -0.2), rng.uniform(-1, 0.1)], np.float32)
     direction /= length(direction)
-    return Light(direction, rng.uniform(0.4, 0.85), rng.normal(1, 0.06, 3).astype(np.float32))
+    return Light(direction, rng.uniform(0.4, 0.85), (1 + 0.06 * rng.normals(3)).astype(np.float32))
 
 
 def _paste(canvas: _Canvas, sprite: Sprite, number: int, light: Light) -> None:
@@ -169,7 +170,7 @@ def _add_shadow(canvas: _Canvas, person: Person) -> None:
     canvas.colour[rows, columns] *= (1 - darkness)[..., None]
 
 
-def _add_seat(rng: np.random.Generator, canvas: _Canvas, person: Person) -> None:
+def _add_seat(rng: RandomStream, canvas: _Canvas, person: Person) -> None:
     """A box under a sitting person, half of them with a back rest."""
     seen = canvas.camera.see(person.joints[load_body().bones["pelvis"]])
     x, y = canvas.camera.project(seen)
@@ -190,7 +191,7 @@ def _clipped(start: float, stop: float, limit: int) -> slice:
     return slice(first, max(first, int(np.clip(stop, 0, limit))))
 
 
-def _add_occluder(rng: np.random.Generator, canvas: _Canvas, sprite: Sprite, person: Person) -> None:
+def _add_occluder(rng: RandomStream, canvas: _Canvas, sprite: Sprite, person: Person) -> None:
     """A table, a fence, a pole or a bush before a person."""
     height, width = canvas.owner.shape
     tall, wide = sprite.alpha.shape
@@ -216,7 +217,7 @@ def _add_occluder(rng: np.random.Generator, canvas: _Canvas, sprite: Sprite, per
     canvas.depth[hidden] = person.distance - 0.5
 
 
-def _develop(rng: np.random.Generator, colour: Floats) -> NDArray[np.uint8]:
+def _develop(rng: RandomStream, colour: Floats) -> NDArray[np.uint8]:
     """Exposure, gamma, blur and grain of a cheap camera."""
     gamma, gain = rng.uniform(0.65, 1.15), rng.uniform(0.8, 1.2)
     curve = (255 * power(np.clip(np.arange(256) / 255 * gain, 0, 1), gamma)).astype(np.float32)
@@ -225,5 +226,5 @@ def _develop(rng: np.random.Generator, colour: Floats) -> NDArray[np.uint8]:
         exposed = cv2.GaussianBlur(exposed, (0, 0), rng.uniform(0.4, 1.1))
     developed = cv2.LUT(exposed, curve).astype(np.float32, copy=False)
     grain = rng.uniform(0, 1)
-    developed += rng.standard_normal((*colour.shape[:2], 1), np.float32) * (8 * grain * grain)
+    developed += rng.coarse_normals(*colour.shape[:2], 1) * (8 * grain * grain)
     return np.clip(developed, 0, 255, out=developed).astype(np.uint8)

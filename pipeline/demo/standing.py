@@ -14,6 +14,7 @@ from pipeline.demo.camera import Camera
 from pipeline.demo.labels import Label, label
 from pipeline.demo.people import Person, make_person
 from pipeline.demo.poses import Angles, Limb, Trunk, sample_angles
+from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.scene import render, stand_at
 
 FILLED = (0.66, 0.84)  # share of the picture's height, or width, that a person takes
@@ -82,11 +83,11 @@ def make_standing(
         raise ValueError(
             f"hip-knee-ankle angles of {target} degrees: expected {LEAST:.0f} to {MOST:.0f}, 180 is straight"
         )
-    rng = np.random.default_rng([seed, STREAM])
-    angles, yaw = sample_angles(rng, "stand"), float(rng.normal(0, yaw_sd))
+    rng = RandomStream(seed, STREAM)
+    angles, yaw = sample_angles(rng, "stand"), rng.normal(0, yaw_sd)
     angles.lean = Trunk()
-    straddle = rng.uniform(-1, 5, 2)
-    person = _person_with(int(rng.integers(1 << 31)), angles, yaw, target, straddle)
+    straddle = np.array([rng.uniform(-1, 5), rng.uniform(-1, 5)])
+    person = _person_with(rng.integer(0, 1 << 31), angles, yaw, target, straddle)
     height, width = size
     half_width, _, tall = np.abs(person.vertices).max(0).tolist()
     distance, fill = rng.uniform(2.9, 3.4), rng.uniform(*FILLED)
@@ -108,7 +109,7 @@ def _person_with(seed: int, angles: Angles, yaw: float, target: tuple[float, flo
         bowed = dict(zip(SIDES, varus.tolist(), strict=True))
         for side, degrees in zip(SIDES, abduction.tolist(), strict=True):
             angles.legs[side] = Limb(flexion=0, abduction=degrees, twist=0, bend=0)
-        person = make_person(np.random.default_rng(seed), "stand", yaw, angles, bowed)
+        person = make_person(RandomStream(seed), "stand", yaw, angles, bowed)
         varus_missing = np.array(true_hka(person)) - target
         straddle_missing = straddle - _straddle(person)
         if max(np.abs(varus_missing).max(), np.abs(straddle_missing).max()) < TOLERANCE:
