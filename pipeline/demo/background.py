@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from pipeline.demo.arithmetic import Floats
-from pipeline.demo.looks import colour_from_hsv
+from pipeline.demo.outfit import colour_from_hsv
 from pipeline.demo.random_stream import RandomStream
 
 SKY = np.array([150, 190, 235])

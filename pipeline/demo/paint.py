@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.demo.arithmetic import Floats, decay, sine
 from pipeline.demo.body import BODY, HAIR, SKIRT
-from pipeline.demo.looks import Outfit, Pattern
+from pipeline.demo.outfit import Outfit, Pattern
 from pipeline.demo.regions import Regions
 
 Mask = NDArray[np.bool_]

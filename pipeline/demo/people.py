@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.demo.arithmetic import Floats
 from pipeline.demo.body import BODY, SKIRT, Body, bend, load_body, sample_shape
-from pipeline.demo.looks import Outfit, sample_outfit, thickness
+from pipeline.demo.outfit import Outfit, sample_outfit, thickness
 from pipeline.demo.poses import Angles, bone_rotations, sample_angles
 from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.regions import Regions, load_regions

@@ -10,12 +10,12 @@ from pipeline.demo.arithmetic import Floats, decay, length, mean, power
 from pipeline.demo.background import background, smooth_noise
 from pipeline.demo.body import load_body
 from pipeline.demo.camera import Camera
-from pipeline.demo.looks import cloth_colour
+from pipeline.demo.outfit import cloth_colour
 from pipeline.demo.people import Person, sample_person
 from pipeline.demo.poses import POSES
 from pipeline.demo.random_stream import RandomStream
-from pipeline.demo.rasterise import FAR, Light, Mesh, Sprite, draw
 from pipeline.demo.regions import load_regions
+from pipeline.demo.sprite import FAR, Light, Mesh, Sprite, draw
 
 NOBODY, OCCLUDER = -1, -2  # values of Scene.owner
 FARTHEST = 5.2  # metres, of a labelled person

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.demo.arithmetic import Floats, dot, length
 from pipeline.demo.body import BODY, SKIRT
 from pipeline.demo.camera import Camera
-from pipeline.demo.looks import Outfit
+from pipeline.demo.outfit import Outfit
 from pipeline.demo.paint import paint, wave
 from pipeline.demo.regions import Regions
 
