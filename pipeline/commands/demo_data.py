@@ -1,4 +1,4 @@
-"""`kdcache demo-data`: a COCO-format data set of rendered people."""
+"""`kdcache demo-data`: write a COCO-format data set of rendered people."""
 
 from pathlib import Path
 
@@ -8,18 +8,38 @@ import click
 @click.command("demo-data")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--persons", type=click.IntRange(min=1), required=True, help="Labelled persons of the train split.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed, the same bytes.")
-@click.option("--val-persons", type=click.IntRange(min=1), help="Of the val split.  [default: a sixth of --persons]")
 @click.option(
-    "--noise/--no-noise", default=True, show_default=True, help="Give train an annotator's errors; val is always exact."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="The same seed gives the same bytes on every processor.",
 )
-@click.option("--level", type=click.Choice(["easy", "hard"]), default="easy", show_default=True, help="Of the photos.")
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes that draw.")
+@click.option(
+    "--val-persons",
+    type=click.IntRange(min=1),
+    show_default="a sixth of --persons",
+    help="Labelled persons of the val split.",
+)
+@click.option(
+    "--noise/--no-noise",
+    default=True,
+    show_default=True,
+    help="Give the train split an annotator's errors; the val split is always exact.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["easy", "hard"]),
+    default="easy",
+    show_default=True,
+    help="How hard the photos are: poses, occlusion, number of people.",
+)
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes that draw photos.")
 def command(out: Path, persons: int, seed: int, val_persons: int | None, noise: bool, level: str, workers: int) -> None:
     """Write a COCO-format data set of rendered people into OUT.
 
-    OUT/train and OUT/val get the photos, OUT/annotations the person_keypoints files. Against perfect labels a teacher
-    has nothing to add, so the train split's keypoints are moved, left out and swapped as human annotators do it.
+    OUT/train and OUT/val get the photos, OUT/annotations the person_keypoints files. With perfect labels a teacher has
+    nothing to add; therefore the train split's keypoints are moved, left out and swapped as human annotators do it.
     """
     from pipeline.demo.dataset import write_dataset
 

@@ -1,4 +1,4 @@
-"""Errors as human annotators make them, so that the labels of the train split are no better than COCO's."""
+"""Errors as human annotators make them: without, the labels of the train split would be better than COCO's."""
 
 import numpy as np
 
@@ -12,11 +12,11 @@ PAIRS = [(left, int(MIRROR[left])) for left in range(5, 17, 2)]  # shoulders to 
 
 
 def annotate(rng: RandomStream, keypoints: Floats, area: float, size: tuple[int, int]) -> Floats:
-    """Keypoints (17, 3) as a person would have clicked them in a photo of `size` (height, width).
+    """Return keypoints (17, 3) as a person would have clicked them in a photo of `size` (height, width).
 
-    The click is off by a normal deviate of sd sigma_k * sqrt(area) on each axis, and stays in the photo. sigma_k is the
-    spread that COCO found among repeated annotations (https://cocodataset.org/#keypoints-eval); area: square pixels.
-    One joint is always kept, so that labelled persons stay so.
+    A click is off by a normal deviate of sd sigma_k * sqrt(area) on each axis, and stays in the photo. sigma_k is the
+    standard deviation that COCO found among repeated annotations (https://cocodataset.org/#keypoints-eval); area:
+    square pixels. One joint is always kept: a labelled person stays labelled.
     """
     height, width = size
     off = rng.normals(len(keypoints), 2) * (OKS_SIGMAS * np.sqrt(area))[:, None]

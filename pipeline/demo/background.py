@@ -1,34 +1,34 @@
-"""What stands behind the people: a wall or sky, a ground, and clutter, some of it shaped like limbs."""
+"""Photos without people: a wall or sky, a ground, and clutter, some of it shaped like limbs."""
 
 import cv2
 import numpy as np
 
 from pipeline.demo.arithmetic import Floats
-from pipeline.demo.outfit import colour_from_hsv
+from pipeline.demo.cloth import colour_from_hsv
 from pipeline.demo.random_stream import RandomStream
 
 SKY = np.array([150, 190, 235])
 
 
 def background(rng: RandomStream, height: int, width: int, horizon: float) -> Floats:
-    """A photo without people, (height, width, 3) float32 0..255; most are a little out of focus."""
+    """Return a photo without people, (height, width, 3) float32 0..255; most are a little out of focus."""
     if rng.random() < 0.6:
         small = _paint(rng, height // 2, width // 2, horizon / 2)
-        # OpenCV blurs and enlarges 8-bit pictures in fixed point, and floats differently with each instruction set.
+        # OpenCV blurs and enlarges 8-bit pictures in fixed point, but floats differently with each instruction set.
         blurred = cv2.GaussianBlur(np.clip(small, 0, 255).astype(np.uint8), (0, 0), rng.uniform(0.4, 1.6))
         return cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR_EXACT).astype(np.float32)
     return _paint(rng, height, width, horizon)
 
 
 def smooth_noise(rng: RandomStream, height: int, width: int, cells: int, channels: int = 1) -> Floats:
-    """Noise (height, width, channels) in about 0..1, smooth over width / cells pixels: a cubic spline's."""
+    """Return noise (height, width, channels) in about 0..1 that is smooth over width / cells pixels."""
     rows = max(2, int(cells * height / width)) + 1
     grid = rng.uniforms(rows, cells + 1, channels)
-    return _enlarged(_enlarged(grid, width, axis=1), height, axis=0)
+    return _resized(_resized(grid, width, axis=1), height, axis=0)
 
 
-def _enlarged(grid: Floats, size: int, axis: int) -> Floats:
-    """The grid with `size` points along an axis: cubic convolution (a = -0.75), as OpenCV's resize has it."""
+def _resized(grid: Floats, size: int, axis: int) -> Floats:
+    """Resize along an axis by cubic convolution (Keys 1981, a = -0.75 as in OpenCV)."""
     count = grid.shape[axis]
     place = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(count / size) - np.float32(0.5)
     cell = np.floor(place)
@@ -49,9 +49,8 @@ def _paint(rng: RandomStream, height: int, width: int, horizon: float) -> Floats
     photo[:] = (top * (1 - down) + wall * down)[:, None]
     ground = int(np.clip(horizon, 0, height))
     if ground < height:
-        photo[ground:] = (
-            _muted_colour(rng) * (0.75 + 0.35 * (np.arange(height - ground) / (height - ground)))[:, None, None]
-        )
+        nearness = np.arange(height - ground) / (height - ground)
+        photo[ground:] = _muted_colour(rng) * (0.75 + 0.35 * nearness)[:, None, None]
     for _ in range(rng.integer(2, 14)):
         _add_clutter(rng, photo)
     if rng.random() < 0.3:  # tiles or boards
@@ -66,7 +65,7 @@ def _paint(rng: RandomStream, height: int, width: int, horizon: float) -> Floats
 
 
 def _add_clutter(rng: RandomStream, photo: Floats) -> None:
-    """Furniture, windows, buildings, trees; one in ten is a jointed stroke, as a limb is."""
+    """Draw furniture, a window, a building, or a tree; one in ten is a jointed stroke, as a limb is."""
     height, width = photo.shape[:2]
     x, y = rng.uniform(-0.1, 1) * width, rng.uniform(-0.2, 0.75) * height
     wide, tall = rng.gamma(2, 0.09) * width, rng.gamma(2, 0.13) * height

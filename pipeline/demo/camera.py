@@ -6,18 +6,18 @@ import numpy as np
 
 from pipeline.demo.arithmetic import Floats, sine_cosine
 
-NEAREST = 0.05  # metres: what is nearer is drawn as if it were here
+NEAREST = 0.05  # metres: nearer points are drawn as if they were here
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Camera:
-    """Stands at (0, 0, eye_height) and looks along +y, `pitch` degrees down."""
+    """A camera at (0, 0, eye_height) that looks along +y."""
 
-    width: int
-    height: int
-    focal: float  # pixels
-    eye_height: float  # metres
-    pitch: float
+    width: int  #: pixels
+    height: int  #: pixels
+    focal: float  #: pixels
+    eye_height: float  #: metres
+    pitch: float  #: degrees that it looks down
 
     @property
     def horizon(self) -> float:
@@ -26,17 +26,17 @@ class Camera:
         return self.height / 2 - self.focal * sine / cosine
 
     def see(self, points: Floats) -> Floats:
-        """World points (..., 3) in camera axes, float32."""
+        """Return world points (..., 3) in camera axes, float32."""
         return self.turn(points - np.array([0, 0, self.eye_height]))
 
     def turn(self, directions: Floats) -> Floats:
-        """World directions (..., 3) in camera axes, float32."""
+        """Return world directions (..., 3) in camera axes, float32."""
         x, y, z = np.moveaxis(np.asarray(directions), -1, 0)
         sine, cosine = sine_cosine(self.pitch)
         return np.stack([x, -(z * cosine + y * sine), y * cosine - z * sine], -1).astype(np.float32)
 
     def project(self, seen: Floats) -> Floats:
-        """Image-plane position (..., 2) of points (..., 3) in camera axes."""
+        """Return the image-plane position (..., 2) of points (..., 3) in camera axes."""
         depth = np.maximum(seen[..., 2], NEAREST)
         across = self.focal * seen[..., 0] / depth + self.width / 2
         return np.stack([across, self.focal * seen[..., 1] / depth + self.height / 2], -1)

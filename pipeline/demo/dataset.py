@@ -1,4 +1,4 @@
-"""The demo data set as a folder: both splits, and a note of what it was made from; making it twice costs nothing."""
+"""The demo data set as a folder: both splits, and a note of the arguments that it was made with."""
 
 import json
 import os
@@ -6,12 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from cache_tools import files
 from pipeline.demo.coco_files import SPLITS, write_split
-from pipeline.demo.scene import LEVELS
+from pipeline.demo.levels import LEVELS
 
 NOTE = "demo.json"
-UNFINISHED = ".unfinished"  # everything is drawn in here and moved out when it is whole
-GENERATOR = 1  # goes up when the same arguments draw other photos
+UNFINISHED = ".unfinished"  # everything is drawn in this folder and moved out when it is whole
+GENERATOR = 2  # goes up when the same arguments give other photos
 ANNOTATIONS = tuple(f"annotations/person_keypoints_{split}.json" for split in SPLITS)
 
 
@@ -27,8 +28,9 @@ def write_dataset(
 ) -> dict[str, Any] | None:
     """Write train and val photos and their COCO keypoint files into `out`; None when they are there already.
 
-    persons, val_persons: at least so many labelled persons (val: a sixth of train by default). noise: give the train
-    split an annotator's errors; val is always exact and depends on seed, level and val_persons alone.
+    persons, val_persons: at least this many labelled persons (val: a sixth of train by default). noise: give the train
+    split an annotator's errors; val is always exact and depends only on seed, level and val_persons.
+    The same arguments give the same bytes on every processor.
     Returns the arguments and the numbers of photos and persons, as written into `out/demo.json`.
     Raises ValueError when `out` holds anything else.
     """
@@ -52,10 +54,12 @@ def write_dataset(
             "val": write_split(drawn, "val", val_persons, seed, level=level, workers=workers),
         }
         note = {"arguments": arguments, **numbers}
-        (drawn / NOTE).write_text(json.dumps(note, indent=1) + "\n")
+        files.write_json(drawn / NOTE, note)
+        files.sync_tree(drawn)
         for name in (*SPLITS, "annotations", NOTE):  # the note last: with it the set is whole
             os.replace(drawn / name, out / name)
         drawn.rmdir()
+        files.sync(out)
     except BaseException:
         _clear(out)
         raise
@@ -73,30 +77,30 @@ def _check(arguments: dict[str, Any], workers: int) -> None:
 
 
 def _is_there(out: Path, arguments: dict[str, Any]) -> bool:
-    """Whether `out` holds the set of these arguments; ValueError when it holds what is not ours to replace."""
+    """Return whether `out` holds the set of these arguments; raise ValueError when it holds files of others."""
     if not out.exists():
         return False
     if not out.is_dir():
         raise ValueError(f"{out} is a file: expected a new or an empty folder")
-    files = [path for path in out.rglob("*") if not path.is_dir() and UNFINISHED not in path.relative_to(out).parts]
-    if not files:
+    held = [path for path in out.rglob("*") if not path.is_dir() and UNFINISHED not in path.relative_to(out).parts]
+    if not held:
         return False
     whole = all((out / name).is_file() for name in ANNOTATIONS)
     if (out / NOTE).is_file():
         found = json.loads((out / NOTE).read_text()).get("arguments", {})
-        if not whole:  # somebody, such as Snakemake, took the annotation files away to have them made again
+        if not whole:  # Snakemake removes the annotation files to have them made again
             return False
         if found == arguments:
             return True
-        differing = [f"{k} {found.get(k)!r}, asked for {v!r}" for k, v in arguments.items() if found.get(k) != v]
+        differing = [f"{k} {found.get(k)!r}, requested {v!r}" for k, v in arguments.items() if found.get(k) != v]
         raise ValueError(f"{out} holds other demo data ({'; '.join(differing)}): delete it or choose another folder")
     if (out / UNFINISHED).is_dir():
         return False
-    raise ValueError(f"{out} is not empty ({files[0].name}, ...) and is not demo data: choose another folder")
+    raise ValueError(f"{out} is not empty ({held[0].name}, ...) and is not demo data: choose another folder")
 
 
 def _clear(out: Path) -> None:
-    """Leave nothing of a demo data set in `out`; empty folders stay for whoever made them."""
+    """Remove a demo data set from `out`, but no empty folders, which Snakemake may have made."""
     for name in (*SPLITS, UNFINISHED):
         shutil.rmtree(out / name, ignore_errors=True)
     for name in (*ANNOTATIONS, NOTE):

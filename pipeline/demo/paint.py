@@ -1,4 +1,4 @@
-"""The colour of each visible point of a person: face, hair, skin, clothes, by where it lies on the mean body."""
+"""Colours of the visible points of a person, by their place on the mean body: face, hair, skin, clothes."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,24 @@ from numpy.typing import NDArray
 
 from pipeline.demo.arithmetic import Floats, decay, sine
 from pipeline.demo.body import BODY, HAIR, SKIRT
-from pipeline.demo.outfit import Outfit, Pattern
+from pipeline.demo.cloth import printed
+from pipeline.demo.outfit import Outfit
 from pipeline.demo.regions import Regions
 
 Mask = NDArray[np.bool_]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Points:
-    """P visible points: their place on the mean body, and the colour they get."""
+    """P visible points: their place on the mean body, and their colour."""
 
-    xyz: Floats  # (P, 3) on the mean body, metres
-    arm: Floats  # (P,) coordinates of Regions
-    leg: Floats
-    scalp: Floats
-    part: NDArray[np.uint8]  # (P,)
-    colour: Floats  # (P, 3) RGB 0..255
-    folds: Floats  # (P,) how much the cloth wrinkles there
+    xyz: Floats  #: (P, 3) on the mean body, metres
+    arm: Floats  #: (P,) coordinate of Regions
+    leg: Floats  #: (P,) coordinate of Regions
+    scalp: Floats  #: (P,) coordinate of Regions
+    part: NDArray[np.uint8]  #: (P,) BODY, HAIR or SKIRT
+    colour: Floats  #: (P, 3) RGB 0..255
+    folds: Floats  #: (P,) 0 where cloth does not wrinkle, 1 where it does
 
     @property
     def beside(self) -> Floats:
@@ -32,7 +33,7 @@ class Points:
 
 
 def paint(regions: Regions, outfit: Outfit, attributes: Floats, part: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-    """Colour (P, 3) and folds (P,) of points with interpolated `attributes` (P, 6) of Regions on parts `part` (P,)."""
+    """Return colour (P, 3) and folds (P,) of points with `attributes` (P, 6) of Regions on parts `part` (P,)."""
     count = len(attributes)
     points = Points(
         xyz=attributes[:, :3],
@@ -52,19 +53,8 @@ def paint(regions: Regions, outfit: Outfit, attributes: Floats, part: NDArray[np
     return points.colour, points.folds
 
 
-def wave(xyz: Floats, phases: Floats, frequency: float) -> Floats:
-    """Smooth noise (P,) in about -1..1 that changes over 1 / frequency metres: two warped sines."""
-    x, y, z = xyz[:, 0], xyz[:, 1], xyz[:, 2]
-    first, second, third, fourth = phases[:4].tolist()  # Python's numbers leave float32 arrays as they are
-    coarse_warp = 1.7 * sine(0.43 * frequency * (y - z) + second)
-    fine_warp = 1.5 * sine(0.7 * frequency * (z + y) + fourth)
-    coarse = sine(frequency * (z + 0.6 * x) + first + coarse_warp)
-    fine = sine(1.9 * frequency * (x - 0.5 * z + 0.3 * y) + third + fine_warp)
-    return 0.5 * coarse + 0.5 * fine
-
-
 def _ellipse(x: Floats, y: Floats, half_width: float, half_height: float) -> Floats:
-    """Below 1 inside an ellipse round the origin."""
+    """Return values below 1 inside an ellipse round the origin."""
     return np.square(x / half_width) + np.square(y / half_height)
 
 
@@ -111,7 +101,7 @@ def _paint_legs(points: Points, outfit: Outfit) -> None:
     leg, colour = points.leg, points.colour
     covered = trunk & (leg > -0.42) & (leg < outfit.leg_length)
     if outfit.bottom != "skirt":
-        colour[covered] = _printed(outfit.bottom_colour, outfit.bottom_pattern, points.xyz[covered], outfit.phases)
+        colour[covered] = printed(outfit.bottom_colour, outfit.bottom_pattern, points.xyz[covered], outfit.phases)
         points.folds[covered] = 1
     if outfit.bottom == "jeans":
         colour[covered & (np.abs(points.xyz[:, 1]) < 0.004)] *= 0.7  # the seam
@@ -129,7 +119,7 @@ def _paint_top(points: Points, regions: Regions, outfit: Outfit) -> None:
     covered = _under_top(points, regions, outfit, trunk)
     x, y, z = points.xyz[covered].T
     beside = np.abs(x)
-    cloth = _printed(outfit.top_colour, outfit.top_pattern, points.xyz[covered], outfit.phases)
+    cloth = printed(outfit.top_colour, outfit.top_pattern, points.xyz[covered], outfit.phases)
     if outfit.top == "jacket":  # open, with something of the print's colour under it
         opening = 0.035 * np.clip((z + 0.1) / 0.4, 0.15, 1)
         cloth = np.where(((y < 0) & (beside < opening))[:, None], outfit.top_pattern.colour, cloth)
@@ -165,23 +155,5 @@ def _paint_hair(points: Points, outfit: Outfit) -> None:
 
 def _paint_skirt(points: Points, outfit: Outfit) -> None:
     skirt = points.part == SKIRT
-    points.colour[skirt] = _printed(outfit.bottom_colour, outfit.bottom_pattern, points.xyz[skirt], outfit.phases)
+    points.colour[skirt] = printed(outfit.bottom_colour, outfit.bottom_pattern, points.xyz[skirt], outfit.phases)
     points.folds[skirt] = 1.6
-
-
-def _printed(colour: Floats, pattern: Pattern, xyz: Floats, phases: Floats) -> Floats:
-    """Cloth of `colour` with `pattern` on it, (P, 3)."""
-    rows, columns, phase = pattern.frequency * xyz[:, 2], pattern.frequency * xyz[:, 0], pattern.phase
-    if pattern.kind == "hstripe":
-        inked = sine(rows + phase) > pattern.duty
-    elif pattern.kind == "vstripe":
-        inked = sine(columns + phase) > pattern.duty
-    elif pattern.kind == "check":
-        inked = (sine(rows + phase) > 0) ^ (sine(columns) > 0)
-    elif pattern.kind == "blotch":
-        inked = wave(xyz, phases, pattern.frequency * 0.5) > pattern.duty
-    elif pattern.kind == "block":
-        inked = xyz[:, 2] > 0.28 + 0.1 * sine(np.array(phase))
-    else:
-        return np.broadcast_to(colour, xyz.shape)
-    return np.where(inked[:, None], pattern.colour, colour)

@@ -1,4 +1,4 @@
-"""One person: a body, a pose, clothes, a place in the world."""
+"""A person: a body in a pose, in clothes, at a place in the world."""
 
 from dataclasses import dataclass
 
@@ -6,34 +6,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.demo.arithmetic import Floats
-from pipeline.demo.body import BODY, SKIRT, Body, bend, load_body, sample_shape
-from pipeline.demo.outfit import Outfit, sample_outfit, thickness
+from pipeline.demo.body import BODY, SKIRT, Body, load_body, sample_shape
+from pipeline.demo.outfit import Outfit, sample_outfit
 from pipeline.demo.poses import Angles, bone_rotations, sample_angles
 from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.regions import Regions, load_regions
+from pipeline.demo.skinning import bend
+from pipeline.demo.thickness import thickness
 
 STRAIGHT = {"L": 0.0, "R": 0.0}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Person:
-    """World axes, metres; feet on the ground z = 0 unless jumping."""
+    """One person in world axes, metres; feet on the ground z = 0 unless jumping."""
 
-    vertices: Floats  # (S, 3)
-    normals: Floats  # (S, 3)
-    keypoints: Floats  # (17, 3) COCO's
-    joints: Floats  # (J, 3) joint centres
-    faces: NDArray[np.int64]  # (F, 3) of what this person has: long hair, a skirt
-    part: NDArray[np.uint8]  # (F,)
+    vertices: Floats  #: (S, 3)
+    normals: Floats  #: (S, 3)
+    keypoints: Floats  #: (17, 3) COCO's
+    joints: Floats  #: (J, 3) joint centres
+    faces: NDArray[np.int64]  #: (F, 3) of what this person has: long hair, a skirt
+    part: NDArray[np.uint8]  #: (F,)
     outfit: Outfit
-    kind: str  # of pose
-    yaw: float  # degrees; 0 faces the camera
-    distance: float = 0.0  # from the camera
-    crowd: bool = False  # one of many in the distance, not labelled alone
+    kind: str  #: of pose
+    yaw: float  #: degrees; 0 faces the camera
+    distance: float = 0.0  #: metres from the camera
+    crowd: bool = False  #: one of many in the distance, who share one label
 
 
 def sample_person(rng: RandomStream, kind: str, yaw: float) -> Person:
-    """Someone in a pose of the given kind (one of POSES), above the origin."""
+    """Return someone in a pose of the given kind (one of POSES), above the origin."""
     return make_person(rng, kind, yaw, sample_angles(rng, kind), skirts=kind in ("stand", "walk"))
 
 
@@ -45,10 +47,10 @@ def make_person(
     varus: dict[str, float] | None = None,
     skirts: bool = False,
 ) -> Person:
-    """Someone with a given pose.
+    """Return someone with a given pose.
 
-    varus: degrees that the left (L) and right (R) knee are bowed outward. skirts: may this one wear one; legs pass
-    through skirts in all but calm poses.
+    varus: degrees that the left (L) and right (R) knee are bowed outward. skirts: whether this one may wear one; legs
+    pass through skirts in all but calm poses.
     """
     body, regions = load_body(), load_regions()
     rest, male, age = sample_shape(body, rng)

@@ -1,4 +1,4 @@
-"""How people hold themselves: joint angles in degrees, drawn by kind of pose, and the bone rotations they mean."""
+"""Poses: joint angles in degrees, sampled by kind of pose, and the bone rotations that they mean."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -31,19 +31,19 @@ class Trunk(NamedTuple):
     twist: float = 0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Angles:
-    """One pose in degrees; `lean` tips the whole body."""
+    """One pose in degrees."""
 
     spine: Trunk
     neck: Trunk
-    lean: Trunk
+    lean: Trunk  #: of the whole body
     legs: dict[str, Limb]
     arms: dict[str, Limb]
 
 
 def sample_angles(rng: RandomStream, kind: str) -> Angles:
-    """A pose of the given kind (one of POSES)."""
+    """Return a pose of the given kind (one of POSES)."""
     angles = _relaxed(rng)
     if kind in ("walk", "run"):
         _stride(rng, angles, running=kind == "run")
@@ -132,7 +132,10 @@ def _gesture(rng: RandomStream) -> Limb:
 def bone_rotations(
     angles: Angles, arm_to_vertical: dict[str, Rotation], varus: dict[str, float], yaw: float
 ) -> dict[str, Rotation]:
-    """Bone name -> rotation against its parent. varus: how far each knee is bowed outward; yaw: 0 faces the camera."""
+    """Return each bone's rotation against its parent.
+
+    varus: degrees that the left (L) and right (R) knee are bowed outward. yaw: degrees; 0 faces the camera.
+    """
     lean = product(rotation("y", angles.lean.side), rotation("x", angles.lean.flexion))
     bones = {"pelvis": product(rotation("z", yaw), lean)}
     bones["spine"] = bones["chest"] = _half(angles.spine)
@@ -153,5 +156,5 @@ def bone_rotations(
 
 
 def _half(trunk: Trunk) -> Rotation:
-    """Half of a trunk's turn, for each of the two bones that share it."""
+    """Return half of a trunk's rotation, for each of the two bones that share it."""
     return product(rotation("z", trunk.twist / 2), rotation("y", trunk.side / 2), rotation("x", trunk.flexion / 2))

@@ -5,6 +5,7 @@ them, which also goes through the C library's logarithms. Here words become numb
 IEEE 754 fixes to the last bit.
 """
 
+import math
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -17,10 +18,10 @@ T = TypeVar("T")
 
 
 class RandomStream:
-    """One of the independent streams of a seed; its methods are those of `numpy.random.Generator` that the demo needs."""
+    """One of the independent streams of a seed, with methods like those of `numpy.random.Generator`."""
 
     def __init__(self, *seed: int) -> None:
-        """Begin the stream of these numbers, each 0 or above: a seed, and what tells its streams apart."""
+        """Start the stream of these numbers, 0 or above: a seed, and the stream's number among those of the seed."""
         self._words = np.random.PCG64(seed).random_raw
 
     def random(self) -> float:
@@ -88,10 +89,10 @@ class RandomStream:
 
     def coarse_normals(self, *shape: int) -> Floats:
         """Return numbers of mean 0 and sd 1, float32, for noise on many pixels: each a sum of four bytes."""
-        count = int(np.prod(shape))
+        count = math.prod(shape)
         words = self._array((-(-count // 2),))
         quads = words.astype("<u8").view(np.uint8).reshape(4, -1)[:, :count]
         return ((quads.sum(0, dtype=np.int32) - 510) * np.float32(1 / 147.8)).reshape(shape)
 
     def _array(self, shape: tuple[int, ...]) -> NDArray[np.uint64]:
-        return self._words(int(np.prod(shape))).reshape(shape)
+        return self._words(math.prod(shape)).reshape(shape)

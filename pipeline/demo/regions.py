@@ -1,4 +1,4 @@
-"""Where on the body a point is: how far along arm, leg and scalp, so that clothes and faces can be painted on it."""
+"""Coordinates of points on the body, along arm, leg and scalp, by which clothes and faces are painted."""
 
 import functools
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from pipeline.demo.body import HAIR, SIDES, Body, load_body
 NOT_ARM, NOT_LEG, NOT_SCALP = -0.3, -1.0, -9.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Regions:
     """Coordinates of the S surface vertices of the mean body, and the landmarks that faces are painted around."""
 
-    arm: Floats  # (S,) 0 at the shoulder, 1 at the elbow, 2 at the wrist; NOT_ARM elsewhere
-    leg: Floats  # (S,) 0 at the hip, 1 at the knee, 2 at the ankle; negative above; NOT_LEG on arms
-    scalp: Floats  # (S,) above 0 where hair grows, in centimetres from the hairline
-    is_head: NDArray[np.bool_]  # (S,)
-    attributes: Floats  # (S, 6) x, y, z of the mean body, arm, leg, scalp: what a pixel needs to be painted
-    hair_behind_face: NDArray[np.bool_]  # (F,) faces of the hair that do not hang over the face
-    neck_z: float
-    eye: Floats  # (3,) the left one
-    ear: Floats  # (3,) the left one
-    nose: Floats  # (3,)
+    arm: Floats  #: (S,) 0 at the shoulder, 1 at the elbow, 2 at the wrist; NOT_ARM elsewhere
+    leg: Floats  #: (S,) 0 at the hip, 1 at the knee, 2 at the ankle; negative above; NOT_LEG on arms
+    scalp: Floats  #: (S,) above 0 where hair grows, in centimetres from the hairline
+    is_head: NDArray[np.bool_]  #: (S,)
+    attributes: Floats  #: (S, 6) x, y, z of the mean body, arm, leg, scalp: all that painting depends on
+    hair_behind_face: NDArray[np.bool_]  #: (F,) faces of the hair that do not hang over the face
+    neck_z: float  #: metres
+    eye: Floats  #: (3,) the left one
+    ear: Floats  #: (3,) the left one
+    nose: Floats  #: (3,)
 
 
 @functools.cache
 def load_regions() -> Regions:
-    """The regions of the packaged body."""
+    """Compute the regions of the packaged body, once a process."""
     body = load_body()
     vertices, keypoints = body.vertices, body.keypoints
     nose, eye, ear = keypoints[0], keypoints[1], keypoints[3]
@@ -61,7 +61,7 @@ def load_regions() -> Regions:
 
 
 def _along_arm(body: Body) -> Floats:
-    """Arm coordinate of every vertex, both sides folded onto the left."""
+    """Return the arm coordinate (S,), both sides folded onto the left."""
     left = body.vertices.astype(np.float64)
     left[:, 0] = np.abs(left[:, 0])
     shoulder, elbow, wrist = (body.head(bone) for bone in ("uarm.L", "larm.L", "hand.L"))
@@ -71,7 +71,7 @@ def _along_arm(body: Body) -> Floats:
 
 
 def _along_leg(body: Body) -> Floats:
-    """Leg coordinate of every vertex: a line in pieces, by height."""
+    """Return the leg coordinate (S,), piecewise linear in the height."""
     hip, knee, ankle = (body.head(bone)[2] for bone in ("uleg.L", "lleg.L", "foot.L"))
     depth, along = -body.vertices[:, 2], np.full(body.surface, -0.7, np.float32)
     pieces = ((-hip - 0.3, -hip, 0.7), (-hip, -knee, 1), (-knee, -ankle, 1), (-ankle, -ankle + 0.1, 0.3))

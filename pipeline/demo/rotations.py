@@ -1,4 +1,4 @@
-"""Rotation matrices as tuples of rows: at this size Python is as quick as NumPy, whose products BLAS makes."""
+"""Rotation matrices as tuples of rows: NumPy's products come from BLAS, which rounds as the processor likes."""
 
 import math
 

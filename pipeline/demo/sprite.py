@@ -1,4 +1,4 @@
-"""Triangles -> pixels: faces are filled back to front with their number, then each pixel is painted and lit once."""
+"""People from triangles: faces are filled back to front with their number, then each pixel is painted and lit once."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from pipeline.demo.arithmetic import Floats, dot, length
 from pipeline.demo.body import BODY, SKIRT
 from pipeline.demo.camera import Camera
+from pipeline.demo.cloth import wave
 from pipeline.demo.outfit import Outfit
-from pipeline.demo.paint import paint, wave
+from pipeline.demo.paint import paint
 from pipeline.demo.regions import Regions
 
 SUPERSAMPLING = 2
@@ -21,32 +22,32 @@ FAR = 1e3  # metres: the depth where nobody is
 
 @dataclass(frozen=True)
 class Light:
-    """A lamp at infinity and the light from everywhere."""
+    """A lamp at infinity, and light from everywhere."""
 
-    direction: Floats  # (3,) unit, towards the lamp, camera axes
+    direction: Floats  #: (3,) unit, towards the lamp, camera axes
     ambient: float
-    tint: Floats  # (3,)
+    tint: Floats  #: (3,)
 
 
 @dataclass(frozen=True)
 class Mesh:
     """What is drawn of a person, in camera axes."""
 
-    vertices: Floats  # (S, 3)
-    normals: Floats  # (S, 3)
-    faces: NDArray[np.int64]  # (F, 3)
-    part: NDArray[np.uint8]  # (F,)
+    vertices: Floats  #: (S, 3)
+    normals: Floats  #: (S, 3)
+    faces: NDArray[np.int64]  #: (F, 3)
+    part: NDArray[np.uint8]  #: (F,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sprite:
     """A drawn person: a patch of the photo."""
 
     left: int
     top: int
-    colour: Floats  # (h, w, 3) times alpha
-    alpha: Floats  # (h, w) 0..1
-    depth: Floats  # (h, w) metres, FAR where alpha is 0
+    colour: Floats  #: (h, w, 3) times alpha
+    alpha: Floats  #: (h, w) 0..1
+    depth: Floats  #: (h, w) metres, FAR where alpha is 0
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -55,7 +56,7 @@ class Sprite:
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Triangles:
     """The faces that may be seen, farthest first."""
 
@@ -67,7 +68,7 @@ class _Triangles:
 
 
 def draw(mesh: Mesh, regions: Regions, outfit: Outfit, camera: Camera, light: Light) -> Sprite | None:
-    """A person as a sprite, or None when nothing of it is in the picture."""
+    """Return a person as a sprite, or None when nothing of the person is in the picture."""
     triangles = _visible(mesh, camera)
     if triangles is None:
         return None
@@ -89,17 +90,17 @@ def draw(mesh: Mesh, regions: Regions, outfit: Outfit, camera: Camera, light: Li
     facing = -np.sign(triangles.area)[triangle][:, None]  # hair and skirts are seen from inside too
     folds = folds * wave(attributes[:, :3], outfit.phases, 55.0) * outfit.wrinkles
 
-    canvas = np.zeros((*numbers.shape, 3), np.float32)
-    canvas[rows, columns] = np.clip(colour * _lit(normals * facing, folds, light)[:, None], 0, 255)
+    patch = np.zeros((*numbers.shape, 3), np.float32)
+    patch[rows, columns] = np.clip(colour * _brightness(normals * facing, folds, light)[:, None], 0, 255) * light.tint
     depth = np.full(numbers.shape, FAR, np.float32)
     depth[rows, columns] = triangles.depth[triangle]
     alpha = coverage * np.float32(1 / 255)
     if scale == 1:
-        canvas *= alpha[..., None]
+        patch *= alpha[..., None]
     else:
-        canvas = 0.25 * ((canvas[::2, ::2] + canvas[::2, 1::2]) + (canvas[1::2, ::2] + canvas[1::2, 1::2]))
+        patch = 0.25 * ((patch[::2, ::2] + patch[::2, 1::2]) + (patch[1::2, ::2] + patch[1::2, 1::2]))
         depth = depth[1::2, 1::2]
-    return Sprite(int(low[0]), int(low[1]), canvas, alpha, depth)
+    return Sprite(left=int(low[0]), top=int(low[1]), colour=patch, alpha=alpha, depth=depth)
 
 
 def _visible(mesh: Mesh, camera: Camera) -> _Triangles | None:
@@ -117,19 +118,21 @@ def _visible(mesh: Mesh, camera: Camera) -> _Triangles | None:
     depth = (first_z + second_z + third_z) / 3
     depth = depth - 0.02 * (mesh.part == SKIRT)  # a skirt wins over the thigh that it touches
     kept = kept[np.argsort(-depth[kept], kind="stable")]
-    return _Triangles(corners[kept], area[kept], depth[kept], mesh.faces[kept], mesh.part[kept])
+    return _Triangles(
+        corners=corners[kept], area=area[kept], depth=depth[kept], vertex=mesh.faces[kept], part=mesh.part[kept]
+    )
 
 
 def _each_corner(choose: np.ufunc, corners: Floats) -> Floats:
-    """The least or the greatest x and y (T, 2) of triangles (T, 3, 2); NumPy's own reduction is slow over three."""
+    """Return the least or greatest x and y (T, 2) of triangles (T, 3, 2); NumPy's reductions are slow over three."""
     return choose(choose(corners[:, 0], corners[:, 1]), corners[:, 2])
 
 
 def _fill(triangles: _Triangles, low: NDArray[np.int64], size: tuple[int, int]) -> NDArray[np.int32]:
-    """Number + 1 of the nearest triangle at each supersampled pixel, 0 where there is none."""
+    """Return the number + 1 of the nearest triangle at each supersampled pixel, 0 where there is none."""
     numbers = np.zeros((size[1] * SUPERSAMPLING, size[0] * SUPERSAMPLING), np.int32)
     cells = (triangles.corners - low) * SUPERSAMPLING - 0.5
-    fixed_point = np.round(cells * (1 << SUBPIXEL_BITS)).astype(np.int32)
+    fixed_point = np.rint(cells * (1 << SUBPIXEL_BITS)).astype(np.int32)
     fill = cv2.fillConvexPoly
     for number, polygon in enumerate(fixed_point, 1):
         fill(numbers, polygon, number, cv2.LINE_8, SUBPIXEL_BITS)
@@ -137,7 +140,7 @@ def _fill(triangles: _Triangles, low: NDArray[np.int64], size: tuple[int, int]) 
 
 
 def _nearest_of_cell(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The nearest triangle of each 2x2 cell: later numbers are nearer."""
+    """Return the nearest triangle of each 2x2 cell: later numbers are nearer."""
     rows = np.maximum(numbers[::2], numbers[1::2])
     return np.maximum(rows[:, ::2], rows[:, 1::2])
 
@@ -145,7 +148,7 @@ def _nearest_of_cell(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
 def _interpolate(
     triangles: _Triangles, triangle: NDArray[np.integer], xy: Floats, *vertex_values: Floats
 ) -> tuple[Floats, ...]:
-    """Values (P, ...) at pixels `xy` (P, 2) inside `triangle` (P,), from values at the vertices (S, ...)."""
+    """Interpolate vertex values (S, ...) at pixels `xy` (P, 2) inside `triangle` (P,); each becomes (P, ...)."""
     first = triangles.corners[:, 1] - triangles.corners[:, 0]
     second = triangles.corners[:, 2] - triangles.corners[:, 0]
     area = np.where(np.abs(triangles.area) < 1e-6, 1e-6, triangles.area)
@@ -163,8 +166,8 @@ def _interpolate(
     return tuple(interpolated)
 
 
-def _lit(normals: Floats, folds: Floats, light: Light) -> Floats:
-    """Brightness (P,) of points with given normals; folds tilt the normals."""
+def _brightness(normals: Floats, folds: Floats, light: Light) -> Floats:
+    """Return the brightness (P,) of points with given normals; folds tilt the normals."""
     normals = normals + (0.22 * folds)[:, None] * np.array([0.7, 0.3, 0.6], np.float32)
     normals /= length(normals)[:, None] + 1e-6
     direct = np.clip(dot(normals, light.direction), 0, 1)

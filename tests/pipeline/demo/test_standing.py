@@ -1,14 +1,14 @@
-"""Standing people: the hip-knee-ankle angle asked for is the one their joints have."""
+"""Standing people: the requested hip-knee-ankle angle is that of their joints."""
 
 import numpy as np
 import pytest
 
-from pipeline.demo.coco_files import as_annotation
-from pipeline.demo.standing import frontal_hka, make_standing
+from pipeline.demo.coco_annotation import as_annotation
+from pipeline.demo.standing import make_standing
 
 
 @pytest.mark.parametrize("target", [(180, 180), (170, 185), (196, 164)])
-def test_standing_people_have_the_angles_asked_for(target):
+def test_standing_people_have_the_requested_angles(target: tuple[float, float]) -> None:
     for seed, size in enumerate([(240, 320), (480, 360), (128, 96)]):
         standing = make_standing(seed, target, size)
         assert standing.image.shape == (*size, 3)
@@ -30,7 +30,7 @@ def test_standing_people_have_the_angles_asked_for(target):
         assert left_hip[0] > right_hip[0]  # faces the camera
 
 
-def test_standing_people_are_the_same_for_a_seed_and_are_coco():
+def test_standing_people_are_the_same_for_a_seed_and_are_labelled_as_coco() -> None:
     first, again, bowed = make_standing(3), make_standing(3), make_standing(3, (170, 170))
     assert (first.image == again.image).all()
     assert (first.image != bowed.image).any()
@@ -38,15 +38,3 @@ def test_standing_people_are_the_same_for_a_seed_and_are_coco():
     assert annotation["num_keypoints"] >= 12
     with pytest.raises(ValueError, match="expected 150 to 210"):
         make_standing(0, (20, 180))
-
-
-def test_frontal_angle_of_given_joints():
-    hip, other_hip, ankle = np.array([0.1, 0, 0.9]), np.array([-0.1, 0, 0.9]), np.array([0.1, 0, 0.1])
-    knee_out = np.array([0.1 + 0.4 * np.tan(np.radians(3)), 0, 0.5])
-    assert frontal_hka(hip, np.array([0.1, 0.2, 0.5]), ankle, other_hip) == pytest.approx(180)  # bent, not bowed
-    assert frontal_hka(hip, knee_out, ankle, other_hip) == pytest.approx(174)
-    mirror = np.array([-1, 1, 1])
-    assert frontal_hka(hip * mirror, knee_out * mirror, ankle * mirror, other_hip * mirror) == pytest.approx(174)
-    turn = np.array([[0.6, -0.8, 0], [0.8, 0.6, 0], [0, 0, 1]])
-    joints = [turn @ joint for joint in (hip, knee_out, ankle, other_hip)]
-    assert frontal_hka(*joints) == pytest.approx(174)
