@@ -1,7 +1,7 @@
-"""The same shards on Dask: worker processes of this host, or a cluster that is running already.
+"""Make shards on Dask: on worker processes of this host, or on a cluster that is running already.
 
-A worker loads the teacher once and opens the store itself, so a task is no more than a shard's number. Tasks may run
-twice, and workers may die: writing a shard is idempotent, and only the ledger says what is done.
+A worker loads the teacher once and opens the store itself, therefore a task is only a shard's number. Tasks may run
+twice and workers may die: writing a shard is idempotent, and the ledger says which shards are done.
 """
 
 import contextlib
@@ -25,32 +25,37 @@ from pipeline.building.shard_maker import ShardMaker
 from pipeline.teachers.load import load_network
 from pipeline.teachers.names import absolute_reference
 
-RETRIES = 3  # of a shard, when its worker died or raised
-QUIET = {  # what Dask does for graphs of many small tasks costs more than it tells here
-    "distributed.worker.profile.enabled": False,  # would look at every thread a hundred times a second
-    "distributed.admin.tick.interval": "500ms",  # fifty times a second by default
-    # glibc would hand memory back at once, so every batch were paged in anew: that alone tripled the CPU time
+#: of a shard, when its worker died or raised
+RETRIES = 3
+DASK_SETTINGS = {
+    # samples the stack of every thread a hundred times a second by default, which costs more than it shows here
+    "distributed.worker.profile.enabled": False,
+    # fifty times a second by default
+    "distributed.admin.tick.interval": "500ms",
+    # Keep glibc's default trim threshold: with Dask's, freed memory is returned at once and each batch faults it in
+    # again, which tripled the CPU time.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
 }
 
 
 class TeacherOnWorker(WorkerPlugin):
-    """Loads the job's teacher once on each worker, for one build: several may share a cluster."""
+    """Loads the job's teacher once on each worker, for one build: several builds may share a cluster."""
 
-    def __init__(self, job: BuildJob, build: str, places: dict[str, int]) -> None:
-        """build: an id of this build alone. places: number of each worker, by address, among those of its host."""
-        self.job, self.places = job, places
-        self.name = maker_of(build)  # by which Dask tells plugins apart, and `make_shard` finds the maker
+    def __init__(self, job: BuildJob, build_id: str, numbers: dict[str, int]) -> None:
+        """Describe the build. numbers: of each worker, by its address, among those of its host."""
+        self.job, self.numbers = job, numbers
+        # by this name Dask distinguishes plugins, and `make_shard` finds the maker
+        self.name = maker_name(build_id)
 
     def setup(self, worker: Any) -> None:
         """Open the store and find the teacher."""
         job = self.job
-        place = worker.name if isinstance(worker.name, int) else self.places.get(worker.address, 0)
+        number = worker.name if isinstance(worker.name, int) else self.numbers.get(worker.address, 0)
         threads = job.threads or worker.state.nthreads
         store = HeatmapStore.open(job.store, mode="r+")
         # the process that started the build has loaded the same teacher and shown its warnings
         logging.getLogger("pipeline.teachers").setLevel(logging.ERROR)
-        teacher = load_network(job.teacher, own_device(job.device, place), job.flip, threads)
+        teacher = load_network(job.teacher, worker_device(job.device, number), job.flip, threads)
         maker = ShardMaker(store, teacher, job.images, batch_size=job.batch_size, readers=threads)
         setattr(worker, self.name, maker)
 
@@ -62,37 +67,38 @@ class TeacherOnWorker(WorkerPlugin):
             delattr(worker, self.name)
 
 
-def maker_of(build: str) -> str:
-    """The name under which a worker keeps its ShardMaker."""
-    return f"kdcache_{build}"
+def maker_name(build_id: str) -> str:
+    """Return the name of the attribute in which a worker keeps its ShardMaker."""
+    return f"kdcache_{build_id}"
 
 
-def own_device(device: str, place: int) -> str:
-    """`device`, or `cuda:N` where several GPUs are to be shared out among the workers of a host, by their place.
+def worker_device(device: str, number: int) -> str:
+    """Return `device`, or `cuda:N` where the workers of a host share several GPUs, by the worker's number.
 
-    A worker that joins a running build has place 0: start those with a CUDA_VISIBLE_DEVICES of their own.
+    A worker that joins a running build has number 0: start such workers each with its own CUDA_VISIBLE_DEVICES.
     """
     if device not in ("auto", "cuda") or not Path("/dev/nvidia0").exists():
         return device
-    import torch  # 3 s and 300 MB, which only those need who have a GPU
+    # 3 s and 300 MB, which only hosts with a GPU need
+    import torch
 
     gpus = torch.cuda.device_count()
-    return f"cuda:{place % gpus}" if gpus else device
+    return f"cuda:{number % gpus}" if gpus else device
 
 
-def places_of(addresses: Iterable[str]) -> dict[str, int]:
-    """Number of each worker, by its address, among those of its host: 0, 1, and so on."""
-    seen: dict[str, int] = {}
-    places = {}
+def numbers_on_host(addresses: Iterable[str]) -> dict[str, int]:
+    """Return the number of each worker, by its address, among those of its host: 0, 1, and on."""
+    last: dict[str, int] = {}
+    numbers = {}
     for address in sorted(addresses):
         host = address.rpartition(":")[0]
-        places[address] = seen[host] = seen.get(host, -1) + 1
-    return places
+        numbers[address] = last[host] = last.get(host, -1) + 1
+    return numbers
 
 
-def make_shard(shard: int, build: str) -> int | ValueError:
-    """The task: make one shard; the number of its rows, or what is wrong with a photo or a heatmap every time."""
-    maker: ShardMaker = getattr(get_worker(), maker_of(build))
+def make_shard(shard: int, build_id: str) -> int | ValueError:
+    """Make one shard on a worker and return the number of its rows, or the ValueError that a retry would meet again."""
+    maker: ShardMaker = getattr(get_worker(), maker_name(build_id))
     try:
         return maker.make(shard)
     except ValueError as error:
@@ -100,20 +106,23 @@ def make_shard(shard: int, build: str) -> int | ValueError:
 
 
 def make_on_cluster(job: BuildJob, shards: list[int], workers: int = 0, scheduler: str | None = None) -> Iterator[int]:
-    """Make the shards on `workers` processes of this host or on a cluster; yields the rows of each as it is done.
+    """Make the shards on `workers` processes of this host or on a cluster; yield the rows of each when it is done.
 
     Raises OSError where the scheduler is lost, and what a teacher or a photo raised once its retries are used up.
     """
-    build = uuid.uuid4().hex
+    build_id = uuid.uuid4().hex
     with contextlib.ExitStack() as stack:
         if scheduler is None:
             job = replace(job, threads=job.threads or max(1, usable_cpus() // workers))
             client = stack.enter_context(Client(stack.enter_context(local_cluster(workers))))
         else:
             client = stack.enter_context(connect(scheduler))
-        places = places_of(client.run(os.getpid))
-        client.register_plugin(TeacherOnWorker(with_absolute_paths(job), build, places))
-        futures = [client.submit(make_shard, s, build, key=f"shard-{s}-{build}", retries=RETRIES) for s in shards]
+        numbers = numbers_on_host(client.run(os.getpid))
+        client.register_plugin(TeacherOnWorker(with_absolute_paths(job), build_id, numbers))
+        futures = [
+            client.submit(make_shard, shard, build_id, key=f"shard-{shard}-{build_id}", retries=RETRIES)
+            for shard in shards
+        ]
         try:
             for future in as_completed(futures):
                 made = future.result()
@@ -125,14 +134,15 @@ def make_on_cluster(job: BuildJob, shards: list[int], workers: int = 0, schedule
         except KilledWorker as error:
             raise OSError(f"{error}; out of memory? Run the same command again with fewer --workers") from error
         finally:
-            with contextlib.suppress(CancelledError, OSError):  # the scheduler may be gone
+            # the scheduler may be gone
+            with contextlib.suppress(CancelledError, OSError):
                 client.cancel(futures)
                 if scheduler is not None and client.status == "running":
-                    client.unregister_worker_plugin(maker_of(build))
+                    client.unregister_worker_plugin(maker_name(build_id))
 
 
 def connect(scheduler: str) -> Client:
-    """A client of a cluster that is running already."""
+    """Return a client of a cluster that is running already; OSError where none answers."""
     try:
         return Client(scheduler)
     except OSError as error:
@@ -140,15 +150,15 @@ def connect(scheduler: str) -> Client:
 
 
 def with_absolute_paths(job: BuildJob) -> BuildJob:
-    """The same job for workers that were started in other folders."""
+    """Return the same job for workers that were started in other folders."""
     store = job.store if "://" in job.store else os.path.abspath(job.store)
     return replace(job, store=store, images=job.images.absolute(), teacher=absolute_reference(job.teacher))
 
 
 def local_cluster(workers: int) -> LocalCluster:
-    """Worker processes on this host, spawned; bound to the loopback, because Dask runs code for whoever connects."""
+    """Start worker processes on this host, bound to the loopback, because Dask runs code for anyone who connects."""
     try:
-        with dask.config.set(QUIET):
+        with dask.config.set(DASK_SETTINGS):
             return LocalCluster(
                 n_workers=workers,
                 threads_per_worker=SHARDS_AT_ONCE,
@@ -156,7 +166,9 @@ def local_cluster(workers: int) -> LocalCluster:
                 host="127.0.0.1",
                 dashboard_address=None,
                 silence_logs=logging.ERROR,
-                memory_limit=0,  # a worker holds two shards of codes and a few photos; Dask's limit would pause it
+                # A worker holds two shards of codes and a few photos; Dask would pause it at its limit.
+                memory_limit=0,
             )
-    except RuntimeError as error:  # killed while they started, or no memory
+    except RuntimeError as error:
+        # killed while they started, or no memory
         raise OSError(f"the worker processes did not start ({error}); run the same command again") from error

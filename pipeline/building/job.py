@@ -3,34 +3,49 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-SHARDS_AT_ONCE = 2  # of one process: one with the teacher, one being written
+#: shards that a process works on: the teacher is busy with one while another is compressed and written
+SHARDS_AT_ONCE = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BuildJob:
-    """What a build is made of: the same for every process that takes part."""
+    """Settings of a build, the same for every process that takes part."""
 
-    store: str  # a path or a url
+    #: a path or a url
+    store: str
+    #: reference of the teacher (pipeline/teachers/names.py)
     teacher: str
+    #: folder of the photos
     images: Path
+    #: COCO keypoint file
     annotations: Path
     codec: str = "compact"
+    #: average each heatmap with the mirrored crop's
     flip: bool = False
+    #: keep each person's crop beside the heatmaps
     crops: bool = True
+    #: augmented views a person
     views: int = 0
+    #: persons a shard
     shard_rows: int = 2048
+    #: crops a pass of the teacher
     batch_size: int = 32
     device: str = "auto"
-    threads: int | None = None  # of the CPU, for the teacher and for reading photos; None: all there are
-    labelled: bool = True  # False: every person with a box, for students that learn from the teacher alone
-    part: tuple[int, int] | None = None  # (i, n): the i-th of n parts of the persons, to be merged later
+    #: CPU threads for the teacher and for reading photos; None: as many as there are CPUs
+    threads: int | None = None
+    #: False: every person with a box, for students that learn from the teacher only
+    labelled: bool = True
+    #: (i, n): only the i-th of n parts of the persons, to be merged later
+    part: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """A teacher must reach `ap` percent, less `tolerance`, on labelled data before its heatmaps are believed."""
+    """The AP that a teacher must reach on labelled data before its heatmaps are cached."""
 
+    #: percent
     ap: float
+    #: points of AP that it may fall short
     tolerance: float
     images: Path
     annotations: Path

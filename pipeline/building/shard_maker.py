@@ -1,4 +1,4 @@
-"""One shard of a store from its photos: read, cut, ask the teacher, write."""
+"""Make one shard of a store from its photos: read, cut, run the teacher, write."""
 
 import threading
 import time
@@ -23,26 +23,27 @@ from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views
 from student.pose_network import Crops, Maps, PoseNetwork
 
-VIEWS_RECIPE, VIEWS_SEED = "vitpose", 0  # their geometry is stored, so nothing is ever drawn from these again
+#: of the stored views; their geometry is stored with them, therefore nothing is drawn from these a second time
+VIEWS_RECIPE, VIEWS_SEED = "vitpose", 0
 
 
 class Stopped(Exception):
-    """A shard was dropped, because the build is being stopped."""
+    """Raised in a shard that is dropped, because the build is being stopped."""
 
 
 class CropBatch(NamedTuple):
     """Crops for one call of the teacher, and what the store keeps of the same persons."""
 
-    places: range  #: rows of the shard
-    pixels: Crops  # (B, V, H, W, 3)
+    positions: range  #: in the shard
+    pixels: Crops  #: (B, V, H, W, 3)
     stored: list[StoredCrop]  #: one a person; empty where none is kept
 
 
 class HeatmapBatch(NamedTuple):
-    """The teacher's answer to a CropBatch."""
+    """The teacher's heatmaps of a CropBatch."""
 
-    places: range  #: rows of the shard
-    maps: Maps  # (B, V, 17, h, w)
+    positions: range  #: in the shard
+    maps: Maps  #: (B, V, 17, h, w)
     stored: list[StoredCrop]  #: one a person; empty where none is kept
 
 
@@ -50,34 +51,41 @@ class CropBatches:
     """The teacher's batches of a shard. The threads that read photos write every crop into its batch directly."""
 
     def __init__(self, rows: int, batch_size: int, views: int, crop_size: tuple[int, int]) -> None:
+        """Plan batches of about `batch_size` crops (H, W, 3), `views` a person."""
         self.rows, self.step, self.crop_shape = rows, max(1, batch_size // views), (views, *crop_size, 3)
-        self._filling: dict[int, Crops] = {}  # (B, V, H, W, 3) by its number
-        self._stored: list[StoredCrop | None] = []  # of the rows that are cut, from the first on
+        #: (B, V, H, W, 3) by the batch's number
+        self._filling: dict[int, Crops] = {}
+        #: of the rows that are cut, from the first on
+        self._stored: list[StoredCrop | None] = []
 
     def __len__(self) -> int:
+        """Return the number of batches."""
         return -(-self.rows // self.step)
 
     def crops_of(self, row: int) -> Crops:
         """Return the array (V, H, W, 3) to write the crops of a row to."""
-        number, place = divmod(row, self.step)
+        number, position = divmod(row, self.step)
         if (batch := self._filling.get(number)) is None:
             new = np.empty((min(self.step, self.rows - number * self.step), *self.crop_shape), np.uint8)
             # of two threads that come here at once, the first wins
             batch = self._filling.setdefault(number, new)
-        return batch[place]
+        return batch[position]
 
     def take(self, number: int, cut_photos: Iterator[list[StoredCrop | None]]) -> CropBatch:
         """Return a batch once all of it is cut. cut_photos: for each photo, in order, an entry a person of it."""
-        places = range(number * self.step, min((number + 1) * self.step, self.rows))
-        while len(self._stored) < places.stop:
+        positions = range(number * self.step, min((number + 1) * self.step, self.rows))
+        while len(self._stored) < positions.stop:
             self._stored += next(cut_photos)
-        stored = [crop for crop in self._stored[places.start : places.stop] if crop is not None]
-        return CropBatch(places, self._filling.pop(number), stored)
+        stored = [crop for crop in self._stored[positions.start : positions.stop] if crop is not None]
+        return CropBatch(positions, self._filling.pop(number), stored)
 
 
 class ShardMaker:
-    """A teacher and the store that it fills. `make` may run in two threads: the teacher then begins the next shard
-    while the last one is compressed and written; more threads would only hold more."""
+    """A teacher and the store that it fills.
+
+    `make` may run in two threads: the teacher begins the next shard while the last one is compressed and written. More
+    threads would only hold more memory.
+    """
 
     def __init__(
         self,
@@ -89,14 +97,18 @@ class ShardMaker:
         readers: int | None = None,
         progress: Callable[[float], object] | None = None,
     ) -> None:
-        """readers: threads that read photos, None for one a CPU. progress: is told how many rows more are through."""
+        """Prepare the maker. readers: threads that read photos, None for one a CPU.
+
+        progress: called with the number of rows that have passed the teacher since the last call.
+        """
         self.store, self.teacher, self.images, self.batch_size = store, teacher, images, batch_size
         self.readers = readers or usable_cpus()
         self.progress = progress or (lambda rows: None)
         self.seconds_in_teacher = 0.0
-        # OpenCV would start threads of its own in each of ours
+        # each of our threads would start OpenCV's threads otherwise
         cv2.setNumThreads(1)
-        self._turn = threading.Lock()  # the teacher's: held from a shard's first crop to its last heatmap
+        #: held from a shard's first crop to its last heatmap
+        self._teacher_lock = threading.Lock()
         self._stop = threading.Event()
 
     def make(self, shard: int) -> int:
@@ -108,7 +120,7 @@ class ShardMaker:
             return len(rows)
         persons = store.instances.take(slice(rows.start, rows.stop))
         content = store.new_shard(shard)
-        with self._turn:
+        with self._teacher_lock:
             self._add_heatmaps(content, persons)
             if store.spec.views:
                 self._add_views(content, persons)
@@ -116,7 +128,7 @@ class ShardMaker:
         return len(rows)
 
     def stop(self) -> None:
-        """Have every shard that is being made dropped at its next batch, with Stopped."""
+        """Drop every shard that is being made, at its next batch, by raising Stopped there."""
         self._stop.set()
 
     def _add_heatmaps(self, content: ShardContent, persons: Instances) -> None:
@@ -125,16 +137,16 @@ class ShardMaker:
         policy = CropPolicy(input_size=self.teacher.input_size) if keeps_crops else None
         to_image = self.store.crop_to_image[rows.start : rows.stop, None]  # (n, 1, 2, 3)
         with closing(self._heatmaps(persons, to_image, policy)) as batches:
-            for places, maps, stored in batches:
-                content.add(rows[places.start : places.stop], maps[:, 0], stored if keeps_crops else None)
+            for positions, maps, stored in batches:
+                content.add(rows[positions.start : positions.stop], maps[:, 0], stored if keeps_crops else None)
 
     def _add_views(self, content: ShardContent, persons: Instances) -> None:
         """Add the heatmaps of random views of each person."""
         rows = content.rows
         to_image, flipped = sample_geometry(persons, np.array(rows), self.store.spec.views, self.teacher)
         with closing(self._heatmaps(persons, to_image)) as batches:
-            for places, maps, _ in batches:
-                part = slice(places.start, places.stop)
+            for positions, maps, _ in batches:
+                part = slice(positions.start, positions.stop)
                 content.add_views(rows[part], maps, to_image[part], flipped[part])
 
     def _heatmaps(
@@ -173,13 +185,13 @@ class ShardMaker:
         maps = np.asarray(self.teacher(batch.pixels.reshape(-1, *batch.pixels.shape[2:])), np.float32)
         self.seconds_in_teacher += time.perf_counter() - start
         self.progress(persons * views / (1 + self.store.spec.views))
-        return HeatmapBatch(batch.places, maps.reshape(persons, views, *maps.shape[1:]), batch.stored)
+        return HeatmapBatch(batch.positions, maps.reshape(persons, views, *maps.shape[1:]), batch.stored)
 
 
 def sample_geometry(
     persons: Instances, rows: NDArray[np.integer], count: int, teacher: PoseNetwork
 ) -> tuple[Matrix, NDArray[np.bool_]]:
-    """crop_to_image (n, K, 2, 3) and flipped (n, K) of K random views a person."""
+    """Return crop_to_image (n, K, 2, 3) and flipped (n, K) of K random views a person."""
     sampled = [
         sample_views(
             persons.box, persons.keypoints, persons.visibility, rows, RECIPES[VIEWS_RECIPE], seed=VIEWS_SEED, epoch=k,

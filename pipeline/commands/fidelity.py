@@ -1,7 +1,7 @@
-"""`kdcache fidelity`: how near replayed heatmaps are to the live teacher."""
+"""`kdcache fidelity`: measure how near replayed heatmaps are to the live teacher."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 @click.option("--teacher", required=True, metavar="REF", help="The teacher that made the store.")
 @click.option("--images", required=True, type=click.Path(path_type=Path), help="Folder of the photos.")
 @click.option("--annotations", type=click.Path(path_type=Path), help="Check that the store is of this COCO file.")
-@click.option("--rows", default=400, show_default=True, type=click.IntRange(min=1), help="Persons, at random.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of persons and views.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the numbers here, as JSON.")
+@click.option(
+    "--rows", default=400, show_default=True, type=click.IntRange(min=1), help="Number of persons, drawn at random."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the persons and their views."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write the numbers to this file, as JSON.")
 @click.option("--figure", type=click.Path(path_type=Path), help="Draw examples and numbers here (png, svg, pdf).")
 @inference_options(flip=None)
 def command(
@@ -39,50 +43,24 @@ def command(
     from cache_tools.files import write_json
     from cache_tools.store.spec import CacheMismatch
     from cache_tools.store.writer import HeatmapStore
-    from pipeline.fidelity.measure import measure
+    from pipeline.fidelity.measure import measure_fidelity
+    from pipeline.fidelity.table import fidelity_table
     from pipeline.teachers.load import load_network
 
     opened = HeatmapStore.open(store)
-    read = opened.spec.annotations
-    if annotations is not None and (found := read.read_instances(annotations).digest()) != read.digest:
+    spec = opened.spec.annotations
+    if annotations is not None and (given := spec.read_instances(annotations).digest()) != spec.digest:
         raise CacheMismatch(
             f"{store} is of other persons than {annotations}:\n"
-            f"  annotations.digest: found {read.digest[:16]}, expected {found[:16]}"
+            f"  annotations.digest: found {spec.digest[:16]}, expected {given[:16]}\n"
+            "Give the annotation file that the store was built from: `kdcache info` names it."
         )
     network = load_network(teacher, inference.device, flip=opened.spec.teacher.flip)
-    report, examples = measure(opened, network, images, rows=rows, seed=seed, inference=inference)
+    report, examples = measure_fidelity(opened, network, images, rows=rows, seed=seed, inference=inference)
     if out is not None:
         write_json(out, report)
     if figure is not None:
-        from pipeline.fidelity.figure import draw
+        from pipeline.fidelity.figure import draw_fidelity
 
-        draw(report, examples, figure)
-    click.echo(summary(report))
-
-
-def summary(report: dict[str, Any]) -> str:
-    """The table: each replay against the live teacher, and all against the labels, also by zoom."""
-    teacher = report["teacher"]
-    lines = [
-        f"{report['persons']} persons ({report['joints']} joints) of {report['store']}, codec {report['codec']}",
-        f"teacher {teacher['name']}{', averaged with its mirror' if teacher['flip'] else ''}; random zoom and rotation",
-        "",
-        f"{'zoom':<12}{'persons':>8}  {'maps':<7}{'RMSE at peaks':>14}{'median cosine':>15}{'OKS':>8}{'over live':>17}",
-    ]
-    for label, part in [("all", report), *((zoom_label(b["zoom"]), b) for b in report["by_zoom"])]:
-        for arm, values in part["arms"].items():
-            first = f"{label:<12}{part['persons']:>8}" if arm == "live" else f"{'':<20}"
-            gain, error = values.get("oks_over_live"), values.get("oks_over_live_standard_error")
-            over = "-" if gain is None else f"{gain:+.3f}" + ("" if error is None else f" +- {error:.3f}")
-            numbers = [values.get("rmse_at_peaks"), values.get("cosine_median"), values["oks"]]
-            cells = ["-" if number is None else f"{number:.3f}" for number in numbers]
-            lines.append(f"{first}  {arm:<7}{cells[0]:>14}{cells[1]:>15}{cells[2]:>8}{over:>17}")
-    return "\n".join(lines)
-
-
-def zoom_label(bounds: list[float | None]) -> str:
-    """A bin of zoom in words; above 1 the view shows more than the plain crop."""
-    low, high = bounds
-    if high is None:
-        return f"{low:g} and up"
-    return f"below {high:g}" if not low else f"{low:g} to {high:g}"
+        draw_fidelity(report, examples, figure)
+    click.echo(fidelity_table(report))

@@ -1,24 +1,30 @@
-"""`kdcache info`: what a store holds and from what it was made."""
+"""`kdcache info`: print what a store holds and from what it was made."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from pipeline.commands.shared_options import json_option
+from pipeline.commands.store_text import error_text, part_sizes
+
+if TYPE_CHECKING:
+    from cache_tools.store.writer import HeatmapStore
 
 
 @click.command("info")
 @click.argument("store")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(store: str, as_json: bool) -> None:
     """Print what STORE, a folder or a url, holds: teacher, rows, frame, codec, sizes, measured error."""
     from cache_tools.store.writer import HeatmapStore
 
-    facts = facts_of(HeatmapStore.open(store))
-    click.echo(json.dumps(facts, indent=1) if as_json else table_of(facts))
+    facts = store_facts(HeatmapStore.open(store))
+    click.echo(json.dumps(facts, indent=1) if as_json else facts_text(facts))
 
 
-def facts_of(store: Any) -> dict[str, Any]:
-    """The receipt of a finished store, or what there is of one, with `url`, `finished` and `pending` shards."""
+def store_facts(store: "HeatmapStore") -> dict[str, Any]:
+    """Return the receipt of a finished store, or the part of it that is known, with `url`, `finished` and `pending`."""
     receipt, pending = store.read_receipt(), store.pending()
     facts = {"url": store.url, "finished": receipt is not None, "shards": store.shards, "pending": pending}
     if receipt is None:
@@ -26,18 +32,8 @@ def facts_of(store: Any) -> dict[str, Any]:
     return facts | receipt
 
 
-def persons_of(annotations: dict[str, Any]) -> str:
-    """The file that the rows were read from, and which of its persons they are."""
-    text = annotations["source"] or "source not recorded"
-    if not annotations.get("labelled", True):
-        text += ", persons without labels too"
-    if part := annotations.get("part"):
-        text += f", part {part[0]} of {part[1]}"
-    return text
-
-
-def table_of(facts: dict[str, Any]) -> str:
-    """The facts as aligned lines."""
+def facts_text(facts: dict[str, Any]) -> str:
+    """Return the facts as aligned lines."""
     spec = facts["spec"]
     teacher, frame, crops, error = spec["teacher"], spec["frame"], spec["crops"], facts["error"]
     sizes = [f"{side[0]}x{side[1]}" for side in (frame["input_size"], frame["heatmap_size"])]
@@ -50,21 +46,28 @@ def table_of(facts: dict[str, Any]) -> str:
         "teacher": f"{teacher['name']}{', flip averaged' if teacher['flip'] else ''}; licence: {teacher['licence']}",
         "teacher AP": "not measured" if teacher["ap"] is None else f"{teacher['ap']:g}",
         "teacher digest": teacher["digest"],
-        "annotations": persons_of(spec["annotations"]),
+        "annotations": _annotations_text(spec["annotations"]),
         "frame": f"{frame['name']}, crops {sizes[0]}, heatmaps {sizes[1]}, sigma {frame['sigma']:g} cells, "
         f"box padding {frame['padding']:g}",
         "codec": spec["codec"],
-        "codec error": f"RMSE at peaks {error['rmse_at_peaks']:.4f}, max {error['max_error']:.3f}, peaks shifted by "
-        f"{error['shift_median']:.3f} cells (99 %: {error['shift_p99']:.3f}), cosine {error['cosine_median']:.4f}, "
-        f"on {error['rows']} rows",
+        "codec error": f"{error_text(error)}, cosine {error['cosine_median']:.4f}, on {error['rows']} rows",
         "crops": "none" if crops is None else f"JPEG quality {crops['quality']}, {crops['region']}",
         "views": str(spec["views"] or "none"),
     }
     if facts["finished"]:
-        per_row = ", ".join(f"{part} {size:,.0f}" for part, size in facts["bytes_per_row"].items() if size)
-        lines["bytes a row"] = per_row
+        lines["bytes a row"] = part_sizes(facts)
         lines["total"] = f"{sum(facts['bytes'].values()) / 1e6:,.1f} MB"
         lines["clamped"] = f"{facts['clamped']['below']:,} values below 0, {facts['clamped']['above']:,} above 1"
         lines["digest"] = facts["digest"]
     lines["versions"] = ", ".join(f"{name} {version}" for name, version in spec["versions"].items())
     return "\n".join(f"{name:15} {text}" for name, text in lines.items())
+
+
+def _annotations_text(annotations: dict[str, Any]) -> str:
+    """Return the file that the rows were read from, and which of its persons they are."""
+    text: str = annotations["source"] or "source not recorded"
+    if not annotations.get("labelled", True):
+        text += ", persons without labels too"
+    if part := annotations.get("part"):
+        text += f", part {part[0]} of {part[1]}"
+    return text

@@ -4,15 +4,17 @@ import json
 
 import click
 
+from pipeline.commands.shared_options import json_option
+
 
 @click.command("merge")
 @click.argument("stores", nargs=-1, required=True)
 @click.option("--out", required=True, metavar="STORE", help="The new store: a folder or a url.")
-@click.option("--json", "as_json", is_flag=True, help="Print the new store's receipt as JSON.")
+@json_option
 def command(stores: tuple[str, ...], out: str, as_json: bool) -> None:
     """Join STORES, built of different persons by the same teacher with the same options, into one.
 
-    Nothing is encoded anew; interrupted, the same command resumes.
+    Codes are copied as they are. After an interruption, the same command resumes. --json prints the receipt.
     """
     from cache_tools.store.merge import merge_stores
 

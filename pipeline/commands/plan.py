@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.commands.shared_options import PATH
+from pipeline.commands.shared_options import PATH, json_option
 
 
 @click.command("plan")
@@ -20,7 +20,7 @@ from pipeline.commands.shared_options import PATH
               help="Persons to train on. [default: counted in the annotations]")  # fmt: skip
 @click.option("--val-persons", type=click.IntRange(min=1),
               help="Persons to evaluate on. [default: counted in the annotations]")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of text.")
+@json_option
 def command(config_file: Path, tflops: float, rows: int | None, val_persons: int | None, as_json: bool) -> None:
     """Estimate rows, bytes, FLOPs and GPU-hours of a configuration.
 

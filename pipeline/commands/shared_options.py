@@ -23,6 +23,7 @@ batch_size_option: Decorator = click.option(
 workers_option: Decorator = click.option(
     "--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Threads that read photos."
 )
+json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of text.")
 
 
 def flip_option(default: bool) -> Decorator:

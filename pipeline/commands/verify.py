@@ -1,28 +1,33 @@
-"""`kdcache verify`: is a store whole, and does its teacher still say the same?"""
+"""`kdcache verify`: check a store, and compare its teacher's heatmaps again on a sample."""
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from pipeline.commands.shared_options import device_option
+from pipeline.commands.shared_options import device_option, json_option
+from pipeline.commands.store_text import error_text
 
 
 @click.command("verify")
 @click.argument("store")
-@click.option("--annotations", type=click.Path(path_type=Path), help="COCO file that the rows should be.")
+@click.option("--annotations", type=click.Path(path_type=Path), help="COCO file that the rows must agree with.")
 @click.option(
-    "--forget-damaged", "forget", is_flag=True, help="Remove damaged shards from the ledger: `build` makes them again."
-)
+    "--forget-damaged",
+    "forget",
+    is_flag=True,
+    help="Remove damaged shards from the ledger: the next `build` makes them again.",
+)  # fmt: skip
 @click.option(
     "--recompute", type=click.IntRange(min=1), metavar="N", help="Run the teacher again on N random rows and compare."
 )
-@click.option("--teacher", metavar="REF", help="For --recompute.")
+@click.option("--teacher", metavar="REF", help="The teacher that made the store, for --recompute.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the photos, for --recompute.")
-@click.option("--seed", default=0, show_default=True, help="Chooses the rows of --recompute.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the rows of --recompute.")
 @device_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(
     store: str,
     annotations: Path | None,
@@ -38,41 +43,45 @@ def command(
 
     Exit code 0: whole; 1: something is damaged or missing, and each place is named.
     """
-    from cache_tools.store import HeatmapStore, forget_damaged, verify_store
+    from cache_tools.store.verify import forget_damaged, verify_store
+    from cache_tools.store.writer import HeatmapStore
 
     if recompute and not (teacher and images):
         raise click.UsageError("--recompute needs --teacher and --images")
     found = verify_store(store, annotations)
-    report: dict[str, object] = {"store": store, "damage": [str(damage) for damage in found]}
+    report: dict[str, Any] = {"store": store, "damage": [str(damage) for damage in found]}
     if forget and found:
         report["forgotten"] = forget_damaged(HeatmapStore.open(store, mode="r+"), found)
     if recompute and found:
-        report["recomputed"] = None  # nothing is to be learnt from damaged rows
+        # damaged rows would disagree with any teacher
+        report["recomputed"] = None
     elif recompute and teacher and images:
         from pipeline.fidelity.recompute import recompute_rows
+        from pipeline.teachers.load import load_network
 
-        report["recomputed"] = recompute_rows(store, teacher, images, recompute, seed, device)
-    click.echo(json.dumps(report, indent=1) if as_json else "\n".join(lines_of(report)))
+        opened = HeatmapStore.open(store)
+        network = load_network(teacher, device, flip=opened.spec.teacher.flip)
+        report["recomputed"] = recompute_rows(opened, network, images, recompute, seed=seed)
+    click.echo(json.dumps(report, indent=1) if as_json else "\n".join(report_lines(report)))
     sys.exit(1 if found else 0)
 
 
-def lines_of(report: dict[str, object]) -> list[str]:
-    """The report for people."""
-    damage, again = report["damage"], report.get("recomputed")
-    assert isinstance(damage, list)
+def report_lines(report: dict[str, Any]) -> list[str]:
+    """Return the report as text."""
+    damage: list[str] = report["damage"]
     lines = [*damage, f"{report['store']}: {len(damage)} damaged places" if damage else f"{report['store']} is whole"]
     if "forgotten" in report:
         lines.append(
             f"shards removed from the ledger: {report['forgotten'] or 'none'}; run the same `kdcache build` again"
         )
-    if "recomputed" in report and again is None:
-        lines.append("not recomputed: the teacher is asked again once nothing is damaged")
-    if isinstance(again, dict):
-        lines.append(f"teacher again on {again['rows']} rows (recorded {again['recorded_rmse_at_peaks']:.4f}):")
-        for what, error in (("crops", again), ("views", again["views"])):
-            if error is not None:
-                lines.append(
-                    f"  {what}: RMSE at peaks {error['rmse_at_peaks']:.4f}, max {error['max_error']:.3f}, "
-                    f"peaks shifted by {error['shift_median']:.3f} cells (99 %: {error['shift_p99']:.3f})"
-                )
+    if "recomputed" not in report:
+        return lines
+    recomputed = report["recomputed"]
+    if recomputed is None:
+        return [*lines, "not recomputed: the teacher runs again once nothing is damaged"]
+    recorded = recomputed["recorded_rmse_at_peaks"]
+    lines.append(f"teacher again on {recomputed['rows']} rows (recorded {recorded:.4f}):")
+    for what, error in (("crops", recomputed), ("views", recomputed["views"])):
+        if error is not None:
+            lines.append(f"  {what}: {error_text(error)}")
     return lines

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from pipeline.commands.shared_options import json_option
+
 #: Table 1 prints one decimal
 PAPER_TOLERANCE = 0.05
 
@@ -15,7 +17,7 @@ PAPER_TOLERANCE = 0.05
               help="Head of the students; subpixel is the paper's.")  # fmt: skip
 @click.option("--input-size", type=(int, int), default=(256, 192), show_default=True, metavar="HEIGHT WIDTH",
               help="Pixels of a crop.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
+@json_option
 def command(backbones: tuple[str, ...], head: str, input_size: tuple[int, int], as_json: bool) -> None:
     """Print parameters and costs of BACKBONES (names of Table 1, or timm:NAME), by default the fourteen of Table 1.
 

@@ -1,4 +1,4 @@
-"""The picture of a fidelity report: some persons' maps by all three ways, and the numbers by zoom."""
+"""Draw a fidelity report: example persons' heatmaps by all three ways, and the numbers by zoom."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,24 +8,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fidelity.measure import ARMS, Example
+from cache_tools.files import replacing
+from pipeline.fidelity.measure import Example
+from pipeline.fidelity.scores import ARMS
+from pipeline.fidelity.table import report_parts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TITLES = {"live": "live teacher", "warp": "cached, warp", "peaks": "cached, peaks"}
-LOOKS: dict[str, dict[str, Any]] = {  # told apart in grey, too
+#: distinguishable in grey, too
+BAR_STYLES: dict[str, dict[str, Any]] = {
     "live": {"color": "#4d4d4d"},
     "warp": {"color": "#d9e7f2", "edgecolor": "#1f4e79", "hatch": "///"},
     "peaks": {"color": "#1f6fb4"},
 }
 
 
-def draw(report: dict[str, Any], examples: Sequence[Example], path: str | Path) -> Path:
-    """Write the figure as `path`, whose suffix (.png, .svg, .pdf) chooses the format."""
+def draw_fidelity(report: dict[str, Any], examples: Sequence[Example], path: str | Path) -> None:
+    """Draw the figure and write it as `path`, whose suffix (.png, .svg, .pdf) chooses the format."""
     from matplotlib.figure import Figure
 
-    path, rows = Path(path), max(len(examples), 1)
+    rows = max(len(examples), 1)
     figure = Figure(figsize=(13, 2.35 * rows + 0.6), layout="constrained", dpi=130)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.35, 1))[0]
     panels = left.subplots(rows, 1 + len(ARMS), squeeze=False)
@@ -47,15 +51,12 @@ def draw(report: dict[str, Any], examples: Sequence[Example], path: str | Path) 
         f"{report['teacher']['name']}, codec {report['codec']}, {report['persons']} persons in random views",
         fontsize=10,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}.partial{path.suffix}")
-    figure.savefig(unfinished)
-    unfinished.replace(path)
-    return path
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
 
 
 def _person(line: Sequence["Axes"], example: Example) -> None:
-    """One row of the figure: the view, then each way's maps over a pale copy of it."""
+    """Draw one row of the figure: the view, then each way's heatmaps over a pale copy of it."""
     for axes in line:
         axes.set_axis_off()
     line[0].imshow(example.crop)
@@ -66,7 +67,7 @@ def _person(line: Sequence["Axes"], example: Example) -> None:
 
 
 def overlay(crop: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The highest of the maps (17, h, w) in red over a pale grey copy of the crop (H, W, 3)."""
+    """Return the highest of the maps (17, h, w) in red over a pale grey copy of the crop (H, W, 3)."""
     height, width = crop.shape[:2]
     heat = cv2.resize(maps.max(0).clip(0, 1), (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
     pale = 0.45 * crop.mean(-1, keepdims=True) + 0.55 * 255
@@ -74,15 +75,13 @@ def overlay(crop: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.ui
 
 
 def _bars(axes: "Axes", report: dict[str, Any], number: str, arms: Sequence[str]) -> None:
-    """One group of bars a bin of zoom."""
-    from pipeline.commands.fidelity import zoom_label
-
-    groups = [("all", report), *((zoom_label(b["zoom"]), b) for b in report["by_zoom"])]
+    """Draw one group of bars a bin of zoom."""
+    groups = report_parts(report)
     width = 0.8 / len(arms)
     for i, arm in enumerate(arms):
         heights = [part["arms"][arm][number] or 0 for _, part in groups]
-        at = np.arange(len(groups)) + (i - (len(arms) - 1) / 2) * width
-        bars = axes.bar(at, heights, 0.92 * width, label=TITLES[arm], **LOOKS[arm])
+        left = np.arange(len(groups)) + (i - (len(arms) - 1) / 2) * width
+        bars = axes.bar(left, heights, 0.92 * width, label=TITLES[arm], **BAR_STYLES[arm])
         axes.bar_label(bars, [f"{h:.3f}".lstrip("0") for h in heights], fontsize=7, padding=1)
     axes.set_xticks(range(len(groups)), [f"{label}\n{part['persons']} persons" for label, part in groups], fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)

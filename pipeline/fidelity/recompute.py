@@ -1,4 +1,4 @@
-"""Ask the teacher again and compare with what the store says: the check that no checksum can make."""
+"""Run the teacher again and compare its heatmaps with the stored ones: the check that no checksum can make."""
 
 from pathlib import Path
 from typing import Any
@@ -10,42 +10,43 @@ from cache_tools.geometry import Matrix
 from cache_tools.images import Image, cut, read_image
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
-from pipeline.teachers.load import load_network
 from student.pose_network import Maps, PoseNetwork
 
-BATCH = 32
-FACTOR, MARGIN = 2.0, 0.005  # of the recorded error: another device's rounding is within, another picture is not
+BATCH_SIZE = 32
+#: a store disagrees above this multiple of its recorded error and this margin: the rounding of another device is
+#: below, another photo is above
+FACTOR, MARGIN = 2.0, 0.005
 
 
 def recompute_rows(
-    url: str, teacher: str, images: Path, rows: int, seed: int = 0, device: str = "auto"
+    store: HeatmapStore, teacher: PoseNetwork, images: Path, rows: int, *, seed: int = 0
 ) -> dict[str, Any]:
-    """Return the error of the store against the teacher's maps of `rows` random rows.
+    """Return the error of the store against the teacher's heatmaps of `rows` random rows.
 
-    The keys are those of error.summarize_errors, `recorded_rmse_at_peaks`, and `views`: the same errors of the rows'
-    stored views, cut by their matrices, or None where there are none.
-    Raises CacheMismatch for another teacher than the store's, ValueError where the maps differ by much more than the
+    teacher: the one that made the store, averaged with its mirror where the store's is.
+    The keys are those of summarize_errors, `recorded_rmse_at_peaks`, and `views`: summarize_errors of the rows' stored
+    views, cut by their matrices, or None where there are none.
+    Raises CacheMismatch where the teacher is another, ValueError where the heatmaps differ by much more than the
     codec's recorded error.
     """
-    store = HeatmapStore.open(url)
     spec = store.spec.teacher
-    live = load_network(teacher, device, spec.flip)
-    if live.digest != spec.digest:
+    if teacher.digest != spec.digest:
         raise CacheMismatch(
-            f"{store.url} was made by another teacher:\n  teacher.name: found {spec.name}, given {live.name}\n"
-            f"  teacher.digest: found {spec.digest}, given {live.digest}"
+            f"{store.url} was made by another teacher:\n  teacher.name: found {spec.name}, given {teacher.name}\n"
+            f"  teacher.digest: found {spec.digest}, given {teacher.digest}\n"
+            "Give the teacher that made the store: `kdcache info` names it."
         )
     chosen = np.sort(np.random.default_rng(seed).permutation(store.rows)[:rows])
     recorded = store.measured_error()["rmse_at_peaks"]
     errors: list[dict[str, Any]] = []
     view_errors: list[dict[str, Any]] = []
-    for part in np.split(chosen, range(BATCH, len(chosen), BATCH)):
+    for part in np.split(chosen, range(BATCH_SIZE, len(chosen), BATCH_SIZE)):
         photos = [_photo(store, images, row) for row in part]
-        errors += _errors(live, photos, store.crop_to_image[part], store.read(part))
+        errors += _errors(teacher, photos, store.crop_to_image[part], store.read(part))
         if store.spec.views:
             views = store.read_views(part)
             for k in range(store.spec.views):
-                view_errors += _errors(live, photos, views.crop_to_image[:, k], np.asarray(views.maps)[:, k])
+                view_errors += _errors(teacher, photos, views.crop_to_image[:, k], views.maps[:, k])
     found, of_views = summarize_errors(errors), summarize_errors(view_errors) if view_errors else None
     for what, error in (("plain crops", found), ("stored views", of_views)):
         if error is not None and error["rmse_at_peaks"] > FACTOR * recorded + MARGIN:
@@ -61,7 +62,7 @@ def _photo(store: HeatmapStore, images: Path, row: int) -> Image:
     return read_image(images / store.instances.file_name[row], (height, width))
 
 
-def _errors(live: PoseNetwork, photos: list[Image], crop_to_image: Matrix, decoded: Maps) -> list[dict[str, Any]]:
-    """error_of_row of stored maps (B, 17, h, w) of the crops that the matrices (B, 2, 3) cut from the photos."""
-    crops = np.stack([cut(photo, m, live.input_size) for photo, m in zip(photos, crop_to_image, strict=True)])
-    return [error_of_row(exact, maps) for exact, maps in zip(live(crops), decoded, strict=True)]
+def _errors(teacher: PoseNetwork, photos: list[Image], crop_to_image: Matrix, decoded: Maps) -> list[dict[str, Any]]:
+    """Return error_of_row of stored maps (B, 17, h, w) of the crops that matrices (B, 2, 3) cut from the photos."""
+    crops = np.stack([cut(photo, m, teacher.input_size) for photo, m in zip(photos, crop_to_image, strict=True)])
+    return [error_of_row(exact, maps) for exact, maps in zip(teacher(crops), decoded, strict=True)]

@@ -43,7 +43,12 @@ def small_job(folder: Path) -> BuildJob:
     photos = folder / "photos"
     photos.mkdir()
     return BuildJob(
-        str(folder / "store.zarr"), "oracle", photos, write_photos(photos), shard_rows=SHARD_ROWS, batch_size=5
+        store=str(folder / "store.zarr"),
+        teacher="oracle",
+        images=photos,
+        annotations=write_photos(photos),
+        shard_rows=SHARD_ROWS,
+        batch_size=5,
     )
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from cache_tools.crops import decode_crop
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
 from cache_tools.instances import read_coco
+from cache_tools.store.reader import StoreReader
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
-from pipeline.building.build import build, write_receipt
+from pipeline.building.build import build
 from pipeline.building.job import BuildJob
 from pipeline.teachers.load import load_network
 from pipeline.teachers.oracle import OracleTeacher
@@ -79,6 +81,21 @@ def test_exactly_the_missing_shards_are_made(job: BuildJob) -> None:
     made_again = [p for p in before if p.stat().st_mtime_ns != before[p] and "heatmaps" in p.parts]
     assert changed
     assert [p.relative_to(job.store).parts[2] for p in made_again] == ["1"]
+
+
+def test_a_resumed_build_opens_its_store_once(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(job)
+    HeatmapStore.open(job.store, mode="r+").forget(1)
+    opened: list[str] = []
+    original = StoreReader.__init__
+
+    def counted(self: StoreReader, *arguments: Any) -> None:
+        original(self, *arguments)
+        opened.append(self.url)
+
+    monkeypatch.setattr(StoreReader, "__init__", counted)
+    build(job)
+    assert opened == [job.store]
 
 
 def test_an_interrupted_creation_is_no_obstacle(job: BuildJob) -> None:
@@ -182,7 +199,10 @@ def test_a_stopped_build_says_how_to_go_on(job: BuildJob, number: signal.Signals
     assert "of 3 shards are done and kept; run the same command again to go on" in said
     assert not HeatmapStore.open(job.store).is_finished()
     receipt = Path(job.store).with_suffix(".json")
-    write_receipt(build(job), receipt)
+    again = run_build(job, "--receipt", str(receipt))
+    output, _ = again.communicate(timeout=60)
+    assert again.returncode == 0
+    assert output.startswith(f"{job.store}: {ROWS} persons by gaussian-oracle")
     assert json.loads(receipt.read_text())["rows"] == ROWS
     assert content(job.store) == content(job.store + ".whole")
 

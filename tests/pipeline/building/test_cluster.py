@@ -1,5 +1,6 @@
 """Shards on Dask: the same bytes as the plain loop's, whichever process dies."""
 
+import logging
 import random
 import shutil
 import signal
@@ -19,7 +20,7 @@ from distributed import Client, LocalCluster
 
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
-from pipeline.building.cluster import places_of
+from pipeline.building.cluster import numbers_on_host
 from pipeline.building.job import BuildJob
 from tests.samples.small_build import content, run_build, slow, small_job, wait_for_shard
 
@@ -89,9 +90,10 @@ def test_no_scheduler_is_told_at_once(job: BuildJob, monkeypatch: pytest.MonkeyP
 
 
 def test_builds_share_a_cluster_and_leave_nothing_on_it(
-    job: BuildJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    job: BuildJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two at once and one after them, by paths that the workers' own folder knows nothing of."""
+    caplog.set_level(logging.INFO)
     jobs = [replace(job, store=f"{codec}.zarr", codec=codec) for codec in ("compact", "exact8", "compact6")]
     with LocalCluster(n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address=None) as cluster:
         monkeypatch.chdir(tmp_path)
@@ -102,7 +104,7 @@ def test_builds_share_a_cluster_and_leave_nothing_on_it(
         with Client(cluster) as client:
             left = client.run(lambda dask_worker: [name for name in vars(dask_worker) if name.startswith("kdcache_")])
     assert list(left.values()) == [[], []]
-    assert capsys.readouterr().out.count("44 rows in ") == 3
+    assert caplog.text.count("44 rows in ") == 3
     for one in jobs:
         build(replace(one, store="plain.zarr"))
         assert content(one.store) == content("plain.zarr")
@@ -126,9 +128,10 @@ def test_a_stopped_build_with_workers_says_how_to_go_on(job: BuildJob) -> None:
 
 def test_workers_of_a_host_are_numbered() -> None:
     addresses = ["tcp://b:5", "tcp://a:70", "tcp://a:9", "tcp://b:6", "tcp://c:1"]
-    places = places_of(addresses)
+    numbers = numbers_on_host(addresses)
     for host, expected in (("a", [0, 1]), ("b", [0, 1]), ("c", [0])):
-        assert sorted(place for address, place in places.items() if address.startswith(f"tcp://{host}:")) == expected
+        on_host = [number for address, number in numbers.items() if address.startswith(f"tcp://{host}:")]
+        assert sorted(on_host) == expected
 
 
 def test_a_truncated_photo_ends_the_build_with_its_name(job: BuildJob) -> None:

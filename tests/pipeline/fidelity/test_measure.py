@@ -14,8 +14,10 @@ from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
 from pipeline.building.job import BuildJob
-from pipeline.commands.fidelity import command, summary
-from pipeline.fidelity.measure import MODES, measure
+from pipeline.commands.fidelity import command
+from pipeline.fidelity.measure import measure_fidelity
+from pipeline.fidelity.scores import MODES
+from pipeline.fidelity.table import fidelity_table
 from pipeline.teachers.load import load_network
 from student.heatmaps.targets import render_targets
 from student.inference import Inference
@@ -63,14 +65,20 @@ def dots(tmp_path_factory):
             | {"bbox": [80, 80, 160, 240], "keypoints": keypoints}
         )
     (folder / "persons.json").write_text(json.dumps({"images": images, "annotations": annotations}))
-    job = BuildJob(str(folder / "store"), f"{__name__}:DotTeacher", folder, folder / "persons.json", crops=False)
+    job = BuildJob(
+        store=str(folder / "store"),
+        teacher=f"{__name__}:DotTeacher",
+        images=folder,
+        annotations=folder / "persons.json",
+        crops=False,
+    )
     build(job)
     return folder
 
 
 def test_peaks_are_the_live_teacher_where_it_draws_one_width_at_every_zoom(dots):
     """Dots hide each other here and there, so numbers of the median joint count."""
-    report, examples = measure(HeatmapStore.open(dots / "store"), DotTeacher(), dots, rows=40, examples=3)
+    report, examples = measure_fidelity(HeatmapStore.open(dots / "store"), DotTeacher(), dots, rows=40, examples=3)
     arms = report["arms"]
     assert report["persons"] == 40
     assert arms["peaks"]["cosine_median"] > 0.99
@@ -84,16 +92,17 @@ def test_peaks_are_the_live_teacher_where_it_draws_one_width_at_every_zoom(dots)
 def test_the_same_seed_gives_the_same_report(dots):
     store = HeatmapStore.open(dots / "store")
     first, again = (
-        measure(store, DotTeacher(), dots, rows=10, seed=3, inference=Inference(batch_size=b))[0] for b in (10, 3)
+        measure_fidelity(store, DotTeacher(), dots, rows=10, seed=3, inference=Inference(batch_size=b))[0]
+        for b in (10, 3)
     )
-    assert summary(first) == summary(again)
+    assert fidelity_table(first) == fidelity_table(again)
 
 
 def test_another_teacher_is_refused(dots):
     other = DotTeacher()
     other.digest = "e" * 64
     with pytest.raises(CacheMismatch, match=r"teacher\.digest: found dddd.*, expected eeee"):
-        measure(HeatmapStore.open(dots / "store"), other, dots)
+        measure_fidelity(HeatmapStore.open(dots / "store"), other, dots)
 
 
 def test_the_command_prints_the_table_and_writes_numbers_and_figure(dots, tmp_path):
@@ -103,7 +112,7 @@ def test_the_command_prints_the_table_and_writes_numbers_and_figure(dots, tmp_pa
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     report = json.loads((tmp_path / "f.json").read_text())
-    assert done.output.rstrip() == summary(report)
+    assert done.output.rstrip() == fidelity_table(report)
     assert cv2.imread(str(tmp_path / "f.png")).shape[0] > 500
     assert sorted(p.name for p in tmp_path.iterdir()) == ["f.json", "f.png"]
 
@@ -115,11 +124,18 @@ def test_a_real_teachers_peaks_are_nearer_moved_than_warped_and_truer_cached_tha
     labelled = [a for a in small["annotations"] if a["num_keypoints"] > 8][::5][:100]
     (tmp_path / "persons.json").write_text(json.dumps({"images": small["images"], "annotations": labelled}))
     build(
-        BuildJob(str(tmp_path / "s"), reference, coco / "train", tmp_path / "persons.json", crops=False, device="cpu")
+        BuildJob(
+            store=str(tmp_path / "s"),
+            teacher=reference,
+            images=coco / "train",
+            annotations=tmp_path / "persons.json",
+            crops=False,
+            device="cpu",
+        )
     )
     store = HeatmapStore.open(tmp_path / "s")
     np.testing.assert_allclose(store.crop_to_image, crop_to_image(store.instances.box, "stride"))
-    report, _ = measure(store, load_network(reference, "cpu"), coco / "train", rows=100)
+    report, _ = measure_fidelity(store, load_network(reference, "cpu"), coco / "train", rows=100)
     warp, peaks = report["arms"]["warp"], report["arms"]["peaks"]
     assert peaks["rmse_at_peaks"] < 0.8 * warp["rmse_at_peaks"]
     assert peaks["cosine_median"] > warp["cosine_median"]

@@ -12,10 +12,12 @@ from click.testing import CliRunner
 from cache_tools.geometry import compose
 from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.spec import CacheMismatch
+from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
 from pipeline.building.job import BuildJob
 from pipeline.commands.verify import command
 from pipeline.fidelity.recompute import recompute_rows
+from pipeline.teachers.load import load_network
 from tests.samples.small_build import small_job
 
 RIGHT = [[1, 0, 9.0], [0, 1, 0]]  # by nine pixels
@@ -29,7 +31,7 @@ def job(tmp_path: Path) -> BuildJob:
 
 def test_the_teacher_says_the_same_again(job: BuildJob) -> None:
     build(job)
-    found = recompute_rows(job.store, job.teacher, job.images, 5)
+    found = recompute_rows(HeatmapStore.open(job.store), load_network(job.teacher), job.images, 5)
     assert (found["rows"], found["views"]["rows"]) == (5, 10)
     for error in (found, found["views"]):
         assert error["rmse_at_peaks"] < 1.5 * found["recorded_rmse_at_peaks"]
@@ -53,15 +55,15 @@ def test_views_that_are_elsewhere_than_their_matrices_say_are_found(
     monkeypatch.setattr(ShardContent, "add_views", add_elsewhere)
     build(job)
     with pytest.raises(ValueError, match="the teacher disagrees with the stored views"):
-        recompute_rows(job.store, job.teacher, job.images, 5)
+        recompute_rows(HeatmapStore.open(job.store), load_network(job.teacher), job.images, 5)
 
 
 def test_another_teacher_and_other_photos_are_found(job: BuildJob) -> None:
     build(job)
     with pytest.raises(CacheMismatch, match=r"found gaussian-oracle, given none"):
-        recompute_rows(job.store, "none", job.images, 2)
+        recompute_rows(HeatmapStore.open(job.store), load_network("none"), job.images, 2)
     for path in job.images.glob("*.jpg"):
         photo = cv2.imread(str(path))
         cv2.imwrite(str(path), 255 - photo)
     with pytest.raises(ValueError, match="the teacher disagrees with the plain crops"):
-        recompute_rows(job.store, job.teacher, job.images, 2)
+        recompute_rows(HeatmapStore.open(job.store), load_network(job.teacher), job.images, 2)

@@ -106,7 +106,14 @@ def test_a_file_that_differs_is_not_written(tmp_path: Path) -> None:
 def test_the_command_with_int8_and_ap(run: Path, tmp_path: Path) -> None:
     write_dataset(tmp_path / "demo", 24, seed=1, val_persons=12)
     persons = tmp_path / "demo/annotations/person_keypoints_train.json"
-    build(BuildJob(str(tmp_path / "s.zarr"), f"student:{run}", tmp_path / "demo/train", persons))
+    build(
+        BuildJob(
+            store=str(tmp_path / "s.zarr"),
+            teacher=f"student:{run}",
+            images=tmp_path / "demo/train",
+            annotations=persons,
+        )
+    )
     val = tmp_path / "demo/annotations/person_keypoints_val.json"
     arguments = [run, "--out", tmp_path / "out/small.onnx", "--int8", "--store", tmp_path / "s.zarr", "--seconds", 0.1]
     arguments += ["--images", tmp_path / "demo/val", "--annotations", val]
@@ -141,7 +148,15 @@ def test_stored_persons_are_cut_as_the_build_cut_them(run: Path, tmp_path: Path)
 
     write_dataset(tmp_path / "demo", 8, seed=2, val_persons=2)
     persons = tmp_path / "demo/annotations/person_keypoints_train.json"
-    build(BuildJob(str(tmp_path / "s.zarr"), f"student:{run}", tmp_path / "demo/train", persons, codec="float16"))
+    build(
+        BuildJob(
+            store=str(tmp_path / "s.zarr"),
+            teacher=f"student:{run}",
+            images=tmp_path / "demo/train",
+            annotations=persons,
+            codec="float16",
+        )
+    )
     store = HeatmapStore.open(tmp_path / "s.zarr")
     maps = load_network(f"student:{run}", device="cpu")(person_crops(store, 100, SMALL.input_size))
     cached = store.read(np.arange(store.rows))

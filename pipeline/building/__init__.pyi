@@ -1,0 +1,5 @@
+from .build import build as build
+from .job import BuildJob as BuildJob
+from .job import Expectation as Expectation
+
+__all__ = ["BuildJob", "Expectation", "build"]

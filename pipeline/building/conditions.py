@@ -1,0 +1,61 @@
+"""Conditions of a build: photos exist, the teacher reaches its AP, the codec is exact enough, nothing is damaged."""
+
+from pathlib import Path
+
+from cache_tools.instances import Instances
+from cache_tools.store.verify import verify_store
+from cache_tools.store.writer import HeatmapStore
+from pipeline.building.job import Expectation
+from student.inference import Inference
+from student.pose_network import PoseNetwork
+
+DAMAGES_SHOWN = 8
+
+
+def check_photos(images: Path, persons: Instances) -> None:
+    """Raise FileNotFoundError where photos are missing, before the teacher works for hours."""
+    names = sorted(set(persons.file_name))
+    missing = [name for name in names if not (images / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} of {len(names)} photos are not in {images.absolute()}, {missing[0]} first: "
+            "give the folder that the annotations' file names are relative to, or fetch what is missing"
+        )
+
+
+def check_ap(teacher: PoseNetwork, expectation: Expectation, recorded: float | None) -> float:
+    """Return the teacher's AP in percent, measured where none is recorded; ValueError where it falls short."""
+    ap, labels = recorded, "the labels that it was built with"
+    if ap is None:
+        # torch and pycocotools: seconds that a build without expectation does not spend
+        from pipeline.evaluation.evaluation import evaluate
+
+        result = evaluate(teacher, expectation.annotations, expectation.images, inference=Inference(flip=False))
+        ap, labels = round(result.metrics.percent("AP") or 0, 2), expectation.annotations.name
+    if ap < expectation.ap - expectation.tolerance:
+        raise ValueError(
+            f"{teacher.name} reaches AP {ap:.1f} on {labels}, expected {expectation.ap:g} "
+            f"(tolerance {expectation.tolerance:g}): its heatmaps are not cached. Are its weights and its frame "
+            f"({teacher.frame}) the right ones? Boxes are the annotated ones, as in `kdcache evaluate --teacher`"
+        )
+    return ap
+
+
+def check_codec_error(store: HeatmapStore, max_rmse: float | None) -> None:
+    """Raise ValueError where the codec's error on the rows measured so far is above `max_rmse`."""
+    if max_rmse is None:
+        return
+    error = store.measured_error()
+    if error["rmse_at_peaks"] > max_rmse:
+        raise ValueError(
+            f"the codec {store.spec.codec!r} is off by {error['rmse_at_peaks']:.4f} at the peaks of {error['rows']} "
+            f"measured rows, more than --max-rmse {max_rmse:g}: build elsewhere with --codec exact8 or float16"
+        )
+
+
+def check_undamaged(store: HeatmapStore) -> None:
+    """Raise ValueError where an object of the store does not read as it was written."""
+    found = verify_store(store, receipt=False)
+    if found:
+        lines = "\n".join(f"  {damage}" for damage in found[:DAMAGES_SHOWN])
+        raise ValueError(f"{store.url} is damaged in {len(found)} places:\n{lines}")
