@@ -12,7 +12,7 @@ the device.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +141,7 @@ class TrainLoader:
         """Stop the threads after the batch that each of them is filling."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def batches(self, start: int, stop: int) -> Iterator[Batch]:
+    def batches(self, start: int, stop: int) -> Generator[Batch, None, None]:
         """Yield the batches of steps `start` to `stop` - 1; an error in a thread is raised here, at its batch.
 
         Invariant of the ring: at any time a slot belongs to exactly one of

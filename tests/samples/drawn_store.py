@@ -20,6 +20,7 @@ from student.batches.augment import sample_views
 from student.batches.loader import Batch, TrainLoader
 from student.batches.stream import StreamSettings
 from student.settings import StudentSettings
+from tests.samples.gaussian_maps import gaussian_maps
 
 INPUT, CELLS = (128, 96), (32, 24)
 COLOURS = np.round([np.multiply(255, colorsys.hsv_to_rgb(joint / 17, 1, 1)) for joint in range(17)]).astype(int)  # RGB
@@ -64,13 +65,6 @@ def draw_photos(folder: Path, rows: int, seed: int = 0) -> Instances:
     )
 
 
-def gaussians(xy_cells: NDArray[np.float64], size: tuple[int, int] = CELLS, sigma: float = 1.5) -> NDArray[np.float32]:
-    """Return maps (B, 17, h, w) with a peak at each point (B, 17, 2)."""
-    y, x = np.mgrid[: size[0], : size[1]]
-    distance = (x - xy_cells[..., 0, None, None]) ** 2 + (y - xy_cells[..., 1, None, None]) ** 2
-    return np.exp(-distance / (2 * sigma**2)).astype(np.float32)
-
-
 def write_store(
     url: Path,
     photos: Path,
@@ -84,13 +78,14 @@ def write_store(
 ) -> HeatmapStore:
     """Write a finished store of the exact heatmaps, times `scale`."""
     policy = CropPolicy(input_size=INPUT, quality=95)
+    defaults: dict[str, Any] = {"codec": "exact8", "shard_rows": 16, "chunk_rows": 8}
     spec = make_spec(
         table,
         TeacherSpec(f"exact x {scale:g}", "0" * 64, "CC0-1.0"),
         frame=frame,
         crops=CropsSpec(policy.region, policy.quality) if crops else None,
         views=views,
-        **({"codec": "exact8", "shard_rows": 16, "chunk_rows": 8} | fields),
+        **defaults | fields,
     )
     store = HeatmapStore.create(url, spec, table)
     for shard in store.pending():
@@ -99,7 +94,7 @@ def write_store(
         stored = [encode_crop(image, table.box[row], policy) for image, row in zip(images, rows, strict=True)]
         xy = apply(invert(compose(store.cell_to_crop, store.crop_to_image[rows])), table.keypoints[rows])
         content = store.new_shard(shard)
-        content.add(rows, scale * gaussians(xy, frame.heatmap_size, frame.sigma), stored if crops else None)
+        content.add(rows, scale * gaussian_maps(xy, frame.heatmap_size, frame.sigma), stored if crops else None)
         if views:
             content.add_views(rows, *_views(store, table, rows, views))
         store.write_shard(content)
@@ -121,7 +116,7 @@ def _views(
         xy[view.flipped] = xy[view.flipped][:, MIRROR]
         matrices.append(view.crop_to_image)
         flips.append(view.flipped)
-        maps.append(gaussians(xy))
+        maps.append(gaussian_maps(xy, CELLS, FRAME.sigma))
     return np.stack(maps, 1), np.stack(matrices, 1), np.stack(flips, 1)
 
 
@@ -159,7 +154,7 @@ class ColourTeacher:
         in_view = near.sum((2, 3)) >= 12
         xy_crop[~in_view] = -1000
         crop_to_cell = invert(cell_to_crop(self.frame, self.input_size, self.heatmap_size))
-        return gaussians(apply(crop_to_cell, xy_crop), self.heatmap_size, self.sigma)
+        return gaussian_maps(apply(crop_to_cell, xy_crop), self.heatmap_size, self.sigma)
 
 
 def live_teacher(device: str) -> ColourTeacher:

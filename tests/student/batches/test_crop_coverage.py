@@ -51,7 +51,8 @@ def test_stored_crops_hold_vitposes_widest_views_of_a_standing_person(
     xy = apply(views.crop_to_image, edge)
     inside = ((xy >= 0) & (xy <= np.array(image_size)[::-1] - 1)).all(-1)
     left, top, right, bottom = crop_regions(box, np.array([image_size]), CropPolicy())[0]
-    assert ((xy >= [left, top]) & (xy <= [right - 1, bottom - 1])).all(-1)[inside].all()
+    stored = np.asarray(((xy >= [left, top]) & (xy <= [right - 1, bottom - 1])).all(-1))
+    assert stored[inside].all()
 
 
 def spec_for(policy: CropPolicy) -> CropsSpec:

@@ -67,8 +67,7 @@ def test_a_keypoint_comes_back_within_half_a_pixel(store: HeatmapStore, replay: 
 
 def inside(cells: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return whether points (B, 17, 2) lie far enough from the border of the map."""
-    enough: NDArray[np.bool_] = ((cells >= BLUR_RADIUS) & (cells <= np.array(CELLS[::-1]) - 1 - BLUR_RADIUS)).all(-1)
-    return enough
+    return np.asarray(((cells >= BLUR_RADIUS) & (cells <= np.array(CELLS[::-1]) - 1 - BLUR_RADIUS)).all(-1))
 
 
 def pixel_size(matrix: Matrix) -> NDArray[np.float64]:
