@@ -10,27 +10,19 @@ from pathlib import Path
 import pytest
 
 from cache_tools.store.writer import HeatmapStore
-from tests.samples.small_store import built, files_of, persons, spec_of, write
+from tests.samples.small_store import files_of, persons, spec_of, write
 
 ROWS = 40  # two full shards and half a one
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a finished store of 40 persons with crops and two views."""
-    folder = tmp_path_factory.mktemp("undisturbed") / "store"
-    built(folder, persons(ROWS))
-    return folder
-
-
-def test_equal_builds_are_equal_byte_for_byte_in_any_order(undisturbed: Path, tmp_path: Path) -> None:
+def test_equal_builds_are_equal_byte_for_byte_in_any_order(finished_store: Path, tmp_path: Path) -> None:
     table = persons(ROWS)
     store = HeatmapStore.create(tmp_path / "store", spec_of(table), table)
     for shard in (2, 0, 1):
         write(store, shard)
         write(store, shard)  # a task may run twice
     store.finalize()
-    assert files_of(tmp_path / "store") == files_of(undisturbed)
+    assert files_of(tmp_path / "store") == files_of(finished_store)
 
 
 def build_all(folder: str, only: int | None = None) -> None:
@@ -43,13 +35,13 @@ def build_all(folder: str, only: int | None = None) -> None:
         store.finalize()
 
 
-def test_several_processes_write_one_store(undisturbed: Path, tmp_path: Path) -> None:
+def test_several_processes_write_one_store(finished_store: Path, tmp_path: Path) -> None:
     folder, table = tmp_path / "store", persons(ROWS)
     HeatmapStore.create(folder, spec_of(table), table)
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         pool.starmap(build_all, [(str(folder), shard) for shard in (0, 1, 2)])
     HeatmapStore.open(folder, mode="r+").finalize()
-    assert files_of(folder) == files_of(undisturbed)
+    assert files_of(folder) == files_of(finished_store)
 
 
 def start(code: str, folder: Path) -> subprocess.Popen[str]:
@@ -64,7 +56,7 @@ def start(code: str, folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_killed_at_any_moment_a_build_resumes_to_the_same_bytes(undisturbed: Path, tmp_path: Path) -> None:
+def test_killed_at_any_moment_a_build_resumes_to_the_same_bytes(finished_store: Path, tmp_path: Path) -> None:
     seen = set()
     for attempt, count in enumerate((0, 3, 30, 45, 54)):
         folder = tmp_path / f"store{attempt}"
@@ -79,11 +71,11 @@ def test_killed_at_any_moment_a_build_resumes_to_the_same_bytes(undisturbed: Pat
         if "receipt.json" not in left:
             (folder / "heatmaps" / ".0.abc.partial").write_bytes(b"half")  # what a killed write can leave
         build_all(str(folder))
-        assert files_of(folder) == files_of(undisturbed), f"killed when there was {sorted(left)}"
+        assert files_of(folder) == files_of(finished_store), f"killed when there was {sorted(left)}"
     assert len(seen) > 2, f"the kills came at the same moments: {seen} files"
 
 
-def test_a_full_disk_leaves_a_store_that_resumes(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_a_store_that_resumes(finished_store: Path, tmp_path: Path) -> None:
     folder = tmp_path / "store"
     process = start(
         "import resource; table = t.persons(t.ROWS); store = t.HeatmapStore.create(folder, t.spec_of(table), table)\n"
@@ -93,7 +85,7 @@ def test_a_full_disk_leaves_a_store_that_resumes(undisturbed: Path, tmp_path: Pa
     assert "OSError: [Errno 27] File too large" in process.communicate()[1]
     assert HeatmapStore.open(folder).pending() == [1, 2]
     build_all(str(folder))
-    assert files_of(folder) == files_of(undisturbed)
+    assert files_of(folder) == files_of(finished_store)
 
 
 def test_only_the_ledger_says_that_a_shard_is_done(tmp_path: Path) -> None:
@@ -110,17 +102,17 @@ def test_only_the_ledger_says_that_a_shard_is_done(tmp_path: Path) -> None:
     assert HeatmapStore.open(tmp_path / "store").pending() == [0, 1, 2]
 
 
-def test_a_creation_that_was_interrupted_is_done_again(undisturbed: Path, tmp_path: Path) -> None:
-    shutil.copytree(undisturbed / "instances", tmp_path / "store" / "instances")
+def test_a_creation_that_was_interrupted_is_done_again(finished_store: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished_store / "instances", tmp_path / "store" / "instances")
     build_all(str(tmp_path / "store"))
-    assert files_of(tmp_path / "store") == files_of(undisturbed)
+    assert files_of(tmp_path / "store") == files_of(finished_store)
 
 
-def test_a_forgotten_shard_is_made_again(undisturbed: Path, tmp_path: Path) -> None:
-    shutil.copytree(undisturbed, tmp_path / "store")
+def test_a_forgotten_shard_is_made_again(finished_store: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished_store, tmp_path / "store")
     store = HeatmapStore.open(tmp_path / "store", mode="r+")
     store.forget(1)
     assert not store.is_finished()
     assert store.pending() == [1]
     build_all(str(tmp_path / "store"))
-    assert files_of(tmp_path / "store") == files_of(undisturbed)
+    assert files_of(tmp_path / "store") == files_of(finished_store)

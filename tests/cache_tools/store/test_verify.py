@@ -24,18 +24,10 @@ ROWS = 40
 NOT_READ = re.compile(r"crops/packed/\d+/zarr.json|crops/packed/zarr.json")  # for other readers than ours
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a finished store of 40 persons in three shards, with crops and two views."""
-    folder = tmp_path_factory.mktemp("whole") / "store"
-    built(folder, persons(ROWS))
-    return folder
-
-
 @pytest.fixture
-def copy(whole: Path, tmp_path: Path) -> Path:
+def copy(finished_store: Path, tmp_path: Path) -> Path:
     """Copy the store, to damage the copy."""
-    return Path(shutil.copytree(whole, tmp_path / "store"))
+    return Path(shutil.copytree(finished_store, tmp_path / "store"))
 
 
 def flip(path: Path, position: int, bits: int = 1) -> None:
@@ -68,18 +60,44 @@ def kinds(folder: Path) -> list[str]:
     return sorted({re.sub(r"\d+", "0", name): name for name in files_of(folder)}.values())
 
 
-def test_a_whole_store_has_nothing_to_name(whole: Path) -> None:
-    assert verify_store(whole) == []
+def test_a_whole_store_has_nothing_to_name(finished_store: Path) -> None:
+    assert verify_store(finished_store) == []
 
 
-def test_one_flipped_byte_in_each_kind_of_file_is_named_and_stops_reading(whole: Path, copy: Path) -> None:
-    names, rng, undamaged = kinds(whole), np.random.default_rng(0), read_all(whole)
+def test_an_open_store_is_verified_on_the_disk_and_not_in_memory(copy: Path) -> None:
+    store = HeatmapStore.open(copy)
+    store.load(views=True, crops=True)
+    assert store.pending() == []
+    assert verify_store(store) == []
+    flip(copy / "heatmaps" / "c" / "1" / "0" / "0" / "0", 40)
+    (damage,) = verify_store(store)
+    assert damage.shard == 1
+    (copy / "ledger" / "1.json").unlink()
+    (copy / "receipt.json").unlink()
+    assert [damage.what for damage in verify_store(store, receipt=False)] == ["not built yet"]
+
+
+def test_before_there_is_a_receipt_everything_else_is_verified(copy: Path) -> None:
+    (copy / "receipt.json").unlink()
+    assert [damage.what for damage in verify_store(copy)] == ["not written yet"]
+    assert verify_store(copy, receipt=False) == []
+
+
+def test_where_there_is_no_store_nothing_is_verified(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no store at"):
+        verify_store(tmp_path / "nothing")
+
+
+def test_one_flipped_byte_in_each_kind_of_file_is_named_and_stops_reading(finished_store: Path, copy: Path) -> None:
+    names, rng, undamaged = kinds(finished_store), np.random.default_rng(0), read_all(finished_store)
     assert len(names) > 25
     for name in names:
-        size, problems = (whole / name).stat().st_size, []
+        size, problems = (finished_store / name).stat().st_size, []
         for position in {0, size - 1, int(rng.integers(0, size))}:
             flip(copy / name, position)
-            if not (name.endswith(".json") and same_json(whole / name, copy / name)):  # a space for the line's end
+            if not (
+                name.endswith(".json") and same_json(finished_store / name, copy / name)
+            ):  # a space for the line's end
                 found = verify_store(copy)
                 assert any(name in damage.place for damage in found), f"{name} at {position}: {found}"
                 try:
@@ -91,22 +109,25 @@ def test_one_flipped_byte_in_each_kind_of_file_is_named_and_stops_reading(whole:
         assert all(re.search("damaged|checksum", problem) for problem in problems), problems
 
 
-def same_json(whole: Path, damaged: Path) -> bool:
-    """Whether a JSON file still says the same."""
+def same_json(original: Path, damaged: Path) -> bool:
+    """Return whether a changed JSON file still holds the same document."""
     try:
-        return json.loads(whole.read_bytes()) == json.loads(damaged.read_bytes())
+        return json.loads(original.read_bytes()) == json.loads(damaged.read_bytes())
     except ValueError:
         return False
 
 
 @given(data=st.data())
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_changed_byte_never_gives_another_value(data: st.DataObject, whole: Path, copy: Path) -> None:
-    name = data.draw(st.sampled_from(sorted(files_of(whole))))
-    position, bits = data.draw(st.integers(0, (whole / name).stat().st_size - 1)), data.draw(st.integers(1, 255))
+def test_any_changed_byte_never_gives_another_value(data: st.DataObject, finished_store: Path, copy: Path) -> None:
+    name = data.draw(st.sampled_from(sorted(files_of(finished_store))))
+    position, bits = (
+        data.draw(st.integers(0, (finished_store / name).stat().st_size - 1)),
+        data.draw(st.integers(1, 255)),
+    )
     flip(copy / name, position, bits)
     try:
-        assert read_all(copy) == read_all(whole)
+        assert read_all(copy) == read_all(finished_store)
     except ValueError:
         pass
     finally:
@@ -183,7 +204,7 @@ def test_an_unfinished_store_says_what_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["heatmaps/c/1/0/0/0", "crops/index/c/1/0", "ledger/1.json", "receipt.json"])
-def test_what_is_damaged_is_forgotten_and_made_again(copy: Path, whole: Path, name: str) -> None:
+def test_what_is_damaged_is_forgotten_and_made_again(copy: Path, finished_store: Path, name: str) -> None:
     flip(copy / name, 10)
     shards = forget_damaged(HeatmapStore.open(copy, mode="r+"), verify_store(copy))
     assert shards == ([] if name == "receipt.json" else [1])
@@ -192,7 +213,7 @@ def test_what_is_damaged_is_forgotten_and_made_again(copy: Path, whole: Path, na
     for shard in shards:
         write(store, shard)
     store.finalize()
-    assert files_of(copy) == files_of(whole)
+    assert files_of(copy) == files_of(finished_store)
 
 
 def coco_file(folder: Path, box_width: float = 30.0) -> Path:

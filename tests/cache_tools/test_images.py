@@ -1,0 +1,56 @@
+"""Photos as they are on the disk: whole, of the stated size, upright only where that is requested."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from cache_tools.images import cut, four_channels, read_image
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """Write a JPEG of 40 rows and 60 columns, red on its left half, that its EXIF data rotate by a quarter turn."""
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:, :30] = 255, 0, 0
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6
+    PillowImage.fromarray(pixels).save(tmp_path / "photo.jpg", exif=exif, quality=95)
+    return tmp_path / "photo.jpg"
+
+
+def test_pixels_are_rgb_and_as_stored_unless_upright_is_requested(photo: Path) -> None:
+    stored, upright = read_image(photo, (40, 60)), read_image(photo, upright=True)
+    assert stored[20, 5].tolist() == pytest.approx([255, 0, 0], abs=6)
+    assert upright.shape == (60, 40, 3)
+    assert upright[5, 20].tolist() == pytest.approx([255, 0, 0], abs=6)
+
+
+def test_what_is_no_whole_image_of_that_size_is_refused(photo: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"photo\.jpg is 40x60 pixels, its annotations say 60x40"):
+        read_image(photo, (60, 40))
+    photo.write_bytes(photo.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"photo\.jpg is truncated: .*fetch it again"):
+        read_image(photo)
+    for content in (b"", b"<html>not found</html>"):
+        photo.write_bytes(content)
+        with pytest.raises(ValueError, match="is not an image"):
+            read_image(photo)
+    with pytest.raises(FileNotFoundError):
+        read_image(tmp_path / "none.jpg")
+
+
+def test_a_crop_is_opencvs_and_the_same_from_four_channels() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (50, 70, 3)).astype(np.uint8)
+    matrix = np.array([[0.7, 0.2, -3.0], [-0.1, 0.9, 4.0]])
+    expected = cv2.warpAffine(image, matrix, (30, 20), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    crop = cut(image, matrix, (20, 30))
+    assert np.array_equal(crop, expected)
+    assert np.array_equal(cut(four_channels(image), matrix, (20, 30)), crop)
+    out = np.empty((20, 30, 3), np.uint8)
+    assert cut(image, matrix, (20, 30), out=out) is out
+    assert np.array_equal(out, crop)
+    with pytest.raises(ValueError, match=r"out is \(30, 20, 3\) uint8: expected \(20, 30, 3\) uint8"):
+        cut(image, matrix, (20, 30), out=np.empty((30, 20, 3), np.uint8))
