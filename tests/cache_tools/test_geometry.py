@@ -1,6 +1,6 @@
 """Matrices between image, crop and heatmap: their algebra, both frames, and mirrors.
 
-That the udp frame is transformers' ViTPose processor's is tested in tests/test_vitpose.py.
+tests/pipeline/teachers/test_vitpose.py compares the udp frame with that of transformers' ViTPose processor.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ POINTS = arrays(np.float64, (5, 2), elements=st.floats(-1e3, 1e3))
 
 @st.composite
 def matrices(draw: st.DrawFn) -> np.ndarray:
-    """Zoom, rotation, mirror and shift, as views have them."""
+    """Draw zoom, rotation, mirror and shift, as views have them."""
     turn, zoom = draw(st.floats(-np.pi, np.pi)), draw(st.floats(0.05, 20))
     side = draw(st.sampled_from([-1, 1]))
     shift = draw(arrays(np.float64, (2, 1), elements=st.floats(-1e3, 1e3)))
@@ -44,7 +44,7 @@ def test_a_composition_is_one_after_the_other(
     np.testing.assert_allclose(compose(compose(first, second), third), grouped, atol=1e-4, rtol=1e-9)
 
 
-def test_many_matrices_at_once_are_each_alone() -> None:
+def test_a_batch_of_matrices_is_computed_matrix_by_matrix() -> None:
     generator = np.random.default_rng(0)
     many, one, xy = generator.normal(size=(4, 3, 2, 3)), generator.normal(size=(2, 3)), generator.normal(size=(7, 2))
     together, inverse, moved = compose(one, many), invert(many), apply(many, xy)
@@ -63,9 +63,13 @@ def test_a_crop_shows_the_padded_box_whatever_the_frame(box: np.ndarray, sizes: 
     assert (size >= 1.25 * box[2:] - 1e-9).all()
     far = np.array(input_size[::-1]) - (1 if frame == "udp" else 0)
     to_image = crop_to_image(box, frame, input_size)[0]
-    np.testing.assert_allclose(apply(to_image, [[0, 0], far]), [centre - size / 2, centre + size / 2], atol=1e-9)
+    np.testing.assert_allclose(
+        apply(to_image, np.array([[0, 0], far])), np.array([centre - size / 2, centre + size / 2]), atol=1e-9
+    )
     cells = np.array(heatmap_size[::-1]) - (1 if frame == "udp" else 0)
-    np.testing.assert_allclose(apply(cell_to_crop(frame, *sizes), [[0, 0], cells]), [[0, 0], far], atol=1e-9)
+    np.testing.assert_allclose(
+        apply(cell_to_crop(frame, *sizes), np.array([[0, 0], cells])), np.array([[0, 0], far]), atol=1e-9
+    )
 
 
 @given(box=BOXES, sizes=SIZES, width=st.integers(2, 400), xy=POINTS)
@@ -79,3 +83,8 @@ def test_mirrors(box: np.ndarray, sizes: tuple, width: int, xy: np.ndarray) -> N
         compose(mirror_matrix(cells), to_crop), compose(to_crop, mirror_matrix(crop_width)), atol=1e-9
     )
     assert (MIRROR[MIRROR] == np.arange(17)).all()
+
+
+def test_an_unknown_frame_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="unknown frame 'UDP': expected one of udp, stride"):
+        crop_to_image([0, 0, 10, 10], "UDP")

@@ -1,13 +1,15 @@
 """Photos as they are on the disk: whole, of the stated size, upright only where that is requested."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from cache_tools.images import cut, four_channels, read_image
+from cache_tools.images import Image, cut, four_channels, read_image
 
 
 @pytest.fixture
@@ -42,15 +44,17 @@ def test_what_is_no_whole_image_of_that_size_is_refused(photo: Path, tmp_path: P
         read_image(tmp_path / "none.jpg")
 
 
-def test_a_crop_is_opencvs_and_the_same_from_four_channels() -> None:
+@pytest.mark.parametrize("prepare", [four_channels, np.copy])
+def test_a_crop_is_opencvs_and_is_written_to_its_place(prepare: Callable[[Image], Image]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3)).astype(np.uint8)
     matrix = np.array([[0.7, 0.2, -3.0], [-0.1, 0.9, 4.0]])
     expected = cv2.warpAffine(image, matrix, (30, 20), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    crop = cut(image, matrix, (20, 30))
-    assert np.array_equal(crop, expected)
-    assert np.array_equal(cut(four_channels(image), matrix, (20, 30)), crop)
-    out = np.empty((20, 30, 3), np.uint8)
-    assert cut(image, matrix, (20, 30), out=out) is out
-    assert np.array_equal(out, crop)
-    with pytest.raises(ValueError, match=r"out is \(30, 20, 3\) uint8: expected \(20, 30, 3\) uint8"):
-        cut(image, matrix, (20, 30), out=np.empty((30, 20, 3), np.uint8))
+    assert np.array_equal(cut(prepare(image), matrix, (20, 30)), expected)
+    batch = np.zeros((2, 20, 30, 3), np.uint8)
+    cut(prepare(image), matrix, (20, 30), out=batch[1])
+    assert np.array_equal(batch[1], expected)
+    assert not batch[0].any()
+    wrong: Any
+    for wrong in (np.empty((21, 30, 3), np.uint8), np.empty((20, 30, 3), np.float32)):
+        with pytest.raises(ValueError, match=r"expected \(20, 30, 3\) uint8"):
+            cut(prepare(image), matrix, (20, 30), out=wrong)

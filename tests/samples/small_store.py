@@ -15,7 +15,7 @@ SHARD_ROWS = 16
 
 
 def persons(rows: int, first_id: int = 100, seed: int = 0) -> Instances:
-    """A table of `rows` persons, two a photo."""
+    """Return a table of `rows` persons, two a photo."""
     rng = np.random.default_rng([seed, first_id])
     ids = np.arange(first_id, first_id + rows)
     return Instances(
@@ -31,7 +31,7 @@ def persons(rows: int, first_id: int = 100, seed: int = 0) -> Instances:
 
 
 def peaks(table: Instances, size: tuple[int, int] = (64, 48)) -> NDArray[np.float32]:
-    """Heatmaps (N, 17, h, w): a Gaussian of sigma 2 a joint, that of a person always the same."""
+    """Return heatmaps (N, 17, h, w) with a Gaussian of sigma 2 a joint, always the same for the same person."""
     y, x = np.arange(size[0])[:, None], np.arange(size[1])
     maps = np.empty((len(table), 17, *size), np.float32)
     for row, annotation in enumerate(table.annotation_id):
@@ -42,13 +42,13 @@ def peaks(table: Instances, size: tuple[int, int] = (64, 48)) -> NDArray[np.floa
 
 
 def jpegs(table: Instances) -> list[bytes]:
-    """Bytes that stand for a JPEG file, of another length for each person."""
+    """Return bytes in place of a JPEG file, of another length for each person."""
     return [np.random.default_rng(a).bytes(50 + int(a) % 40) for a in table.annotation_id]
 
 
 def spec_of(table: Instances, **fields: Any) -> StoreSpec:
-    """A spec with crops, two views and small shards, unless `fields` say otherwise."""
-    chosen = {"shard_rows": SHARD_ROWS, "crops": CropsSpec("all", 90), "views": 2} | fields
+    """Return a spec with crops, two views and small shards, unless `fields` differ."""
+    chosen: dict[str, Any] = {"shard_rows": SHARD_ROWS, "crops": CropsSpec("all", 90), "views": 2} | fields
     return make_spec(table, TeacherSpec("rendered", "digest", "Apache-2.0"), **chosen)
 
 
@@ -59,7 +59,7 @@ def crops_of(table: Instances) -> list[StoredCrop]:
 
 
 def write(store: HeatmapStore, shard: int) -> dict[str, Any]:
-    """Write one shard of what the functions above give, in batches of five."""
+    """Write one shard of `peaks`, `crops_of` and views, in batches of five."""
     content = store.new_shard(shard)
     rows, count = np.array(content.rows), store.spec.views
     table = store.instances.take(rows)
@@ -86,7 +86,7 @@ def write_maps(store: HeatmapStore, shard: int, maps: NDArray[np.float32]) -> di
 
 
 def built(url: str | Path, table: Instances, **fields: Any) -> HeatmapStore:
-    """A finished store."""
+    """Write a finished store and open it."""
     store = HeatmapStore.create(url, spec_of(table, **fields), table)
     for shard in store.pending():
         write(store, shard)
@@ -95,5 +95,5 @@ def built(url: str | Path, table: Instances, **fields: Any) -> HeatmapStore:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
+    """Return every file below a folder."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

@@ -87,4 +87,4 @@ def test_blank_maps_are_stored_as_any_others(tmp_path: Path) -> None:
     assert not store.read(np.arange(11)).any()
     store.load()
     assert not store.read(np.arange(11)).any()
-    assert not zarr.open_array(tmp_path / "store", path="heatmaps", mode="r")[:].any()
+    assert not np.asarray(zarr.open_array(tmp_path / "store", path="heatmaps", mode="r")[:]).any()
