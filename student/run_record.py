@@ -21,7 +21,7 @@ from cache_tools.files import PARTIAL, write_json
 from student.augment_recipes import recipe
 from student.settings import StudentSettings, list_mistakes
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 # Settings that a resumed run may change: they are of speed and safety, not of results.
 FREE_SETTINGS = tuple(
     f"train.{name}"

@@ -21,7 +21,7 @@ def setting_options(
     """
 
     def add(command: Command) -> Command:
-        for parameter, path in reversed(paths.items()):
+        for parameter, path in reversed(list(paths.items())):
             field = field_at(settings, path)
             default = (defaults or {}).get(parameter) or f"{field.default}"
             option = click.option(
@@ -47,7 +47,7 @@ def field_at(settings: type[BaseModel], path: str) -> FieldInfo:
     return settings.model_fields[leaf]
 
 
-def click_type(annotation: Any) -> click.ParamType | type:
+def click_type(annotation: Any) -> Any:
     """Return the type of an option for a field of a number, a text or a choice; null cannot be given."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Literal:
@@ -56,5 +56,5 @@ def click_type(annotation: Any) -> click.ParamType | type:
         (present,) = [one for one in inner if one is not types.NoneType]
         return click_type(present)
     if annotation in (int, float, str):
-        return annotation  # type: ignore[no-any-return]  # one of the three types
+        return annotation
     raise TypeError(f"no option for a field of type {annotation}: expected a number, a text or choices")

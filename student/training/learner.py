@@ -4,12 +4,13 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
+from torch import nn
 
 from student import checkpoint
 from student.models.student import PoseStudent, create_student
@@ -43,7 +44,7 @@ class Learner:
         self.warmup = warmup_steps(train.warmup_epochs, steps, steps_per_epoch)
         self.set_rate = _create_schedule(self.optimizer, train.lr, steps, self.warmup)
         self.ema = ModelEmaV3(self.model, decay=train.ema_decay, use_warmup=True) if train.ema_decay else None
-        self.network = data_parallel(torch.compile(self.model) if train.compile else self.model, process)
+        self.network = data_parallel(_compiled(self.model) if train.compile else self.model, process)
         self.losses = RunningMeans()
         self._seconds_at_report = 0.0
         self._clock = time.perf_counter()
@@ -155,8 +156,12 @@ def _create_model(settings: StudentSettings, process: ProcessContext) -> PoseStu
     return model.to(process.device).to(memory_format=layout)
 
 
+def _compiled(model: PoseStudent) -> nn.Module:
+    return cast(nn.Module, torch.compile(model))  # which is typed as any callable
+
+
 def _create_optimizer(model: PoseStudent, train: TrainSettings) -> torch.optim.Optimizer:
-    fused = {"fused": True} if train.optimizer in FUSED else {}
+    fused: dict[str, Any] = {"fused": True} if train.optimizer in FUSED else {}
     return create_optimizer_v2(model, opt=train.optimizer, lr=train.lr, weight_decay=train.weight_decay, **fused)
 
 
@@ -172,4 +177,5 @@ def _create_schedule(optimizer: torch.optim.Optimizer, rate: float, steps: int, 
         step_on_epochs=False,
         updates_per_epoch=1,
     )
-    return scheduler.step_update
+    set_rate: Callable[[int], None] = scheduler.step_update
+    return set_rate

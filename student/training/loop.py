@@ -145,7 +145,7 @@ def take_step(learner: Learner, batch: Batch, labelled_joints: torch.Tensor | No
         heatmaps, batch.targets, batch.target_weight, teacher, settings.distill, learner.alpha, labelled_joints
     )
     learner.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
     if settings.train.clip_grad is not None:
         clip_grad_norm_(learner.parameters, settings.train.clip_grad)
     learner.optimizer.step()

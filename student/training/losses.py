@@ -1,15 +1,16 @@
-"""How far a heatmap is from its target: adaptive wing, squared error or divergence; and the mix of labels and teacher.
+"""Losses of a heatmap (adaptive wing, mean squared error, divergence) and their sum over ground truth and teacher.
 
 Adaptive wing: Wang, Bo, Fuxin, "Adaptive Wing Loss for Robust Face Alignment via Heatmap Regression", ICCV 2019. With y
 the target and d = |y - prediction|,
 
     loss = omega ln(1 + (d / eps)^(alpha - y))  where d < theta,  else  A d - C,
 
-A and C making value and slope continuous at theta. A copy often seen divides by omega in place of eps and jumps there.
+where A and C make value and slope continuous at theta. A common variant divides by omega, not eps, and jumps there.
 """
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,10 +18,12 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from student.settings import DistillSettings
 
-OMEGA, THETA, EPSILON, ALPHA = 14.0, 0.5, 1.0, 2.1  # the authors' values
-FOREGROUND = 0.2  # the weighted map: cells within one of a cell above this
-FOREGROUND_WEIGHT = 10.0  # count 1 + this
-TINY = 1e-30  # keeps 0 * log(0) out of the powers
+# the authors' values
+OMEGA, THETA, EPSILON, ALPHA = 14.0, 0.5, 1.0, 2.1
+# the weighted map: cells at a distance of at most one from a cell above FOREGROUND weigh 1 + FOREGROUND_WEIGHT
+FOREGROUND, FOREGROUND_WEIGHT = 0.2, 10.0
+# keeps 0 * log(0) out of the powers
+TINY = 1e-30
 
 
 def distillation_loss(
@@ -32,58 +35,63 @@ def distillation_loss(
     alpha: float,
     labelled_joints: Tensor | float | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """(1 - alpha) * L(ground truth) + alpha * L(teacher)   (paper, equation 1), and the two parts, detached.
+    """Return (1 - alpha) * L(ground truth) + alpha * L(teacher) (paper, equation 1), and both losses, detached.
 
-    prediction, target, teacher: (B, 17, h, w); target_weight: (B, 17). The ground truth counts labelled joints, the
-    teacher all of them: it knows about unlabelled ones too. Without `teacher` the loss is the ground truth's; with
-    alpha = 1 no ground truth is needed. The first part is divided by the number of weighted joints of this batch, or by
-    `labelled_joints`: in DDP, its mean over the processes makes their averaged gradients those of the joined batch.
+    prediction, target, teacher: (B, 17, h, w); target_weight: (B, 17). The ground truth's loss is a mean over weighted
+    joints, the teacher's over all joints: it has maps of unlabelled ones as well. Without `teacher` the loss is the
+    ground truth's; with alpha = 1 no ground truth is needed.
+
+    labelled_joints: number by which the ground truth's sum is divided, in place of this batch's. In DDP, with the mean
+    over the processes, averaged gradients are those of the joined batch.
+
+    Raises ValueError where alpha is below 1 and there is no ground truth.
     """
     if teacher is None:
         alpha = 0.0
-    parts: dict[str, Tensor] = {}
+    losses: dict[str, Tensor] = {}
     total = prediction.new_zeros((), dtype=torch.float32)
     if alpha < 1:
         if target is None or target_weight is None:
             raise ValueError(f"alpha is {alpha}: below 1 the loss needs ground truth, and this batch has none")
         per_joint = joint_losses(prediction, target, settings) * target_weight
         count = (target_weight > 0).sum() if labelled_joints is None else torch.as_tensor(labelled_joints)
-        labels = per_joint.sum() / count.clamp(min=1)
-        parts["ground_truth"] = labels.detach()
-        total = total + (1 - alpha) * labels
+        label_loss = per_joint.sum() / count.clamp(min=1)
+        losses["ground_truth"] = label_loss.detach()
+        total = total + (1 - alpha) * label_loss
     if teacher is not None and alpha > 0:
-        words = joint_losses(prediction, teacher, settings).mean()
-        parts["teacher"] = words.detach()
-        total = total + alpha * words
-    return total, parts
+        teacher_loss = joint_losses(prediction, teacher, settings).mean()
+        losses["teacher"] = teacher_loss.detach()
+        total = total + alpha * teacher_loss
+    return total, losses
 
 
 def joint_losses(prediction: Tensor, target: Tensor, settings: DistillSettings) -> Tensor:
-    """Loss (B, 17) of heatmaps (B, 17, h, w) by `settings.loss`, float32 under any autocast; targets cut to [0, 1]."""
-    prediction, target = prediction.float(), target.float().clamp(0, 1)  # teachers leave [0, 1] a little
+    """Return the loss (B, 17) of heatmaps (B, 17, h, w) by `settings.loss`, in float32 under any autocast."""
+    # heatmaps of teachers exceed [0, 1] a little
+    prediction, target = prediction.float(), target.float().clamp(0, 1)
     if settings.loss == "kl":
         return spatial_divergence(prediction, target, settings.temperature)
     return LOSSES[settings.loss](prediction, target)
 
 
 def adaptive_wing(prediction: Tensor, target: Tensor) -> Tensor:
-    """Adaptive wing with the weighted map: float32 (B, J, h, w), target in [0, 1] -> mean over the cells (B, J)."""
+    """Return the adaptive wing loss (B, J) with the weighted map, a mean over cells; maps (B, J, h, w) in [0, 1]."""
     losses: Tensor = _AdaptiveWing.apply(prediction, target)
     return losses
 
 
 def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error over the cells (B, J)."""
+    """Return the mean squared error over the cells (B, J)."""
     return (prediction - target).square().mean(dim=(2, 3))
 
 
 def spatial_divergence(prediction: Tensor, target: Tensor, temperature: float) -> Tensor:
-    """Kullback-Leibler divergence (B, J) of the prediction from the target, both as distributions over the cells.
+    """Return the Kullback-Leibler divergence (B, J) of the prediction from the target, as distributions over the cells.
 
-    Equation 2 of the paper has it for the teacher, and for the labels cross-entropy, which differs by a constant (the
-    labels' entropy) that is left out here: 0 is a perfect student for both. Target and prediction are logits alike,
-    softmax(map / temperature), so that the best prediction is the heatmap itself and decodes as one. The square of the
-    temperature keeps the size of the gradient (Hinton et al. 2015).
+    The paper's equation 2 has it for the teacher, and for the labels cross-entropy, which differs by a constant (the
+    labels' entropy) that is left out here: 0 is a perfect student for both. Target and prediction are both logits,
+    softmax(map / temperature): the best prediction is the heatmap itself and is decoded as one. The factor
+    temperature^2 keeps the size of the gradient (Hinton et al. 2015).
     """
     predicted = torch.log_softmax(prediction.flatten(2) / temperature, dim=2)
     expected = torch.log_softmax(target.flatten(2) / temperature, dim=2)
@@ -91,7 +99,7 @@ def spatial_divergence(prediction: Tensor, target: Tensor, temperature: float) -
 
 
 def foreground(target: Tensor) -> Tensor:
-    """Cells (B, J, h, w) of the weighted map: the 3x3 grey dilation of `target` is above FOREGROUND."""
+    """Return the cells (B, J, h, w) of the weighted map: the 3x3 grey dilation of `target` exceeds FOREGROUND there."""
     above = target > FOREGROUND
     rows = above.clone()
     rows[..., 1:, :] |= above[..., :-1, :]
@@ -103,7 +111,7 @@ def foreground(target: Tensor) -> Tensor:
 
 
 class _AdaptiveWing(torch.autograd.Function):
-    """Value and slope in one pass: three logarithms and two exponentials a cell, no powers, only the slope is kept."""
+    """Value and slope in one pass: three logarithms and two exponentials a cell, no powers; only the slope is kept."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, prediction: Tensor, target: Tensor) -> Tensor:
@@ -127,7 +135,7 @@ class _AdaptiveWing(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, upstream: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * upstream[..., None, None], None
 
