@@ -40,7 +40,9 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code += "; print('loaded', *sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
     assert "Usage:" in out
-    assert not HEAVY & set(out.partition("loaded")[2].split())
+    # the options of train are the fields of pydantic models
+    allowed = {"pydantic"} if arguments[0] == "train" else set()
+    assert not (HEAVY - allowed) & set(out.partition("loaded")[2].split())
 
 
 def test_help_lists_the_commands() -> None:
