@@ -47,7 +47,7 @@ def command() -> None:
 @click.option("--out", type=PATH, help="Write the angles into this file, .csv or .json.")
 @click.option("--overlay", type=PATH, help="Write each photo with its legs into this folder.")
 @inference_options()
-def measure(
+def measure_command(
     photos: tuple[Path, ...],
     student: str | None,
     teacher: str | None,
@@ -114,7 +114,7 @@ def measure(
 @min_score_option
 @click.option("--out", type=PATH, help="Write a .json file, the table as .md and plots as .png and .svg beside it.")
 @inference_options()
-def evaluate(
+def evaluate_command(
     students: tuple[str, ...],
     teachers: tuple[str, ...],
     image_root: Path | None,

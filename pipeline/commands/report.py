@@ -1,5 +1,6 @@
 """`kdcache report`: the table, the bubble chart, the heatmap panel and the predictions, each by its own command."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ def chart(rows: str, out: Path) -> None:
 @click.option("--persons", default=4, show_default=True, type=click.IntRange(min=1), help="Rows of the panel.")
 @click.option("--person", multiple=True, type=int, metavar="ID", help="Annotation ids of the persons to show.")
 @inference_options(flip=False)
-@click.option("--out", required=True, type=PATH, help="PNG to write.")
+@click.option("--out", required=True, type=PATH, help="Picture to write, .png or .svg.")
 def heatmaps(
     images: Path,
     annotations: Path | None,
@@ -80,12 +81,13 @@ def heatmaps(
 ) -> None:
     """Draw figure 3: photo | ground truth | teachers | students."""
     from pipeline.persons.subjects import from_annotations
-    from pipeline.report.figure_file import write_figure
+    from pipeline.report.figure_file import FIGURE_SUFFIXES, write_figure
     from pipeline.report.panels import heatmap_panel, network_column, store_column
     from pipeline.teachers.load import load_network
 
     if not (teacher or store or run):
         raise click.UsageError("nothing to show: give --teacher REF, --store URL or --run RUN")
+    _check_suffix(out, FIGURE_SUFFIXES)
     if annotations:
         from cache_tools.instances import read_coco
 
@@ -115,7 +117,7 @@ def heatmaps(
 @click.option("--teacher", metavar="REF", help="A teacher in place of a student.")
 @click.option("--photos", default=6, show_default=True, type=click.IntRange(min=1), help="Photos to show.")
 @inference_options()
-@click.option("--out", required=True, type=PATH, help="PNG to write.")
+@click.option("--out", required=True, type=PATH, help="Picture to write, .png or .jpg.")
 def predictions(
     images: Path,
     annotations: Path | None,
@@ -129,11 +131,12 @@ def predictions(
     """Draw figure 4: poses on photos."""
     from pipeline.persons.subjects import whole_groups
     from pipeline.report.mosaic import draw_predictions
-    from pipeline.report.overlay import write_picture
+    from pipeline.report.overlay import PICTURE_SUFFIXES, write_picture
     from pipeline.teachers.load import load_network
 
     if (run is None) == (teacher is None):
         raise click.UsageError("give one of --run RUN and --teacher REF")
+    _check_suffix(out, PICTURE_SUFFIXES)
     if annotations:
         from cache_tools.instances import read_coco
 
@@ -143,6 +146,12 @@ def predictions(
     network = load_network(teacher or f"student:{run}", inference.device)
     write_picture(out, draw_predictions(network, subjects, inference))
     click.echo(out)
+
+
+def _check_suffix(path: Path, suffixes: Sequence[str]) -> None:
+    """Raise UsageError, before any work, where a picture could not be written under its name."""
+    if path.suffix.lower() not in suffixes:
+        raise click.UsageError(f"--out {path}: expected a name that ends in {' or '.join(suffixes)}")
 
 
 def _any_photos(images: Path, boxes: Path | None, count: int) -> "Subjects":

@@ -17,7 +17,7 @@ LARGEST_ERROR = 20.0
 # degrees of varus that are shown; in photos most legs beyond are bent
 LARGEST_VARUS = 30.0
 # degrees between the labels of two lines, so that they do not overlap
-LABEL_DISTANCE = 2.0
+LIMIT_DISTANCE = 2.0
 # told apart without colour
 MARKERS = ("o", "s", "^", "D", "v")
 COLOURS = ("#0b3c5d", "#c1440e", "#4f772d", "#6a4c93", "#8c6d1f")
@@ -102,9 +102,9 @@ def _plot_limits(axes: Axes, legs: Comparison) -> None:
     if found.bias is None or found.lower is None or found.upper is None:
         return
     lines = [
-        ("−1.96 sd", found.lower, min(found.lower, found.bias - LABEL_DISTANCE), "--"),
+        ("−1.96 sd", found.lower, min(found.lower, found.bias - LIMIT_DISTANCE), "--"),
         ("bias", found.bias, found.bias, "-"),
-        ("+1.96 sd", found.upper, max(found.upper, found.bias + LABEL_DISTANCE), "--"),
+        ("+1.96 sd", found.upper, max(found.upper, found.bias + LIMIT_DISTANCE), "--"),
     ]
     for name, value, label_y, style in lines:
         if abs(value) > LARGEST_ERROR:

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from cache_tools.files import write_bytes
 from cache_tools.images import Image
 
+FIGURE_SUFFIXES = (".png", ".svg")
 # what would otherwise differ from one run to the next
-FIXED: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "png": {"Software": None}}
+FIXED: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}}
 
 
 def figure_bytes(figure: Figure, kind: str, dpi: float = 150) -> bytes:
@@ -25,11 +26,13 @@ def figure_bytes(figure: Figure, kind: str, dpi: float = 150) -> bytes:
 
 
 def write_figure(path: Path, figure: Figure, dpi: float = 150) -> None:
-    """Write a figure as the kind of file that its name says. Raises ValueError for a name other than .svg and .png."""
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in FIXED:
-        raise ValueError(f"cannot write {path}: expected a name that ends in .png or .svg")
-    write_bytes(path, figure_bytes(figure, kind, dpi))
+    """Write a figure as the kind of file that its name says.
+
+    Raises ValueError for a name that does not end in .png or .svg.
+    """
+    if path.suffix.lower() not in FIGURE_SUFFIXES:
+        raise ValueError(f"cannot write {path}: expected a name that ends in {', '.join(FIGURE_SUFFIXES)}")
+    write_bytes(path, figure_bytes(figure, path.suffix.lower()[1:], dpi))
 
 
 def figure_pixels(figure: Figure) -> Image:

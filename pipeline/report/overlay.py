@@ -21,6 +21,7 @@ RIGHT: LimbColours = (20, 70, 200), (255, 255, 255)
 MIDDLE: LimbColours = (200, 30, 120), (255, 255, 255)
 #: joints of a score up to this are not drawn
 SHOWN_SCORE = 0.2
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 # bits after the point in OpenCV's drawing coordinates
 SUBPIXEL = 4
 
@@ -89,9 +90,13 @@ def unique_names(photos: Sequence[Path]) -> dict[Path, str]:
 
 
 def write_picture(path: Path, image: Image, quality: int = 92) -> None:
-    """Write an RGB image as the kind of file that its name says; `quality` is that of a JPEG."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix.lower() in (".jpg", ".jpeg") else []
-    done, data = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    if not done:
-        raise ValueError(f"cannot write {path}: expected a name that ends in .jpg or .png")
+    """Write an RGB image as the kind of file that its name says; `quality` is that of a JPEG.
+
+    Raises ValueError for a name that does not end in .jpg, .jpeg or .png.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in PICTURE_SUFFIXES:
+        raise ValueError(f"cannot write {path}: expected a name that ends in {', '.join(PICTURE_SUFFIXES)}")
+    options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, quality]
+    _, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     write_bytes(path, data.tobytes())

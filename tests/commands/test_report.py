@@ -18,6 +18,7 @@ from pipeline.report.overlay import write_picture
 from pipeline.teachers.load import load_network
 from student.inference import Inference
 from student.models.paper import paper_rows
+from tests.samples.report_rows import COST, metrics_document
 
 
 @pytest.fixture(scope="module")
@@ -79,16 +80,29 @@ def test_the_table_is_printed_as_it_is_written(tmp_path: Path) -> None:
     assert "67.1†" in printed
 
 
+def test_the_chart_names_its_files(tmp_path: Path) -> None:
+    row = {"name": "x", "role": "student"}
+    for kind, document in (("metrics", metrics_document(0.5, 0.6)), ("cost", COST)):
+        (tmp_path / f"{kind}.json").write_text(json.dumps(document))
+        row[kind] = str(tmp_path / f"{kind}.json")
+    arguments = ["report", "chart", "--rows", json.dumps([row]), "--out", str(tmp_path)]
+    printed = CliRunner().invoke(kdcache, arguments, catch_exceptions=False).output
+    assert printed.splitlines() == [str(tmp_path / f"bubble.{suffix}") for suffix in ("svg", "png", "html")]
+    assert all(Path(line).stat().st_size > 1000 for line in printed.splitlines())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["heatmaps"], "nothing to show: give --teacher REF, --store URL or --run RUN"),
         (["predictions"], "give one of --run RUN and --teacher REF"),
         (["predictions", "--run", "a", "--teacher", "b"], "give one of --run RUN and --teacher REF"),
+        (["predictions", "--run", "a", "--out", "x.gif"], "ends in .jpg or .jpeg or .png"),
+        (["heatmaps", "--run", "a", "--out", "x.jpg"], "ends in .png or .svg"),
     ],
 )
 def test_what_to_show_must_be_said(arguments: list[str], message: str, tmp_path: Path) -> None:
-    command = ["report", *arguments, "--images", str(tmp_path), "--out", str(tmp_path / "x.png")]
+    command = ["report", arguments[0], "--images", str(tmp_path), "--out", str(tmp_path / "x.png"), *arguments[1:]]
     result = CliRunner().invoke(kdcache, command)
     assert result.exit_code == 2
     assert message in result.output

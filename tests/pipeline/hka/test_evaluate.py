@@ -48,7 +48,9 @@ def test_exact_keypoints_give_the_angle_within_a_tenth_of_a_degree(
 ) -> None:
     rows = people.height == 320
     moves = turned(degrees, 320, mirrored)
-    images = [cv2.warpAffine(image, moves, (320, 320)) for image in np.array(people.image, object)[rows]]
+    images = [
+        np.asarray(cv2.warpAffine(people.image[row], moves, (320, 320)), np.uint8) for row in np.flatnonzero(rows)
+    ]
     keypoints = apply(moves, people.keypoints[rows])
     keypoints = keypoints[:, MIRROR] if mirrored else keypoints
     # a body is larger than its joints

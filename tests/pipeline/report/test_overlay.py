@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from pipeline.report.overlay import draw_pose, unique_names
+from cache_tools.images import read_image
+from pipeline.report.overlay import draw_pose, unique_names, write_picture, write_pose_overlays
 
 
 def test_left_and_right_are_drawn_apart_and_unsure_joints_not_at_all() -> None:
@@ -21,6 +23,28 @@ def test_left_and_right_are_drawn_apart_and_unsure_joints_not_at_all() -> None:
     untouched = image.copy()
     draw_pose(image, np.full((17, 3), np.nan))
     np.testing.assert_array_equal(image, untouched)
+
+
+def test_each_photo_is_written_once_with_all_its_poses(tmp_path: Path) -> None:
+    photos = []
+    for name, shade in (("1.png", 100), ("2.png", 60)):
+        write_picture(tmp_path / name, np.full((100, 100, 3), shade, np.uint8))
+        photos.append(tmp_path / name)
+    poses = np.zeros((3, 17, 3))
+    poses[:, 5], poses[:, 7] = (20, 20, 1), (20, 80, 1)
+    poses[2, :, 0] += 60
+    written = write_pose_overlays(tmp_path / "drawn", [photos[0], photos[1], photos[0]], poses)
+    assert [path.name for path in written] == ["1.jpg", "2.jpg"]
+    first, second = (read_image(path)[50].astype(int) for path in written)
+    assert (np.abs(first[[20, 80]] - 100).max(-1) > 60).all()
+    assert (np.abs(second[[20, 80]] - 60).max(-1) > 60).tolist() == [True, False]
+
+
+def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"x.xyz: expected a name that ends in .jpg, .jpeg, .png"):
+        write_picture(tmp_path / "x.xyz", np.zeros((4, 4, 3), np.uint8))
+    write_picture(tmp_path / "x.JPG", np.zeros((4, 4, 3), np.uint8))
+    assert read_image(tmp_path / "x.JPG").shape == (4, 4, 3)
 
 
 def test_photos_of_one_name_do_not_overwrite_each_other() -> None:

@@ -57,7 +57,7 @@ def test_photos_without_annotations_have_no_truth_and_a_store_does_not_know_them
     assert figure.axes[1].get_xlabel().endswith(" joints")
     with pytest.raises(ValueError, match="give --annotations"):
         store_column(None, "store", subjects)  # type: ignore[arg-type]  # it is refused before the store is read
-    with pytest.raises(ValueError, match=r"ends in .png or .svg"):
+    with pytest.raises(ValueError, match=r"ends in .png, .svg"):
         write_figure(tmp_path / "panel.gif", figure)
 
 
