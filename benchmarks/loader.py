@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tabulate import tabulate
 
 from cache_tools.coco import MIRROR
 from cache_tools.crops import CropPolicy, encode_crop
@@ -79,14 +80,19 @@ def main() -> None:
         ours = our_seconds(store, options.batches)
         stages = stage_seconds(store, options.batches)
     print(f"{store.rows} persons in {len(set(table.file_name))} photos, batches of {STREAM.batch_size}, 2 workers each")
-    print(f"\n{'':<34}{'CPU-ms an instance':>20}{'instances a CPU-second':>26}")
-    for name, seconds in (("torch DataLoader, 2 processes", usual), ("kdcache, 2 threads", ours)):
-        print(f"{name:<34}{1e3 * seconds:>20.2f}{1 / seconds:>26.0f}")
-    print(f"{'':<34}{usual / ours:>19.2f}x\n")
-    print(f"{'stages of ours, one thread alone':<34}{'CPU-ms an instance':>20}{'share':>26}")
+    loaders = {"torch DataLoader, 2 processes": usual, "kdcache, 2 threads": ours}
+    rows = [(name, f"{1e3 * seconds:.2f}", f"{1 / seconds:.0f}") for name, seconds in loaders.items()]
+    print(
+        "\n" + aligned(["", "CPU-ms an instance", "instances a CPU-second"], [*rows, ("", f"{usual / ours:.2f}x", "")])
+    )
     stages["rest: copies, threads, the ring"] = ours - sum(stages.values())
-    for name, seconds in stages.items():
-        print(f"{name:<34}{1e3 * seconds:>20.3f}{seconds / ours:>26.0%}")
+    rows = [(name, f"{1e3 * seconds:.3f}", f"{seconds / ours:.0%}") for name, seconds in stages.items()]
+    print("\n" + aligned(["stages of ours, one thread", "CPU-ms an instance", "share"], rows))
+
+
+def aligned(heads: list[str], rows: list[tuple[str, str, str]]) -> str:
+    """Return a table with names to the left and numbers to the right."""
+    return tabulate(rows, heads, tablefmt="plain", disable_numparse=True, colalign=("left", "right", "right"))
 
 
 def persons_of(data: Path) -> Instances:

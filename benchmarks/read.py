@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from cache_tools.instances import Instances
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
+from pipeline.report.markdown import markdown_table
 
 BATCH = 128
 Maps = NDArray[np.float32]
@@ -161,11 +162,12 @@ def print_table(sizes: dict[str, float], milliseconds: dict[str, list[float]], r
     """Medians over the rounds, and the ratio to the first format within each round."""
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     print(f"{rows} rows, batches of {BATCH}, {os.cpu_count()} cores, OMP_NUM_THREADS={threads}, {platform.machine()}\n")
-    print(f"| {'format':34} | bytes/row | CPU-ms/row | x .npy |\n|{'-' * 36}|----------:|-----------:|-------:|")
     baseline = np.array(next(iter(milliseconds.values())))
+    lines = []
     for name, times in milliseconds.items():
         ratio = np.median(baseline / np.array(times))
-        print(f"| {name:34} | {sizes[name]:9,.0f} | {np.median(times):10.3f} | {ratio:6.2f} |")
+        lines.append([name, f"{sizes[name]:,.0f}", f"{np.median(times):.3f}", f"{ratio:.2f}"])
+    print(markdown_table(["format", "bytes/row", "CPU-ms/row", "x .npy"], lines))
 
 
 if __name__ == "__main__":

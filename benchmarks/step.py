@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from loader import REAL, make_store, persons_of
 from numpy.typing import NDArray
+from tabulate import tabulate
 
 from cache_tools.store.writer import HeatmapStore
 from pipeline.teachers.vitpose import fold, plus_network
@@ -29,7 +30,7 @@ from student.training.distributed import ProcessContext
 from student.training.learner import Learner
 from student.training.loop import take_step
 
-ARMS = ("none", "cached", "live")
+ARMS, BASES = ("none", "cached", "live"), ("none", "cached")
 BATCH, STEPS = 8, 2  # a block: so many steps after one that is not timed
 
 
@@ -70,14 +71,12 @@ def main() -> None:
                 if number:  # the first round warms up
                     seconds[name].append(took)
     print(f"Efficientnet_B0, 256x192, batches of {BATCH}, CPU, {options.rounds} rounds of {STEPS} steps an arm")
-    print(f"\n{'':<8}{'CPU-s a step':>14}{'over none':>24}{'over cached':>24}")
-    for arm in ARMS:
-        ratios = "".join(f"{spread(seconds[arm], seconds[base]):>24}" for base in ("none", "cached"))
-        print(f"{arm:<8}{np.median(seconds[arm]):>14.3f}{ratios}")
+    rows = [[arm, np.median(seconds[arm]), *(ratio(seconds[arm], seconds[base]) for base in BASES)] for arm in ARMS]
+    print("\n" + tabulate(rows, ["", "CPU-s a step", *(f"over {base}" for base in BASES)], "plain", floatfmt=".3f"))
 
 
-def spread(seconds: list[float], base: list[float]) -> str:
-    """Median and quartiles of the ratio in each round."""
+def ratio(seconds: list[float], base: list[float]) -> str:
+    """Return median and quartiles of the ratio in each round."""
     low, middle, high = np.percentile(np.divide(seconds, base), [25, 50, 75])
     return f"{middle:.3f} ({low:.3f}-{high:.3f})"
 

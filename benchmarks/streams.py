@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from loader import REAL, make_store, persons_of
+from tabulate import tabulate
 
 from cache_tools.store.writer import HeatmapStore
 from student.settings import StudentSettings
@@ -59,10 +60,9 @@ def main() -> None:
             for a, b in zip(*(read_log(folder / way / s.name) for way in ("apart", "together")), strict=True)
         )
     print(f"students {', '.join(s.name for s in students)}, {options.steps} steps of 16, 128x96, CPU\n")
-    for s, seconds in zip(students, apart, strict=True):
-        print(f"{s.name + ' alone':<24}{seconds:>8.2f} CPU-s")
-    print(f"{'three runs':<24}{sum(apart):>8.2f} CPU-s")
-    print(f"{'one stream':<24}{together:>8.2f} CPU-s, {sum(apart) / together:.2f}x less")
+    rows = [(s.name, seconds, "") for s, seconds in zip(students, apart, strict=True)]
+    rows += [("three runs", sum(apart), ""), ("one stream", together, f"{sum(apart) / together:.2f}x less")]
+    print(tabulate(rows, ["", "CPU-s", ""], tablefmt="plain", floatfmt=".2f"))
     print(f"largest difference of a loss: {difference:.1e}")
 
 
