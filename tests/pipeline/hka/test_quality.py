@@ -1,6 +1,7 @@
 """Each reason to doubt an angle is found where the pose gives it, and none on a frontal standing person."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,3 +76,9 @@ def test_unseen_shoulders_leave_standing_unchecked() -> None:
     scores = ALL_SEEN.copy()
     scores[0, 5] = 0
     assert "cannot be checked" in find_flags(standing_joints(2, 2)[None], scores)[0][1]["not_standing"]
+
+
+def test_the_documentation_explains_every_flag() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "angles.md").read_text(encoding="utf-8")
+    for flag, meaning in FLAG_MEANINGS.items():
+        assert f"| `{flag}` | {meaning} |" in page
