@@ -38,15 +38,16 @@ def _sines() -> Floats:
 def sine(radians: Floats) -> Floats:
     """Return the sine of angles in radians, float32, to the nearest of 4,096 steps a turn."""
     steps = np.rint(radians * (STEPS / (2 * math.pi))).astype(np.int32)
-    return _sines()[steps & (STEPS - 1)]
+    found: Floats = _sines()[steps & (STEPS - 1)]
+    return found
 
 
 def arctangent(y: Floats, x: Floats) -> Floats:
-    """Return the angles in degrees of vectors (x, y) against the x axis, -180 to 180, to 1e-13."""
+    """Return the angles in degrees of vectors (x, y) against the x axis, -180 to 180, to 1e-9."""
     tangent = y / (np.sqrt(x * x + y * y) + x)  # of half the angle
     for _ in range(4):
         tangent = tangent / (1 + np.sqrt(1 + tangent * tangent))
-    square, series = tangent * tangent, 0.0
+    square, series = tangent * tangent, np.zeros_like(tangent)
     for n in range(15, 0, -2):
         series = 1 / n - square * series
     return series * tangent * (2 * 16 * 180 / math.pi)
@@ -83,4 +84,5 @@ def length(vectors: Floats) -> Floats:
 
 def mean(points: Floats) -> Floats:
     """Return the mean (3,) of points (P, 3), rounded to 2^-20 each: sums of integers do not depend on their order."""
-    return np.rint(points * 2.0**20).astype(np.int64).sum(0) / (2.0**20 * len(points))
+    total: NDArray[np.int64] = np.rint(points * 2.0**20).astype(np.int64).sum(0)
+    return total / (2.0**20 * len(points))

@@ -6,6 +6,7 @@ import numpy as np
 from pipeline.demo.arithmetic import Floats
 from pipeline.demo.cloth import colour_from_hsv
 from pipeline.demo.random_stream import RandomStream
+from pipeline.demo.stroke import draw_stroke
 
 SKY = np.array([150, 190, 235])
 
@@ -78,11 +79,13 @@ def _add_clutter(rng: RandomStream, photo: Floats) -> None:
         cv2.ellipse(photo, start, axes, rng.integer(0, 180), 0, 360, colour, -1)
     elif kind < 0.9:
         end = (int(x + rng.normal(0, 0.4) * width), int(y + rng.normal(0, 0.5) * height))
-        cv2.line(photo, start, end, colour, rng.integer(1, 9))
+        draw_stroke(photo, [start, end], colour, rng.integer(1, 9))
     else:
-        strokes = np.cumsum(0.09 * rng.normals(4, 2) * [width, height], 0)
-        points = (np.array([x, y]) + strokes).astype(np.int32)
-        cv2.polylines(photo, [points], False, colour, rng.integer(4, 16))
+        points = []
+        for _ in range(4):
+            x, y = x + rng.normal(0, 0.09) * width, y + rng.normal(0, 0.09) * height
+            points.append((int(x), int(y)))
+        draw_stroke(photo, points, colour, rng.integer(4, 16))
 
 
 def _muted_colour(rng: RandomStream) -> Floats:

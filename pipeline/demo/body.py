@@ -62,7 +62,8 @@ class Body:
 
     def head(self, bone: str) -> Floats:
         """Return the start of `bone` of the mean body, (3,)."""
-        return self.bone_heads[self.bones[bone]]
+        start: Floats = self.bone_heads[self.bones[bone]]
+        return start
 
     def keypoints_of(self, parts: Floats) -> Floats:
         """Return COCO's keypoints (17, 3) of keypoint parts (Q, 3); each part moves with one bone."""

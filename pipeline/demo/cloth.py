@@ -38,16 +38,23 @@ def cloth_colour(rng: RandomStream) -> Floats:
     """Return a colour (3,) that cloth has: often grey, sometimes denim, else any."""
     if rng.random() < 0.42:
         grey = rng.choice(GREYS) + rng.normal(0, 8)
-        return np.clip(grey + 6 * rng.normals(3), 8, 250).astype(np.float32)
+        return _dyed(grey + 6 * rng.normals(3))
     if rng.random() < 0.25:
         denim = np.array([52, 70, 110]) * rng.uniform(0.5, 1.7)
-        return np.clip(denim + 6 * rng.normals(3), 8, 250).astype(np.float32)
+        return _dyed(denim + 6 * rng.normals(3))
     return colour_from_hsv(rng.integer(0, 180), rng.integer(90, 240), rng.integer(70, 250))
+
+
+def _dyed(colour: Floats) -> Floats:
+    """Return the nearest colour (3,) that cloth has."""
+    possible: Floats = np.clip(colour, 8, 250).astype(np.float32)
+    return possible
 
 
 def colour_from_hsv(hue: float, saturation: float, value: float) -> Floats:
     """Return RGB 0..255 (3,) of hue 0..180, saturation and value 0..255."""
-    return np.rint(255 * np.array(colorsys.hsv_to_rgb(hue / 180, saturation / 255, value / 255))).astype(np.float32)
+    rgb = colorsys.hsv_to_rgb(hue / 180, saturation / 255, value / 255)
+    return np.array([round(255 * channel) for channel in rgb], np.float32)
 
 
 def printed(colour: Floats, pattern: Pattern, xyz: Floats, phases: tuple[float, ...]) -> Floats:

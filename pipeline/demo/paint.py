@@ -55,7 +55,8 @@ def paint(regions: Regions, outfit: Outfit, attributes: Floats, part: NDArray[np
 
 def _ellipse(x: Floats, y: Floats, half_width: float, half_height: float) -> Floats:
     """Return values below 1 inside an ellipse round the origin."""
-    return np.square(x / half_width) + np.square(y / half_height)
+    inside: Floats = np.square(x / half_width) + np.square(y / half_height)
+    return inside
 
 
 def _paint_face(points: Points, regions: Regions, outfit: Outfit) -> None:
@@ -141,7 +142,7 @@ def _under_top(points: Points, regions: Regions, outfit: Outfit, trunk: Mask) ->
     chest = trunk & (points.leg < outfit.hem) & (z < neck_z - 0.03 - outfit.neckline - v_shape)
     shoulders = trunk & (points.leg < outfit.hem) & (z < neck_z + 0.03) & (beside > 0.07 + 0.9 * outfit.neckline)
     sleeves = (points.arm > -0.1) & (points.arm < outfit.sleeve)
-    covered = (points.part == BODY) & (chest | sleeves | shoulders)
+    covered: Mask = (points.part == BODY) & (chest | sleeves | shoulders)
     if outfit.top == "tank":
         covered &= ~(trunk & (beside > 0.135) & (z > neck_z - 0.13))
     return covered

@@ -76,7 +76,7 @@ def make_person(
 
 
 def _worn_faces(body: Body, regions: Regions, outfit: Outfit) -> NDArray[np.bool_]:
-    worn = body.part == BODY
+    worn: NDArray[np.bool_] = body.part == BODY
     if outfit.long_hair:
         lowest = body.vertices[body.faces][:, :, 2].min(1)
         worn |= regions.hair_behind_face & (lowest > outfit.hair_length * (regions.nose[2] - 0.1))

@@ -11,6 +11,7 @@ from pipeline.demo.cloth import cloth_colour
 from pipeline.demo.people import Person
 from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.sprite import Sprite
+from pipeline.demo.stroke import draw_stroke
 
 
 def add_shadow(canvas: Canvas, person: Person) -> None:
@@ -55,7 +56,7 @@ def add_occluder(rng: RandomStream, canvas: Canvas, sprite: Sprite, layer: int) 
         top_x = x + wide * rng.uniform(0.1, 0.9)
         foot_x = top_x + wide * rng.normal(0, 0.1)
         thick = int(2 + wide * rng.uniform(0.04, 0.2))
-        cv2.line(shape, (int(top_x), 0), (int(foot_x), height), 255, thick)
+        draw_stroke(shape, [(int(top_x), 0), (int(foot_x), height)], 255, thick)
     else:
         centre = (int(x + wide * rng.uniform(0, 1)), int(y + tall * rng.uniform(0.2, 1)))
         axes = (int(wide * rng.uniform(0.1, 0.35)) + 2, int(tall * rng.uniform(0.05, 0.2)) + 2)

@@ -92,7 +92,8 @@ class RandomStream:
         count = math.prod(shape)
         words = self._array((-(-count // 2),))
         quads = words.astype("<u8").view(np.uint8).reshape(4, -1)[:, :count]
-        return ((quads.sum(0, dtype=np.int32) - 510) * np.float32(1 / 147.8)).reshape(shape)
+        total: NDArray[np.int32] = quads.sum(0, dtype=np.int32)
+        return ((total - 510) * np.float32(1 / 147.8)).astype(np.float32).reshape(shape)
 
     def _array(self, shape: tuple[int, ...]) -> NDArray[np.uint64]:
         return self._words(math.prod(shape)).reshape(shape)

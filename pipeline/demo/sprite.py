@@ -125,7 +125,8 @@ def _visible(mesh: Mesh, camera: Camera) -> _Triangles | None:
 
 def _each_corner(choose: np.ufunc, corners: Floats) -> Floats:
     """Return the least or greatest x and y (T, 2) of triangles (T, 3, 2); NumPy's reductions are slow over three."""
-    return choose(choose(corners[:, 0], corners[:, 1]), corners[:, 2])
+    chosen: Floats = choose(choose(corners[:, 0], corners[:, 1]), corners[:, 2])
+    return chosen
 
 
 def _fill(triangles: _Triangles, low: NDArray[np.int64], size: tuple[int, int]) -> NDArray[np.int32]:
@@ -173,4 +174,5 @@ def _brightness(normals: Floats, folds: Floats, light: Light) -> Floats:
     direct = np.clip(dot(normals, light.direction), 0, 1)
     from_above, towards_camera = 0.5 - 0.5 * normals[:, 1], np.clip(-normals[:, 2], 0, 1)
     ambient = light.ambient * (0.55 + 0.45 * from_above) * (0.72 + 0.28 * towards_camera)
-    return (ambient + (1.15 - light.ambient) * direct + 0.05 * folds).astype(np.float32)
+    brightness: Floats = (ambient + (1.15 - light.ambient) * direct + 0.05 * folds).astype(np.float32)
+    return brightness

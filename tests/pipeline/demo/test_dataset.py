@@ -21,9 +21,9 @@ from pipeline.demo.coco_files import write_split
 from pipeline.demo.dataset import NOTE, UNFINISHED, write_dataset
 
 TRAIN, VAL = "annotations/person_keypoints_train.json", "annotations/person_keypoints_val.json"
-TRAIN_DIGEST = "2bce2a371efc3e2d90386f9e9e60f98bfdecf4d9d94bf409005b4080c86bcc40"
+TRAIN_DIGEST = "54560780e3b55163081ac42b91aa4ed5a31aeca373878f69487ca0f8c06646ef"
 VAL_DIGEST = "c7d0c0e915458e1a6f80f45465babc33b78c4ab1e2c424c0221e30020ff28268"
-PHOTOS_DIGEST = "35bcc56871ef0b3d81e38cf8f8445a4ded3837585c565c8f49e0836d240bbb56"
+PHOTOS_DIGEST = "3af603008eb45312bda19e362410d73f094ef8eae68c42a93e05affe82a95b9d"
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

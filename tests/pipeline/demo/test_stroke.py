@@ -1,0 +1,27 @@
+"""Thick lines: nearly those of OpenCV, which are others in each of its versions."""
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.demo.stroke import draw_stroke
+
+
+@pytest.mark.parametrize("thickness", [1, 2, 5, 8, 15])
+def test_strokes_are_nearly_those_of_opencv(thickness: int) -> None:
+    rng = np.random.default_rng(thickness)
+    differing, drawn = 0, 0
+    for _ in range(20):
+        points = [(int(x), int(y)) for x, y in rng.integers(10, 110, (4, 2))]
+        ours, theirs = np.zeros((2, 120, 160), np.uint8)
+        draw_stroke(ours, points, 255, thickness)
+        cv2.polylines(theirs, [np.array(points, np.int32)], False, 255, thickness)
+        differing += int((ours != theirs).sum())
+        drawn += int((theirs > 0).sum())
+    assert differing < 0.03 * drawn
+
+
+def test_a_point_is_a_disc() -> None:
+    picture = np.zeros((9, 9), np.uint8)
+    draw_stroke(picture, [(4, 4), (4, 4)], 1, 4)
+    assert picture.sum() == 13
