@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.crops import CropPolicy, decode_crop, encode_crop
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
-from cache_tools.instances import read_coco
 from pipeline.evaluation.evaluation import score
 from pipeline.evaluation.metrics_file import NetworkProtocol
 from pipeline.persons.boxes import annotated

@@ -26,11 +26,13 @@ import torch
 from numpy.typing import NDArray
 from tabulate import tabulate
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.coco import MIRROR
 from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
-from cache_tools.instances import Instances, read_coco
+from cache_tools.instances import Instances
+from cache_tools.skeletons import COCO
 from cache_tools.store.spec import CropsSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
@@ -107,7 +109,9 @@ def persons_of(data: Path) -> Instances:
 def make_store(url: Path, table: Instances, photos: Path) -> HeatmapStore:
     """A compact store with crops, as `kdcache build` makes it."""
     policy = CropPolicy()
-    spec = make_spec(table, TeacherSpec("gaussians", "0" * 64), crops=CropsSpec(policy.region, policy.quality))
+    spec = make_spec(
+        table, TeacherSpec("gaussians", "0" * 64), skeleton=COCO, crops=CropsSpec(policy.region, policy.quality)
+    )
     store = HeatmapStore.create(url, spec, table)
     for shard in store.pending():
         rows = np.array(store.shard_rows(shard))

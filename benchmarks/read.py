@@ -23,6 +23,7 @@ import zarr
 from numpy.typing import NDArray
 
 from cache_tools.instances import Instances
+from cache_tools.skeletons import COCO
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.report.markdown import markdown_table
@@ -136,7 +137,7 @@ def kdcache_store(folder: Path, maps: Maps, codec: str) -> HeatmapStore:
         image_size=np.full((n, 2), 256, np.int32),
         file_name=("photo.jpg",) * n,
     )
-    spec = make_spec(table, TeacherSpec("benchmark", "none"), frame=FrameSpec(), codec=codec)
+    spec = make_spec(table, TeacherSpec("benchmark", "none"), skeleton=COCO, frame=FrameSpec(), codec=codec)
     store = HeatmapStore.create(folder, spec, table)
     for shard in store.pending():
         content = store.new_shard(shard)

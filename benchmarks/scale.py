@@ -23,9 +23,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, four_channels, read_image
-from cache_tools.instances import read_coco
 from pipeline.teachers.oracle import OracleTeacher
 
 INPUT = OracleTeacher.input_size

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +57,11 @@ class AnnotationFile:
         """
         rows: NDArray[np.intp] = np.flatnonzero(self._kept(labelled))
         if not rows.size:
+            if labelled and self.persons.crowd.size and not self.persons.visibility.any():
+                raise ValueError(
+                    f"{self.path}: no annotation has a labelled keypoint: expected person_keypoints_*.json, not "
+                    "instances_*.json or a file of boxes"
+                )
             wanted = "labelled keypoints" if labelled else "a box"
             raise ValueError(
                 f"{self.path} holds no person with {wanted} inside its photo; left out: {self.left_out_text(labelled)}"
@@ -127,26 +133,36 @@ class AnnotationFile:
         return np.array(found, np.int32).reshape(-1, 2)
 
 
+def read_coco(path: str | Path, *, labelled: bool = True, part: tuple[int, int] | None = None) -> Instances:
+    """Return the persons of a COCO keypoint file whose skeleton and categories are what the file itself says.
+
+    labelled, part: as `AnnotationFile.instances` has them. Raises ValueError as `read_annotation_file` does.
+    """
+    return read_annotation_file(path).instances(labelled=labelled, part=part)
+
+
 def read_annotation_file(
     path: str | Path,
     *,
     skeleton: Skeleton | None = None,
-    category: str | None = None,
+    category: Sequence[str] = (),
+    category_ids: Sequence[int] = (),
     expected: Skeleton | None = None,
 ) -> AnnotationFile:
     """Read and check a COCO keypoint file: every annotation of its chosen categories, before anything is done with it.
 
-    skeleton: what its keypoints are, where the user states it. category: name or id of the one category to read; None:
-    all that name the same keypoints. expected: the skeleton of the store or the student that the file is for: the same
-    names in another order are permuted, other names are refused.
+    skeleton: what its keypoints are, where the user states it. category: names or ids of the categories to read; none:
+    all that name the same keypoints. category_ids: those that a store was made from, where its file is read again.
+    expected: the skeleton of the store or the student that the file is for: the same names in another order are
+    permuted, other names are refused.
     Raises ValueError with the file, the entry, what was found and what was expected; OSError where it cannot be read.
     """
     content = Path(path).read_bytes()
     document = parse_json(content, path, EXPECTED)
     try:
         return _annotation_file(
-            Path(path), document, hashlib.sha256(content).hexdigest(), skeleton=skeleton, category=category,
-            expected=expected,
+            Path(path), document, hashlib.sha256(content).hexdigest(), skeleton=skeleton, expected=expected,
+            category=category or [str(number) for number in category_ids if _lists(document, number)],
         )  # fmt: skip
     except ValueError as problem:
         text = str(problem)
@@ -159,7 +175,7 @@ def _annotation_file(
     sha256: str,
     *,
     skeleton: Skeleton | None,
-    category: str | None,
+    category: Sequence[str],
     expected: Skeleton | None,
 ) -> AnnotationFile:
     annotations = _annotations_of(document)
@@ -208,6 +224,12 @@ def _annotations_of(document: Any) -> list[dict[str, Any]]:
                 "keypoints"
             )
     return annotations
+
+
+def _lists(document: Any, number: int) -> bool:
+    """Return whether a document lists a category of that id."""
+    categories = document.get("categories") if isinstance(document, dict) else None
+    return isinstance(categories, list) and any(isinstance(c, dict) and c.get("id") == number for c in categories)
 
 
 def _category_id(annotation: dict[str, Any], default: int) -> int:

@@ -53,25 +53,27 @@ def categories_of(document: dict[str, Any]) -> list[Category]:
     return found
 
 
-def chosen_categories(categories: Sequence[Category], wanted: str | None) -> list[Category]:
-    """Return the categories to read: the one that `wanted` names, or all that name the same keypoints.
+def chosen_categories(categories: Sequence[Category], wanted: Sequence[str]) -> list[Category]:
+    """Return the categories to read: those that `wanted` names, or all that name the same keypoints.
 
-    wanted: name or id, as --category gives it. The result is empty where no category names keypoints.
-    Raises ValueError where `wanted` is none of them, and where categories name different keypoints.
+    wanted: names or ids, as --category gives them. The result is empty where no category names keypoints.
+    Raises ValueError where one of `wanted` is not there, and where categories name different keypoints.
     """
-    if wanted is not None:
-        by_id = [category for category in categories if str(category.id) == wanted]
-        found = by_id or [category for category in categories if category.name == wanted]
-        if len(found) != 1:
-            problem = f"{len(found)} categories named {wanted!r}" if found else f"no category {wanted!r}"
-            raise ValueError(f"it has {problem}: expected one of {_listed(categories)}")
-        return found
-    named = [category for category in categories if category.names]
+    named = [_found(categories, one) for one in wanted] or [category for category in categories if category.names]
     if len({category.names for category in named}) > 1:
         raise ValueError(
-            f"it has categories with different keypoints ({_listed(named)}): choose one with --category NAME or ID"
+            f"it has categories with different keypoints ({_listed(named)}): choose with --category NAME or ID"
         )
     return named
+
+
+def _found(categories: Sequence[Category], wanted: str) -> Category:
+    by_id = [category for category in categories if str(category.id) == wanted]
+    found = by_id or [category for category in categories if category.name == wanted]
+    if len(found) != 1:
+        problem = f"{len(found)} categories named {wanted!r}" if found else f"no category {wanted!r}"
+        raise ValueError(f"it has {problem}: expected one of {_listed(categories)}")
+    return found[0]
 
 
 def skeleton_and_order(

@@ -85,7 +85,9 @@ def _merged_spec(stores: Sequence[HeatmapStore], table: Instances) -> StoreSpec:
     """Return the spec of the first store, with all rows."""
     specs = [store.spec.annotations for store in stores]
     source = "; ".join(sorted({spec.source for spec in specs}))
-    annotations = AnnotationsSpec(table.digest(), source, all(spec.labelled for spec in specs))
+    categories = tuple(sorted({number for spec in specs for number in spec.categories}))
+    labelled = all(spec.labelled for spec in specs)
+    annotations = AnnotationsSpec(table.digest(), source, labelled, categories=categories)
     return replace(stores[0].spec, rows=len(table), annotations=annotations)
 
 

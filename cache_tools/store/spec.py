@@ -13,19 +13,27 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cache_tools import geometry
-from cache_tools.coco import JOINTS
+from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.codec.profiles import get_codec
-from cache_tools.instances import Instances, read_coco
+from cache_tools.instances import Instances
+from cache_tools.skeletons import COCO, Skeleton
 
-FORMAT_VERSION = 1
+#: of stores that a reader of version 1 would take for COCO's: another skeleton, or a teacher that knows part of it
+FORMAT_VERSION = 2
+#: of all others, which every kdcache reads
+COCO_VERSION = 1
+#: ids of the categories that version 1 takes for granted
+COCO_CATEGORIES = (1,)
 Spec = TypeVar("Spec")
 # A chunk is decoded to read one row of it: larger ones save a percent or two, and scattered rows cost in proportion.
 CHUNK_ROWS, CHUNK_BYTES = 8, 2**18
 # Two stores that differ in these fields hold the same heatmaps: where files were, which versions ran, what was
-# measured. The region of the crops states zoom, rotation and shift as well.
+# measured. The region of the crops states zoom, rotation and shift as well, the digest of the persons the categories.
+# No map and no training depends on a skeleton's name, edges, sigmas and fields.
 NOT_COMPARED = (
-    "versions", "annotations.source", "annotations.labelled", "annotations.part", "teacher.ap",
-    "crops.zoom", "crops.rotation", "crops.shift",
+    "versions", "annotations.source", "annotations.labelled", "annotations.part", "annotations.categories",
+    "teacher.ap", "crops.zoom", "crops.rotation", "crops.shift",
+    "skeleton.name", "skeleton.edges", "skeleton.sigmas", "skeleton.fields",
 )  # fmt: skip
 
 
@@ -43,6 +51,8 @@ class TeacherSpec:
     _: KW_ONLY
     flip: bool = False  #: averaged with the heatmaps of the mirrored crop
     ap: float | None = None  #: percent, measured where labels allow it
+    #: what the teacher calls each joint of the store, None where it does not know it; None: as the store does
+    joints: tuple[str | None, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +82,7 @@ class AnnotationsSpec:
     source: str = ""  #: the file
     labelled: bool = True  #: False: every person with a box
     part: tuple[int, int] | None = None  #: (i, n): the i-th of n parts
-
-    def read_instances(self, path: str | Path) -> Instances:
-        """Return the persons of a COCO file by the rule that chose this store's rows."""
-        return read_coco(path, labelled=self.labelled, part=self.part)
+    categories: tuple[int, ...] = COCO_CATEGORIES  #: ids of the categories that were read
 
 
 @dataclass(frozen=True)
@@ -99,43 +106,76 @@ class StoreSpec:
     annotations: AnnotationsSpec
     frame: FrameSpec = FrameSpec()
     codec: str = "compact"
-    joints: int = JOINTS
+    skeleton: Skeleton = COCO
     shard_rows: int = 2048
     chunk_rows: int = CHUNK_ROWS
     crops: CropsSpec | None = None
     views: int = 0  #: stored augmentations a row, beside the canonical view
-    format_version: int = FORMAT_VERSION
     versions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError for sizes that do not fit together."""
         if self.rows < 1:
             raise ValueError(f"a store of {self.rows} rows: expected at least one")
+        if self.teacher.joints is not None and len(self.teacher.joints) != self.joints:
+            raise ValueError(
+                f"the teacher names {len(self.teacher.joints)} joints: expected {self.joints}, the store's"
+            )
         if self.chunk_rows < 1 or self.shard_rows < 1 or self.shard_rows % self.chunk_rows:
             raise ValueError(
                 f"shard_rows {self.shard_rows} is not a multiple of chunk_rows {self.chunk_rows}: "
                 f"use a multiple of {max(self.chunk_rows, 1)}"
             )
 
+    @property
+    def joints(self) -> int:
+        """Number of joints; every row has a heatmap of each."""
+        return len(self.skeleton)
+
+    @property
+    def known_joints(self) -> tuple[bool, ...]:
+        """Whether the teacher knows each joint; the heatmaps of the others are blank and mean nothing."""
+        return tuple(name is not None for name in self.teacher.joints or self.skeleton.names)
+
+    @property
+    def format_version(self) -> int:
+        """Version of the format: COCO_VERSION where the store is what version 1 takes for granted."""
+        return COCO_VERSION if self.skeleton == COCO and self.teacher.joints is None else FORMAT_VERSION
+
+    def read_instances(self, path: str | Path) -> Instances:
+        """Return the persons of a COCO file by the rule that chose this store's rows."""
+        file = read_annotation_file(path, skeleton=self.skeleton, category_ids=self.annotations.categories)
+        return file.instances(labelled=self.annotations.labelled, part=self.annotations.part)
+
     def to_json(self) -> dict[str, Any]:
-        """Return the spec in JSON types only."""
-        document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return document
+        """Return the spec in JSON types only, without what version 1 takes for granted where that holds."""
+        document = asdict(self) | {"joints": self.joints, "format_version": self.format_version}
+        if self.skeleton == COCO:
+            del document["skeleton"]
+        if self.teacher.joints is None:
+            del document["teacher"]["joints"]
+        if self.annotations.categories == COCO_CATEGORIES:
+            del document["annotations"]["categories"]
+        return dict(json.loads(json.dumps(document)))
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "StoreSpec":
         """Return the spec that `to_json` wrote; ValueError for a format version that this kdcache does not know."""
         version = data.get("format_version")
-        if version != FORMAT_VERSION:
+        if version not in (COCO_VERSION, FORMAT_VERSION):
             raise ValueError(
-                f"the store has format version {version}, this kdcache reads version {FORMAT_VERSION}: "
-                "install the kdcache that wrote it, or build the store again"
+                f"the store has format version {version}, this kdcache reads versions {COCO_VERSION} and "
+                f"{FORMAT_VERSION}: install the kdcache that wrote it, or build the store again"
             )
         frame = data["frame"] | {k: tuple(data["frame"][k]) for k in ("input_size", "heatmap_size")}
-        part = data["annotations"].get("part")
-        annotations = data["annotations"] | {"part": None if part is None else tuple(part)}
+        annotations = data["annotations"] | {
+            "part": _tuple_or_none(data["annotations"].get("part")),
+            "categories": tuple(data["annotations"].get("categories", COCO_CATEGORIES)),
+        }
+        teacher = data["teacher"] | {"joints": _tuple_or_none(data["teacher"].get("joints"))}
         parts = {
-            "teacher": _known(TeacherSpec, data["teacher"]),
+            "teacher": _known(TeacherSpec, teacher),
+            "skeleton": Skeleton.from_json(data["skeleton"]) if "skeleton" in data else COCO,
             "annotations": _known(AnnotationsSpec, annotations),
             "frame": _known(FrameSpec, frame),
             "crops": None if data["crops"] is None else _known(CropsSpec, data["crops"]),
@@ -178,21 +218,28 @@ def make_spec(
     instances: Instances,
     teacher: TeacherSpec,
     *,
+    skeleton: Skeleton,
     source: str = "",
     labelled: bool = True,
     part: tuple[int, int] | None = None,
+    categories: tuple[int, ...] = COCO_CATEGORIES,
     **others: Any,
 ) -> StoreSpec:
     """Return the spec of a store of these persons.
 
-    source, labelled, part: how the persons were read, as AnnotationsSpec has it.
+    skeleton: of their keypoints. source, labelled, part, categories: how they were read, as AnnotationsSpec has it.
     others: further fields of StoreSpec, such as frame, codec, shard_rows, crops and views.
-    Raises ValueError for an unknown codec.
+    Raises ValueError for an unknown codec, or where the persons have another number of keypoints than the skeleton.
     """
+    if instances.keypoints.shape[1] != len(skeleton):
+        raise ValueError(
+            f"the persons have {instances.keypoints.shape[1]} keypoints: expected {len(skeleton)}, as {skeleton.name}"
+        )
     spec = StoreSpec(
         rows=len(instances),
         teacher=teacher,
-        annotations=AnnotationsSpec(instances.digest(), source, labelled, part),
+        annotations=AnnotationsSpec(instances.digest(), source, labelled, part, categories),
+        skeleton=skeleton,
         versions=installed_versions(),
         **{"chunk_rows": 1} | others,
     )
@@ -216,6 +263,10 @@ def _chunk_rows(spec: StoreSpec) -> int:
 def installed_versions() -> dict[str, str]:
     """Return the versions of what writes a store."""
     return {"python": platform.python_version()} | {p: metadata.version(p) for p in ("kdcache", "numpy", "zarr")}
+
+
+def _tuple_or_none(value: Any) -> tuple[Any, ...] | None:
+    return None if value is None else tuple(value)
 
 
 def _known(cls: type[Spec], data: Mapping[str, Any]) -> Spec:

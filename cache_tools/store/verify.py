@@ -174,7 +174,7 @@ def _check_receipt(store: StoreReader, objects: Objects, entries: list[dict[str,
 
 def _check_table(store: StoreReader, annotations: str | Path) -> Iterator[Damage]:
     """Yield where the store's rows are not those of the annotation file."""
-    given = store.spec.annotations.read_instances(annotations)
+    given = store.spec.read_instances(annotations)
     if given.digest() == store.spec.annotations.digest:
         return
     remedy = "give the annotation file that the store was made from, or build another store"

@@ -17,9 +17,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from typing import Any
 
+from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.crops import CropPolicy
-from cache_tools.instances import Instances, read_coco
+from cache_tools.instances import Instances
 from cache_tools.progress import progress_bar
+from cache_tools.skeletons import COCO
 from cache_tools.store.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.conditions import check_ap, check_codec_error, check_photos, check_undamaged
@@ -82,7 +84,8 @@ def read_persons(job: BuildJob, store: HeatmapStore | None) -> tuple[Instances, 
         made_from = store.spec.annotations
         if (made_from.source, made_from.labelled, made_from.part) == (source, job.labelled, job.part):
             return store.instances, source
-    return read_coco(job.annotations, labelled=job.labelled, part=job.part), source
+    file = read_annotation_file(job.annotations, expected=COCO)
+    return file.instances(labelled=job.labelled, part=job.part), source
 
 
 def store_spec(job: BuildJob, teacher: PoseNetwork, persons: Instances, source: str) -> StoreSpec:
@@ -92,6 +95,7 @@ def store_spec(job: BuildJob, teacher: PoseNetwork, persons: Instances, source: 
     return make_spec(
         persons,
         TeacherSpec(teacher.name, teacher.digest, teacher.licence, flip=job.flip),
+        skeleton=COCO,
         source=source,
         labelled=job.labelled,
         part=job.part,

@@ -89,7 +89,7 @@ def heatmaps(
         raise click.UsageError("nothing to show: give --teacher REF, --store URL or --run RUN")
     _check_suffix(out, FIGURE_SUFFIXES)
     if annotations:
-        from cache_tools.instances import read_coco
+        from cache_tools.annotations.annotation_file import read_coco
 
         subjects = from_annotations(read_coco(annotations), images, persons, person)
     else:
@@ -138,7 +138,7 @@ def predictions(
         raise click.UsageError("give one of --run RUN and --teacher REF")
     _check_suffix(out, PICTURE_SUFFIXES)
     if annotations:
-        from cache_tools.instances import read_coco
+        from cache_tools.annotations.annotation_file import read_coco
 
         subjects = whole_groups(read_coco(annotations), images, photos)
     else:

@@ -7,7 +7,7 @@ three forward passes: one forward, two backward. Evaluations during training are
 from dataclasses import dataclass
 from typing import Literal
 
-from cache_tools.instances import read_coco
+from cache_tools.annotations.annotation_file import read_coco
 from pipeline.config import Config
 from pipeline.costs.network_flop import student_flop, teacher_flop
 from pipeline.persons.boxes import detected

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,17 @@ if TYPE_CHECKING:
 
 
 def coco_numbers(
-    coco: "COCO", results: list[dict[str, Any]], images: NDArray[np.int64] | None = None
+    coco: "COCO",
+    results: list[dict[str, Any]],
+    *,
+    categories: Sequence[int],
+    sigmas: Sequence[float],
+    images: NDArray[np.int64] | None = None,
 ) -> tuple[dict[str, float | None], list[str]]:
     """Return pycocotools' ten keypoint numbers, and remarks on those that do not exist (None).
 
-    coco: index of the labels. results: COCO results. images: ids of the images that count, by default all.
+    coco: index of the labels. results: COCO results. categories: ids of those that count; AP is the mean over them.
+    sigmas: of OKS, one for each keypoint. images: ids of the images that count, by default all.
     """
     from pycocotools.cocoeval import COCOeval
 
@@ -27,7 +34,8 @@ def coco_numbers(
     # pycocotools prints its progress and a table
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(coco, coco.loadRes(copies), "keypoints")
-        evaluation.params.catIds = [1]
+        evaluation.params.catIds = list(categories)
+        evaluation.params.kpt_oks_sigmas = np.array(sigmas)
         if images is not None:
             evaluation.params.imgIds = images.tolist()
         evaluation.evaluate()

@@ -162,7 +162,13 @@ def score(
     kept, results = coco_results(
         poses, boxes.image_id, boxes.box, boxes.score, protocol.input_size, suppressed=not boxes.annotated
     )
-    numbers, notes = coco_numbers(annotations.coco, results, images)
+    numbers, notes = coco_numbers(
+        annotations.coco,
+        results,
+        categories=annotations.file.categories,
+        sigmas=annotations.skeleton.oks_sigmas()[0],
+        images=images,
+    )
     if missed := sorted(set(persons.image_id.tolist()) - {result["image_id"] for result in results}):
         notes.append(f"{len(missed)} images with persons have no detection: their persons count as missed")
     full_protocol = EvaluationProtocol(
@@ -175,7 +181,7 @@ def score(
         pck=f"distance <= {PCK_THRESHOLD} x longer side of the annotated box",
         annotations=AnnotationProtocol(file=annotations.path.name, digest=persons.digest()),
         persons=len(persons),
-        images=len(annotations.images) if images is None else len(images),
+        images=len(annotations.photos) if images is None else len(images),
         detections_kept=len(kept),
         kdcache=version("kdcache"),
     )

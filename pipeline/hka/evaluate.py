@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.images import Image
-from cache_tools.instances import Instances, read_coco
+from cache_tools.instances import Instances
 from cache_tools.progress import progress_bar
 from pipeline.hka.agreement import Calibration, Comparison, fit_calibration
 from pipeline.hka.angles import LEG_JOINTS, MIN_SCORE, Array, measure_angles

@@ -99,20 +99,20 @@ def detected(
         )
     persons = [d for d in detections if d["category_id"] == category and d["bbox"][2] > 0 and d["bbox"][3] > 0]
     confident = [d for d in persons if d["score"] >= score_threshold]
-    kept = sorted((d for d in confident if d["image_id"] in annotations.images), key=lambda d: d["image_id"])
+    kept = sorted((d for d in confident if d["image_id"] in annotations.photos), key=lambda d: d["image_id"])
     if not kept:
         raise ValueError(
             f"{path} leaves no box to evaluate: {len(detections)} detections, {len(persons)} of category {category} "
             f"and not empty, {len(confident)} of them with score >= {score_threshold}, none of those in an image of "
             f"{annotations.path}"
         )
-    images = [annotations.images[d["image_id"]] for d in kept]
+    photos = [annotations.photos[d["image_id"]] for d in kept]
     return PersonBoxes(
         image_id=np.array([d["image_id"] for d in kept], np.int64),
         box=np.array([d["bbox"] for d in kept], np.float64),
         score=np.array([d["score"] for d in kept], np.float64),
-        file_name=tuple(image["file_name"] for image in images),
-        image_size=np.array([(image["height"], image["width"]) for image in images], np.int32),
+        file_name=tuple(photo.file_name for photo in photos),
+        image_size=np.array([(photo.height, photo.width) for photo in photos], np.int32),
         protocol=BoxProtocol(
             source=Path(path).name,
             digest=hashlib.sha256(content).hexdigest(),

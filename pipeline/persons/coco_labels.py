@@ -1,25 +1,43 @@
-"""A COCO keypoint annotation file that is parsed once for all that an evaluation takes from it."""
+"""The labels of an evaluation: an annotation file, read once, as pycocotools takes it."""
 
 import contextlib
 import io
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache_tools.coco import JOINTS
-from cache_tools.instances import Instances, from_document, read_annotations
+import numpy as np
+
+from cache_tools.annotations.annotation_file import AnnotationFile, read_annotation_file
+from cache_tools.annotations.photos import Photos
+from cache_tools.instances import Instances
+from cache_tools.skeletons import Skeleton
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
 
 class CocoLabels:
-    """The persons, the images and pycocotools' index of one annotation file; each is made when first used."""
+    """The persons, the photos and pycocotools' index of one annotation file; each is made when first used."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Read the file; ValueError where it is not a COCO keypoint file."""
+    def __init__(self, path: str | Path, *, skeleton: Skeleton | None = None, category: Sequence[str] = ()) -> None:
+        """Read and check the file; ValueError where it is not a COCO keypoint file.
+
+        skeleton, category: as `read_annotation_file` has them.
+        """
         self.path = Path(path)
-        self.document = read_annotations(path)
+        self.file: AnnotationFile = read_annotation_file(path, skeleton=skeleton, category=category)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Return the skeleton of the labels."""
+        return self.file.skeleton
+
+    @property
+    def photos(self) -> Photos:
+        """Return the photos that the file lists."""
+        return self.file.photos
 
     @cached_property
     def persons(self) -> Instances:
@@ -27,40 +45,53 @@ class CocoLabels:
         return self.instances()
 
     def instances(self, *, labelled: bool = True, part: tuple[int, int] | None = None) -> Instances:
-        """Return the persons that `cache_tools.instances.read_coco` selects from the file."""
-        return from_document(self.document, self.path, labelled=labelled, part=part)
+        """Return the persons that `AnnotationFile.instances` selects from the file."""
+        return self.file.instances(labelled=labelled, part=part)
 
-    @cached_property
-    def images(self) -> dict[int, dict[str, Any]]:
-        """Return the entry of each image by its id."""
-        return {image["id"]: image for image in self.document["images"]}
+    def document(self) -> dict[str, Any]:
+        """Return the labels as a COCO document with every key that evaluators need.
+
+        Annotations are numbered from 1, because pycocotools takes the id 0 for "no match".
+        """
+        persons = self.file.persons
+        triples = np.concatenate([persons.keypoints, persons.visibility[..., None]], axis=-1)
+        columns = zip(
+            persons.image_id.tolist(),
+            persons.category_id.tolist(),
+            persons.crowd.tolist(),
+            np.nan_to_num(persons.box).tolist(),
+            self.file.area.tolist(),
+            triples.reshape(len(triples), -1).tolist(),
+            (persons.visibility > 0).sum(axis=1).tolist(),
+            strict=True,
+        )
+        annotations = [
+            {
+                "id": number,
+                "image_id": image,
+                "category_id": category,
+                "iscrowd": int(crowd),
+                "bbox": box,
+                "area": area,
+                "keypoints": keypoints,
+                "num_keypoints": labelled,
+            }
+            for number, (image, category, crowd, box, area, keypoints, labelled) in enumerate(columns, 1)
+        ]
+        return {
+            "images": [{"id": number} for number in self.photos.ids()],
+            "categories": [{"id": number, "name": str(number)} for number in self.file.categories],
+            "annotations": annotations,
+        }
 
     @cached_property
     def coco(self) -> "COCO":
-        """Return pycocotools' index of the completed document."""
+        """Return pycocotools' index of the document."""
         from pycocotools.coco import COCO
 
         coco = COCO()
-        coco.dataset = completed(self.document)
+        coco.dataset = self.document()
         # createIndex prints its progress
         with contextlib.redirect_stdout(io.StringIO()):
             coco.createIndex()
         return coco
-
-
-def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy with the keys that pycocotools needs and small files leave out: iscrowd, area, categories, ..."""
-    annotations = []
-    for annotation in document["annotations"]:
-        keypoints = annotation.get("keypoints", [0] * 3 * JOINTS)
-        box = annotation.get("bbox", [0, 0, 0, 0])
-        defaults = {
-            "bbox": box,
-            "iscrowd": 0,
-            "category_id": 1,
-            "keypoints": keypoints,
-            "num_keypoints": sum(v > 0 for v in keypoints[2::3]),
-            "area": box[2] * box[3],
-        }
-        annotations.append(defaults | annotation)
-    return {"categories": [{"id": 1, "name": "person"}]} | document | {"annotations": annotations}

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.crops import JPEG_BLOCK, CropPolicy, crop_regions, decode_crop, encode_crop
 from cache_tools.geometry import apply, compose, crop_to_image, invert, padded_box
 from cache_tools.images import cut, read_image
-from cache_tools.instances import read_coco
 from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views, view_matrix
 

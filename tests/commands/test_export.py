@@ -7,7 +7,7 @@ import onnx
 import pytest
 from click.testing import CliRunner
 
-from cache_tools.instances import read_coco
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
 from pipeline.building.job import BuildJob

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.images import read_image
-from cache_tools.instances import read_coco
 from pipeline.cli import kdcache
 from tests.samples.small_run import write_run
 

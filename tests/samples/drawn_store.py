@@ -13,6 +13,7 @@ from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, invert
 from cache_tools.images import read_image
 from cache_tools.instances import Instances
+from cache_tools.skeletons import COCO
 from cache_tools.store.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
@@ -82,6 +83,7 @@ def write_store(
     spec = make_spec(
         table,
         TeacherSpec(f"exact x {scale:g}", "0" * 64, "CC0-1.0"),
+        skeleton=COCO,
         frame=frame,
         crops=CropsSpec(policy.region, policy.quality) if crops else None,
         views=views,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cache_tools.crops import StoredCrop
 from cache_tools.instances import Instances
+from cache_tools.skeletons import COCO
 from cache_tools.store.spec import CropsSpec, StoreSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 
@@ -49,7 +50,7 @@ def jpegs(table: Instances) -> list[bytes]:
 def spec_of(table: Instances, **fields: Any) -> StoreSpec:
     """Return a spec with crops, two views and small shards, unless `fields` differ."""
     chosen: dict[str, Any] = {"shard_rows": SHARD_ROWS, "crops": CropsSpec("all", 90), "views": 2} | fields
-    return make_spec(table, TeacherSpec("rendered", "digest", "Apache-2.0"), **chosen)
+    return make_spec(table, TeacherSpec("rendered", "digest", "Apache-2.0"), **{"skeleton": COCO} | chosen)
 
 
 def crops_of(table: Instances) -> list[StoredCrop]:

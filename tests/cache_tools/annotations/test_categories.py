@@ -103,8 +103,9 @@ def test_several_categories_with_the_same_keypoints_are_all_read(tmp_path: Path)
     file = read(tmp_path, document)
     assert (file.categories, len(file.instances())) == ((1, 2), 4)
     assert file.categories_by_annotation()[103] == 2
-    assert len(read(tmp_path, document, category="child").instances()) == 1
-    assert len(read(tmp_path, document, category="1").instances()) == 3
+    assert len(read(tmp_path, document, category=["child"]).instances()) == 1
+    assert len(read(tmp_path, document, category=["1"]).instances()) == 3
+    assert len(read(tmp_path, document, category=["1", "child"]).instances()) == 4
 
 
 def test_categories_with_different_keypoints_are_a_choice(tmp_path: Path) -> None:
@@ -112,9 +113,9 @@ def test_categories_with_different_keypoints_are_a_choice(tmp_path: Path) -> Non
     document["categories"].append({"id": 2, "name": "legs", "keypoints": LEGS})
     with pytest.raises(ValueError, match=r"different keypoints \(1 person \(17 keypoints\), 2 legs \(6 keypoints\)\)"):
         read(tmp_path, document)
-    assert len(read(tmp_path, document, category="person").instances()) == 4
+    assert len(read(tmp_path, document, category=["person"]).instances()) == 4
     with pytest.raises(ValueError, match="no category 'persons': expected one of 1 person"):
-        read(tmp_path, document, category="persons")
+        read(tmp_path, document, category=["persons"])
 
 
 def test_annotations_of_a_category_that_the_list_does_not_have_are_told(tmp_path: Path) -> None:

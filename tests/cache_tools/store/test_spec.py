@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from cache_tools.skeletons import COCO
 from cache_tools.store.spec import CacheMismatch, CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
 from tests.samples.small_store import persons, spec_of
 
@@ -78,5 +79,5 @@ def test_chunks_divide_any_shard_and_stay_small() -> None:
         ("exact8", 2048, 4),
         ("float16", 8, 2),
     ):
-        assert make_spec(table, teacher, codec=codec, shard_rows=shard_rows).chunk_rows == expected
-    assert make_spec(table, teacher, chunk_rows=64).chunk_rows == 64
+        assert make_spec(table, teacher, skeleton=COCO, codec=codec, shard_rows=shard_rows).chunk_rows == expected
+    assert make_spec(table, teacher, skeleton=COCO, chunk_rows=64).chunk_rows == 64

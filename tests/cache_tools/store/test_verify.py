@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cache_tools.instances import read_coco
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.store import ledger
 from cache_tools.store.sealed_json import seal, to_bytes
 from cache_tools.store.verify import forget_damaged, verify_store

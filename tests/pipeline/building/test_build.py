@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.crops import decode_crop
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
-from cache_tools.instances import read_coco
 from cache_tools.store.reader import StoreReader
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore

@@ -15,8 +15,8 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.images import read_image
-from cache_tools.instances import read_coco
 from pipeline.demo.coco_files import write_split
 from pipeline.demo.dataset import NOTE, UNFINISHED, write_dataset
 

@@ -12,8 +12,11 @@ from faster_coco_eval import COCO as FastCOCO
 from faster_coco_eval import COCOeval_faster
 from pycocotools.coco import COCO
 
+from cache_tools.skeletons import COCO as COCO_SKELETON
 from pipeline.evaluation.coco_ap import coco_numbers
-from pipeline.persons.coco_labels import CocoLabels, completed
+from pipeline.persons.coco_labels import CocoLabels
+
+PERSONS: dict[str, Any] = {"categories": [1], "sigmas": COCO_SKELETON.sigmas}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def same_in_both(truth: dict[str, Any], results: list[dict[str, Any]]) -> list[f
     coco = COCO()
     coco.dataset = copy.deepcopy(truth)
     coco.createIndex()
-    numbers, _ = coco_numbers(coco, results)
+    numbers, _ = coco_numbers(coco, results, **PERSONS)
     ours = [-1.0 if value is None else value for value in numbers.values()]
     np.testing.assert_allclose(ours, by_faster_coco_eval(truth, results), rtol=0, atol=1e-9)
     return ours
@@ -55,14 +58,14 @@ def test_random_predictions_score_as_in_faster_coco_eval(seed: int, labels: Coco
     scores = rng.uniform(0, 1, 600).tolist()
     moved = persons.keypoints[rows] + noise
     results = [coco_result(persons.image_id[row], moved[i], scores[i]) for i, row in enumerate(rows)]
-    assert 0 < same_in_both(completed(labels.document), results)[0] < 1
+    assert 0 < same_in_both(labels.document(), results)[0] < 1
 
 
 def test_crowded_and_empty_images_score_as_in_faster_coco_eval(labels: CocoLabels) -> None:
     """More detections an image than COCO counts, and false positives where nobody is."""
     persons = labels.persons
     rng = np.random.default_rng(5)
-    truth = completed(labels.document)
+    truth = labels.document()
     images = np.unique(persons.image_id)[:12]
     truth["images"] = [i for i in truth["images"] if i["id"] in images]
     truth["annotations"] = [a for a in truth["annotations"] if a["image_id"] in images[4:]]
@@ -82,9 +85,11 @@ def test_only_the_given_images_count(labels: CocoLabels) -> None:
     images = np.unique(persons.image_id)
     rows = range(len(persons))
     exact = [coco_result(persons.image_id[row], persons.keypoints[row], 1.0) for row in rows]
-    numbers, _ = coco_numbers(labels.coco, [r for r in exact if r["image_id"] in images[:5]], images[:5])
+    numbers, _ = coco_numbers(
+        labels.coco, [r for r in exact if r["image_id"] in images[:5]], images=images[:5], **PERSONS
+    )
     assert numbers["AP"] == 1.0
-    numbers, _ = coco_numbers(labels.coco, [r for r in exact if r["image_id"] in images[:5]])
+    numbers, _ = coco_numbers(labels.coco, [r for r in exact if r["image_id"] in images[:5]], **PERSONS)
     assert numbers["AR"] is not None
     assert numbers["AR"] < 0.5
 
@@ -92,5 +97,5 @@ def test_only_the_given_images_count(labels: CocoLabels) -> None:
 def test_results_are_left_as_they_were(labels: CocoLabels) -> None:
     results = [coco_result(labels.persons.image_id[0], labels.persons.keypoints[0], 0.5)]
     before = copy.deepcopy(results)
-    coco_numbers(labels.coco, results)
+    coco_numbers(labels.coco, results, **PERSONS)
     assert results == before

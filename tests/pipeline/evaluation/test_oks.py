@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.coco import OKS_SIGMAS
-from cache_tools.instances import read_coco
 from pipeline.evaluation.oks import joint_similarity, pose_scores, similarity, suppress, suppress_by_image
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.coco import KEYPOINTS, OKS_SIGMAS
-from cache_tools.instances import Instances, read_coco
+from cache_tools.instances import Instances
 from pipeline.evaluation.metrics_file import JointAccuracy
 from pipeline.evaluation.per_joint import PCK_THRESHOLD, joint_accuracy
 from pipeline.persons.boxes import BoxProtocol, PersonBoxes, annotated

@@ -16,7 +16,7 @@ def labels(shared_data: Path) -> CocoLabels:
 
 
 def test_a_detectors_boxes_are_sorted_by_image_and_filtered(labels: CocoLabels, tmp_path: Path) -> None:
-    last, first = max(labels.images), min(labels.images)
+    last, first = max(labels.photos.ids()), min(labels.photos.ids())
     row = {"image_id": last, "category_id": 1, "bbox": [1.0, 2, 30, 40], "score": 0.5}
     others = [
         {**row, "image_id": first, "score": 0.9},
@@ -30,8 +30,8 @@ def test_a_detectors_boxes_are_sorted_by_image_and_filtered(labels: CocoLabels, 
     boxes = detected(path, labels, score_threshold=0.3)
     assert boxes.image_id.tolist() == [first, last]
     assert boxes.score.tolist() == [0.9, 0.5]
-    assert boxes.file_name == (labels.images[first]["file_name"], labels.images[last]["file_name"])
-    assert boxes.image_size[1].tolist() == [labels.images[last]["height"], labels.images[last]["width"]]
+    assert boxes.file_name == (labels.photos[first].file_name, labels.photos[last].file_name)
+    assert boxes.image_size[1].tolist() == [labels.photos[last].height, labels.photos[last].width]
     assert (boxes.protocol.boxes, boxes.protocol.boxes_in_other_images) == (2, 1)
     assert not boxes.annotated
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cache_tools.instances import Instances, read_coco
+from cache_tools.annotations.annotation_file import read_coco
+from cache_tools.instances import Instances
 from pipeline.persons.photo_boxes import PhotoBoxes
 from pipeline.persons.subjects import ENOUGH_JOINTS, ENOUGH_PIXELS, choose, from_annotations, from_photos, whole_groups
 

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cache_tools.instances import Instances, read_coco
+from cache_tools.annotations.annotation_file import read_coco
+from cache_tools.instances import Instances
+from cache_tools.skeletons import COCO
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.persons.photo_boxes import find_boxes
@@ -31,7 +33,9 @@ def test_a_teacher_and_a_store_of_its_heatmaps_have_the_same_oks(
     subjects = from_annotations(persons, shared_data / "coco" / "val", 2)
     assert subjects.truth is not None
     live = network_column(teacher, "live", subjects, Inference(flip=False))
-    spec = make_spec(subjects.truth, TeacherSpec("tinypose", "0"), frame=FrameSpec("stride"), codec="exact8")
+    spec = make_spec(
+        subjects.truth, TeacherSpec("tinypose", "0"), skeleton=COCO, frame=FrameSpec("stride"), codec="exact8"
+    )
     store = HeatmapStore.create(tmp_path / "two.zarr", spec, subjects.truth)
     write_maps(store, 0, live.maps)
     figure = heatmap_panel(subjects, [live, store_column(store, "cached", subjects)])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cache_tools.skeletons import COCO
 from cache_tools.store.spec import TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from student.batches.cached_maps import CachedMaps, fits_memory
@@ -28,7 +29,9 @@ def test_a_store_without_views_cannot_replay_them(store: HeatmapStore) -> None:
 
 def test_a_store_of_blank_maps_is_refused(tmp_path: Path) -> None:
     table = draw_photos(tmp_path / "photos", 4)
-    spec = make_spec(table, TeacherSpec("none", "none"), frame=FRAME, codec="exact8", shard_rows=16, chunk_rows=8)
+    spec = make_spec(
+        table, TeacherSpec("none", "none"), skeleton=COCO, frame=FRAME, codec="exact8", shard_rows=16, chunk_rows=8
+    )
     with pytest.raises(ValueError, match="built with no teacher, and its heatmaps are blank"):
         CachedMaps(HeatmapStore.create(tmp_path / "blank.zarr", spec, table), STREAM, 4, CPU)
 

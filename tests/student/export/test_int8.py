@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.geometry import crop_to_image
-from cache_tools.instances import read_coco
 from pipeline.demo.dataset import write_dataset
 from pipeline.evaluation.evaluation import evaluate
 from pipeline.teachers.load import load_network

@@ -9,9 +9,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
-from cache_tools.instances import read_coco
 from student.heatmaps.decode import dark_decode, find_peaks
 from tests.samples.gaussian_maps import SIZE, gaussian_maps, noisy_maps
 
