@@ -6,8 +6,10 @@ import json
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +29,8 @@ class Server(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.cut: int | None = None
         self.ranges = True
-        self.answers: list[tuple[int, int]] = []  # status, first byte
+        #: status, first byte
+        self.answers: list[tuple[int, int]] = []
 
     def address(self, name: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{name}"
@@ -41,14 +44,15 @@ class Handler(BaseHTTPRequestHandler):
         if content is None:
             self.send_error(404)
             return
-        asked = self.headers.get("Range") if self.server.ranges else None
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-        self.server.answers.append((206 if asked else 200, start))
-        self.send_response(206 if asked else 200)
+        requested = self.headers.get("Range") if self.server.ranges else None
+        start = int(requested.removeprefix("bytes=").rstrip("-")) if requested else 0
+        self.server.answers.append((206 if requested else 200, start))
+        self.send_response(206 if requested else 200)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         stop = len(content) if self.server.cut is None else start + self.server.cut
-        self.wfile.write(content[start:stop])  # shorter than announced: the client sees the connection end
+        # shorter than announced: the client sees the connection end
+        self.wfile.write(content[start:stop])
 
     def log_message(self, *_: object) -> None:
         pass
@@ -66,10 +70,16 @@ def server() -> Iterator[Server]:
 
 def remote(server: Server, name: str = "file", content: bytes = CONTENT) -> RemoteFile:
     server.files[name] = content
-    return RemoteFile(name, (server.address(name),), len(content), "md5", hashlib.md5(content).hexdigest())
+    return RemoteFile(
+        name=name,
+        urls=(server.address(name),),
+        size=len(content),
+        algorithm="md5",
+        digest=hashlib.md5(content).hexdigest(),
+    )
 
 
-def test_a_connection_that_is_cut_is_resumed_where_it_stopped(server, tmp_path):
+def test_a_connection_that_is_cut_is_resumed_where_it_stopped(server: Server, tmp_path: Path) -> None:
     wanted = remote(server)
     server.cut = 100_000
     assert fetch(wanted, tmp_path / "file", wait=0).read_bytes() == CONTENT
@@ -77,23 +87,24 @@ def test_a_connection_that_is_cut_is_resumed_where_it_stopped(server, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_killed_download_goes_on_from_its_part(server, tmp_path):
+def test_a_killed_download_goes_on_from_its_part(server: Server, tmp_path: Path) -> None:
     wanted = remote(server)
     (tmp_path / "file.part").write_bytes(CONTENT[:123_456])
     fetch(wanted, tmp_path / "file", wait=0)
     assert server.answers == [(206, 123_456)]
     fetch(wanted, tmp_path / "file", wait=0)
-    assert len(server.answers) == 1  # nothing to do the second time
+    # nothing to do the second time
+    assert len(server.answers) == 1
 
 
-def test_a_server_without_ranges_is_read_from_the_start(server, tmp_path):
+def test_a_server_without_ranges_is_read_from_the_start(server: Server, tmp_path: Path) -> None:
     wanted = remote(server)
     server.ranges = False
     (tmp_path / "file.part").write_bytes(b"x" * 1000)
     assert fetch(wanted, tmp_path / "file", wait=0).read_bytes() == CONTENT
 
 
-def test_wrong_bytes_are_refused_and_removed(server, tmp_path):
+def test_wrong_bytes_are_refused_and_removed(server: Server, tmp_path: Path) -> None:
     wanted = remote(server)
     server.files["file"] = CONTENT[:-1] + b"?"
     with pytest.raises(ValueError, match=r"do not have the md5 .* expected"):
@@ -101,29 +112,29 @@ def test_wrong_bytes_are_refused_and_removed(server, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_of_the_right_size_but_other_bytes_is_brought_anew(server, tmp_path):
+def test_a_file_of_the_right_size_but_other_bytes_is_downloaded_again(server: Server, tmp_path: Path) -> None:
     wanted = remote(server)
     (tmp_path / "file").write_bytes(CONTENT[:-1] + b"?")
     assert fetch(wanted, tmp_path / "file", wait=0).read_bytes() == CONTENT
     assert server.answers == [(200, 0)]
 
 
-def test_a_page_instead_of_the_file_is_told_from_its_size(server, tmp_path):
+def test_a_page_instead_of_the_file_is_recognised_by_its_size(server: Server, tmp_path: Path) -> None:
     wanted = remote(server)
     server.files["file"] = b"<html>sign in</html>"
     with pytest.raises(OSError, match="20 bytes, 300000 expected"):
         fetch(wanted, tmp_path / "file", wait=0)
 
 
-def test_a_second_address_is_asked_when_the_first_has_nothing(server, tmp_path):
+def test_a_second_address_is_used_when_the_first_has_nothing(server: Server, tmp_path: Path) -> None:
     wanted = remote(server)
-    twice = RemoteFile("file", (server.address("gone"), *wanted.urls), wanted.size, "md5", wanted.digest)
+    twice = replace(wanted, urls=(server.address("gone"), *wanted.urls))
     assert fetch(twice, tmp_path / "file", wait=0).read_bytes() == CONTENT
 
 
-def test_an_address_that_never_answers_ends_with_what_to_do(tmp_path):
-    nowhere = RemoteFile("file", ("http://127.0.0.1:9/file",), 10, "md5", "")
-    with pytest.raises(OSError, match=r"0 of 10 bytes .*Run it again"):
+def test_an_address_that_never_answers_ends_with_what_to_do(tmp_path: Path) -> None:
+    nowhere = RemoteFile(name="file", urls=("http://127.0.0.1:9/file",), size=10, algorithm="md5", digest="")
+    with pytest.raises(OSError, match=r"0 of 10 bytes .*Run the same command again"):
         fetch(nowhere, tmp_path / "file", wait=0)
 
 
@@ -138,10 +149,10 @@ def packed(names: list[str]) -> bytes:
 def archive(server: Server, folder: str, names: list[str], members: tuple[str, ...] = (), count: int = 3) -> Archive:
     content = packed(names)
     file = remote(server, f"{folder}.zip", content)
-    return Archive(file.name, file.urls, file.size, "md5", file.digest, folder, members, count)
+    return Archive(**asdict(file), folder=folder, members=members, count=count)
 
 
-def test_coco_is_unpacked_whole_and_only_once(server, tmp_path):
+def test_coco_is_unpacked_whole_and_only_once(server: Server, tmp_path: Path) -> None:
     photos = archive(server, "val2017", [f"val2017/{i}.jpg" for i in range(3)])
     labels = archive(server, "annotations", ["annotations/a.json", "annotations/b.json"], ("a.json",), 1)
     folders = download_coco(tmp_path, (labels, photos))
@@ -154,19 +165,20 @@ def test_coco_is_unpacked_whole_and_only_once(server, tmp_path):
     assert len(server.answers) == answers
 
 
-def test_the_command_leaves_a_receipt_of_what_is_there(server, tmp_path, monkeypatch):
+def test_the_command_leaves_a_receipt(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = archive(server, "val2017", [f"val2017/{i}.jpg" for i in range(3)])
     monkeypatch.setattr("pipeline.download.download_coco", partial(download_coco, archives=(photos,)))
-    asked = ["coco", str(tmp_path / "data"), "--receipt", str(tmp_path / "receipt.json")]
+    arguments = ["coco", str(tmp_path / "data"), "--receipt", str(tmp_path / "receipt.json")]
     for _ in range(2):
-        assert CliRunner().invoke(command, asked).exit_code == 0
+        assert CliRunner().invoke(command, arguments).exit_code == 0
         paths = json.loads((tmp_path / "receipt.json").read_text())["paths"]
         assert paths == [str(tmp_path / "data/val2017")]
         (tmp_path / "receipt.json").unlink()
-    assert len(server.answers) == 1  # the second run found everything
+    # the second run found everything
+    assert len(server.answers) == 1
 
 
-def test_a_half_unpacked_folder_does_not_count(server, tmp_path):
+def test_a_half_unpacked_folder_does_not_count(server: Server, tmp_path: Path) -> None:
     photos = archive(server, "val2017", [f"val2017/{i}.jpg" for i in range(3)])
     (tmp_path / ".val2017.part").mkdir()
     (tmp_path / ".val2017.part" / "stale.jpg").write_text("left by a killed run")
@@ -175,15 +187,15 @@ def test_a_half_unpacked_folder_does_not_count(server, tmp_path):
     assert len(list((tmp_path / "val2017").iterdir())) == 3
 
 
-def test_an_archive_with_photos_missing_is_refused(server, tmp_path):
+def test_an_archive_with_photos_missing_is_refused(server: Server, tmp_path: Path) -> None:
     photos = archive(server, "val2017", ["val2017/0.jpg"])
     with pytest.raises(ValueError, match=r"holds 1 .* expected 3"):
         download_coco(tmp_path, (photos,))
     assert not (tmp_path / "val2017").exists()
 
 
-def test_too_little_space_is_told_before_the_first_byte(server, tmp_path):
-    huge = Archive("val2017.zip", (server.address("val2017.zip"),), 10**18, "md5", "", "val2017", (), 1)
+def test_too_little_space_is_reported_before_the_first_byte(server: Server, tmp_path: Path) -> None:
+    huge = replace(archive(server, "val2017", []), size=10**18)
     with pytest.raises(OSError, match="are needed"):
         download_coco(tmp_path, (huge,))
     assert not server.answers
