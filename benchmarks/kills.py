@@ -1,9 +1,9 @@
-"""Kill -9 whatever takes part in a build, at random moments; every resumed store must equal an undisturbed one.
+"""Kill -9 the processes of a build, at random moments; each resumed store must equal an undisturbed one.
 
     python benchmarks/kills.py [--kills 20] [--seed 0]
 
-In turn: the plain build, a worker process, the Dask scheduler, a build on Dask. Prints a line each, and ends with exit
-code 1 where a store differs in a single byte.
+In turn: the plain build, a worker process, the Dask scheduler, a build on Dask. Prints a line for each, and ends with
+exit code 1 where a store differs in a single byte.
 """
 
 import argparse
@@ -19,8 +19,9 @@ import psutil
 from scale import write_data
 
 ROWS, SHARD_ROWS = 384, 32
-SLOW = "oracle?seconds_per_crop=0.02"  # four seconds for two workers, in which they are killed
-# for Dask's workers too: the kdcache beside this file
+#: four seconds for two workers, in which they are killed
+SLOW = "oracle?seconds_per_crop=0.02"
+#: the kdcache beside this file, for Dask's workers too
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
 PARTS = ("build", "worker", "scheduler", "build on Dask")
 DASK = [sys.executable, "-m", "dask"]
@@ -28,7 +29,7 @@ QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def main() -> None:
-    """Kill and compare."""
+    """Kill, resume and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
@@ -70,7 +71,7 @@ def resume(store: Path, annotations: Path) -> None:
 
 
 def kill(part: str, store: Path, annotations: Path, generator: random.Random) -> float:
-    """Start a build and kill one of its parts while it works; the seconds that it had worked."""
+    """Start a build, kill one of its parts while it works, and return the seconds that it had worked."""
     helpers: list[subprocess.Popen[bytes]] = []
     more: tuple[str, ...] = ("--workers", "2")
     if part == "scheduler":
@@ -84,8 +85,8 @@ def kill(part: str, store: Path, annotations: Path, generator: random.Random) ->
         more = ()
     process = subprocess.Popen(command(store, annotations, *more, teacher=SLOW), env=ENVIRONMENT, **QUIET)
     # Dask's processes take seconds to start: they are killed at work
-    began = (lambda: any(store.glob("ledger/*"))) if more else store.exists
-    while not began() and process.poll() is None:
+    has_begun = (lambda: any(store.glob("ledger/*"))) if more else store.exists
+    while not has_begun() and process.poll() is None:
         time.sleep(0.01)
     after = generator.uniform(0, 2.5)
     time.sleep(after)
@@ -99,14 +100,15 @@ def kill(part: str, store: Path, annotations: Path, generator: random.Random) ->
     else:
         process.kill()
     process.wait(120)
-    for helper in helpers:  # a worker looks for its scheduler a long while; its children end with it
+    # a worker looks for its scheduler for a long time; its children end with it
+    for helper in helpers:
         helper.kill()
         helper.wait()
     return after
 
 
 def content(store: Path) -> dict[str, bytes]:
-    """Every file of a store."""
+    """Return every file of a store."""
     return {str(p.relative_to(store)): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
 
 

@@ -1,10 +1,10 @@
-"""Kill -9 a training at random moments; every resumed run must end with the weights of an undisturbed one.
+"""Kill -9 a training at random moments; each resumed run must end with the weights of an undisturbed one.
 
     python benchmarks/kills_train.py [--kills 10] [--seed 0]
 
 A narrow network on 64x64 crops, saved about every tenth of a second. Prints a line a kill, and ends with exit code 1
-where the last weights, or the logged losses, of a resumed run differ in a single bit. Some three minutes on two
-free cores.
+where the last weights, or the logged losses, of a resumed run differ in a single bit. It takes about
+three minutes on two free cores.
 """
 
 import argparse
@@ -41,7 +41,7 @@ ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file
 
 
 def main() -> None:
-    """Kill and compare."""
+    """Kill, resume and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
@@ -53,9 +53,9 @@ def main() -> None:
         build(store, write_data(folder, ROWS))
         undisturbed = folder / "undisturbed"
         process = start(store, undisturbed)
-        began = time.perf_counter()
+        first_save = time.perf_counter()
         process.wait()
-        seconds = time.perf_counter() - began  # from the first save to the end
+        seconds = time.perf_counter() - first_save
         expected = content(undisturbed)
         print(f"{STEPS} steps, {seconds:.1f} s from the first save to the end when undisturbed\n")
         print("| killed after s | saved at step | equal |\n|---|---|---|")
@@ -66,7 +66,8 @@ def main() -> None:
             process.kill()
             process.wait()
             saved = run / "resume.pt"
-            step = torch.load(saved, weights_only=True)["step"] if saved.exists() else STEPS  # it was quicker
+            # the run may have ended before the kill
+            step = torch.load(saved, weights_only=True)["step"] if saved.exists() else STEPS
             subprocess.run(command(store, run), env=ONE_THREAD, check=True, **QUIET)
             equal = content(run) == expected
             wrong += not equal
@@ -76,7 +77,7 @@ def main() -> None:
 
 
 def command(store: Path, run: Path) -> list[str]:
-    """A training into `run`."""
+    """Return the command of a training into `run`."""
     return [
         sys.executable, "-m", "pipeline.cli", "train", str(store), "--out", str(run), "--name", "killed",
         "--settings", json.dumps(SETTINGS), "--device", "cpu",
@@ -84,7 +85,7 @@ def command(store: Path, run: Path) -> list[str]:
 
 
 def start(store: Path, run: Path) -> subprocess.Popen[bytes]:
-    """The training as a process, once it has saved for the first time: imports and the first step take seconds."""
+    """Start the training and wait until it has saved for the first time: imports and the first step take seconds."""
     process = subprocess.Popen(command(store, run), env=ONE_THREAD, **QUIET)
     while not (run / "resume.pt").exists() and process.poll() is None:
         time.sleep(0.005)
@@ -92,7 +93,7 @@ def start(store: Path, run: Path) -> subprocess.Popen[bytes]:
 
 
 def content(run: Path) -> tuple[bytes, list[tuple[int, float]]]:
-    """The last weights, and step and loss of each line of the log."""
+    """Return the last weights, and step and loss of each line of the log."""
     return (run / "last.safetensors").read_bytes(), [(entry["step"], entry["loss"]) for entry in read_log(run)]
 
 

@@ -1,11 +1,11 @@
-"""A store of COCO's size: 149,813 persons in 56,599 photos by an oracle, two workers.
+"""Build a store of COCO's size: 149,813 persons in 56,599 photos by the oracle, two workers.
 
     python benchmarks/scale.py [--rows 149813] [--workers 2] [--folder DIR] [--crops]
 
 Prints the store's size, the CPU time a row outside the teacher and how much of that is photos and crops, the peak
 memory of a process, and what it costs to open the store and hold it in memory. Photos are 64 small files under many
-names, so what is measured is what grows with rows: cutting, codec, compression, ledger, and with --crops the crops'
-JPEG files, which are small here as the photos are. (A photo of COCO's size takes some 4 ms to read, once for its 2.6
+names: measured is what grows with rows, that is cutting, codec, compression, ledger, and with --crops the crops' JPEG
+files, which are small here as the photos are. (A photo of COCO's size takes about 4 ms to read, once for its 2.6
 persons.)
 """
 
@@ -31,7 +31,8 @@ from pipeline.teachers.oracle import OracleTeacher
 INPUT = OracleTeacher.input_size
 PERSONS_A_PHOTO = 149_813 / 56_599
 PHOTO_FILES, PHOTO_SIZE = 64, (120, 160)
-BATCH = 32  # crops a pass of the teacher, as in a build
+#: crops a pass of the teacher, as in a build
+BATCH = 32
 OPEN = """
 import math, resource, sys, time
 import numpy as np
@@ -55,11 +56,11 @@ print(f"(this machine took {paged:.2f} CPU-s to hand a process as much empty mem
 
 
 def main() -> None:
-    """Build, then print."""
+    """Build, then measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=149_813)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--folder", type=Path, help="Keep the data here; a store.zarr in it is made anew.")
+    parser.add_argument("--folder", type=Path, help="Keep the data here; a store.zarr in it is replaced.")
     parser.add_argument("--crops", action="store_true", help="Store each person's crop as well.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -92,7 +93,7 @@ def main() -> None:
 
 
 def write_data(folder: Path, rows: int) -> Path:
-    """Small photos, and annotations of `rows` persons in photos that are these under many ids."""
+    """Write small photos, and annotations of `rows` persons in photos that are these under many ids."""
     generator = np.random.default_rng(0)
     folder.mkdir(parents=True, exist_ok=True)
     height, width = PHOTO_SIZE
@@ -124,7 +125,8 @@ def photos_and_teacher_cpu(folder: Path, annotations: Path, sample: int = 8192) 
     cv2.setNumThreads(1)
     persons = read_coco(annotations).take(slice(0, sample))
     to_image, crops = crop_to_image(persons.box, "udp", INPUT), np.empty((len(persons), *INPUT, 3), np.uint8)
-    crops[:] = 0  # the memory is there before the clock runs
+    # the memory is mapped before the clock runs
+    crops[:] = 0
     start = time.process_time()
     for name, rows in groupby(range(len(persons)), key=persons.file_name.__getitem__):
         photo = four_channels(read_image(folder / name))
@@ -138,7 +140,7 @@ def photos_and_teacher_cpu(folder: Path, annotations: Path, sample: int = 8192) 
 
 
 def children_cpu() -> float:
-    """CPU seconds of every process that was started and has ended."""
+    """Return the CPU seconds of every process that was started and has ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

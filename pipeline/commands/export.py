@@ -1,33 +1,31 @@
-"""`kdcache export`: a student as an ONNX file, in float and in 8-bit integers."""
+"""`kdcache export`: write a student as an ONNX file, in float and in 8-bit integers."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.commands.shared_options import PATH
+
 if TYPE_CHECKING:
-    from cache_tools.store.writer import HeatmapStore
     from student.pose_network import Crops
 
-CHECKED = 16  # persons on which the file is compared with torch
-RENDERED = (240, 320)  # height, width of the photos of rendered persons, where there is no store
+#: persons on which the file is compared with torch
+CHECKED = 16
 
 
 @click.command("export")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The file; default RUN/NAME.onnx.")
+@click.argument("run", type=PATH)
+@click.option("--out", type=PATH, help="The file. [default: RUN/NAME.onnx]")
 @click.option("--weights", type=click.Choice(["best", "last"]), default="best", show_default=True,
               help="best: those with the best AP in training, or the last where none was measured.")  # fmt: skip
-@click.option(
-    "--store",
-    metavar="URL",
-    help="Store with crops: persons to check and to calibrate with; default that of RUN's training, where it opens.",
-)
+@click.option("--store", metavar="URL", help="Store with crops of persons to check and to calibrate with. "
+              "[default: that of RUN's training, where it opens]")  # fmt: skip
 @click.option("--int8", is_flag=True, help="Write FILE.int8.onnx as well, calibrated on persons of the store.")
 @click.option("--persons", default=128, show_default=True, type=click.IntRange(min=1), help="Persons to calibrate on.")
-@click.option("--images", type=click.Path(path_type=Path), help="Photos of --annotations.")
-@click.option("--annotations", type=click.Path(path_type=Path), help="Measure the AP of each file on these persons.")
-@click.option("--seconds", default=2.0, show_default=True, help="Of measuring the speed of each file.")
+@click.option("--images", type=PATH, help="Folder of the photos of --annotations.")
+@click.option("--annotations", type=PATH, help="COCO person_keypoints file: measure the AP of each file on it.")
+@click.option("--seconds", default=2.0, show_default=True, help="Seconds that each file's speed is measured for.")
 def command(
     run: Path,
     out: Path | None,
@@ -47,17 +45,19 @@ def command(
     """
     if (images is None) != (annotations is None):
         raise click.UsageError("give both --images and --annotations, or none of them")
+    from cache_tools.store.writer import HeatmapStore
+    from pipeline.persons.sample_crops import rendered_crops, stored_crops, training_store
     from student.checkpoint import load_model
     from student.export.onnx import export_onnx
 
     network, settings = load_model(run, "last" if weights == "last" else "best")
-    opened = _open(store) if store else training_store(run)
+    opened = HeatmapStore.open(store) if store else training_store(run)
     if int8 and opened is None:
         raise click.UsageError(
             "--int8 needs --store: a store with crops, of persons to calibrate on; none that RUN was trained from opens"
         )
     size = settings.model.input_size
-    crops = person_crops(opened, CHECKED, size) if opened else rendered_crops(CHECKED, size)
+    crops = stored_crops(opened, CHECKED, size) if opened else rendered_crops(CHECKED, size)
     path = out or run / f"{settings.name}.onnx"
     difference = export_onnx(network, settings.model, path, crops, settings.name)
     click.echo(f"{path}: within {difference:.1e} of torch on {len(crops)} {'stored' if opened else 'rendered'} persons")
@@ -66,65 +66,20 @@ def command(
         from student.export.int8 import quantise_onnx
 
         files["int8"] = path.with_suffix(".int8.onnx")
-        quantise_onnx(path, files["int8"], person_crops(opened, persons, size))
+        quantise_onnx(path, files["int8"], stored_crops(opened, persons, size))
     for kind, file in files.items():
-        click.echo(_describe(kind, file, crops, seconds))
+        click.echo(f"{kind:<8} {_size_and_speed(file, crops, seconds)}")
     if images and annotations:
         for kind, file in files.items():
             click.echo(f"{kind:<8} AP {_average_precision(file, images, annotations)}")
 
 
-def person_crops(store: "HeatmapStore", count: int, input_size: tuple[int, int]) -> "Crops":
-    """Crops (n, H, W, 3) of at most `count` persons, spread evenly over a store that holds crops."""
-    import numpy as np
-
-    from cache_tools.geometry import crop_to_image
-    from student.batches.pixel_source import PixelSource
-
-    rows = np.unique(np.linspace(0, store.rows - 1, count).astype(np.int64))
-    crops = np.zeros((len(rows), *input_size, 3), np.uint8)
-    PixelSource(store).cut(rows, [(crop_to_image(store.instances.box[rows], "udp", input_size), crops)])
-    return crops
-
-
-def rendered_crops(count: int, input_size: tuple[int, int]) -> "Crops":
-    """Crops (count, H, W, 3) of rendered persons."""
-    import numpy as np
-
-    from cache_tools.geometry import crop_to_image
-    from cache_tools.images import cut
-    from pipeline.demo.standing import make_standing
-
-    people = [make_standing(seed, size=RENDERED) for seed in range(count)]
-    return np.stack([cut(one.image, crop_to_image(one.label.box, "udp", input_size)[0], input_size) for one in people])
-
-
-def training_store(run: Path) -> "HeatmapStore | None":
-    """The first store with crops that RUN was trained from and that is still there; None where there is none."""
-    from student.run_record import read_record
-
-    for teacher in read_record(run).teachers:
-        try:
-            store = _open(teacher["store"])
-        except (OSError, ValueError):  # moved, deleted, unfinished, or on a server that does not answer
-            continue
-        if store.spec.crops is not None:
-            return store
-    return None
-
-
-def _open(store: str) -> "HeatmapStore":
-    from cache_tools.store.writer import HeatmapStore
-
-    return HeatmapStore.open(store)
-
-
-def _describe(kind: str, file: Path, crops: "Crops", seconds: float) -> str:
+def _size_and_speed(file: Path, crops: "Crops", seconds: float) -> str:
     from pipeline.costs.network import cpu_name, file_speed
 
     speed = file_speed(file, crops, seconds)
     return (
-        f"{kind:<8} {file.stat().st_size / 1e6:.2f} MB, {speed.latency_ms:.2f} ms a single image, "
+        f"{file.stat().st_size / 1e6:.2f} MB, {speed.latency_ms:.2f} ms a single image, "
         f"{speed.images_per_second:.1f} images/s in batches of {len(crops)}, {cpu_name()}"
     )
 

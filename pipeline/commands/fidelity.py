@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.shared_options import inference_options
+from pipeline.commands.shared_options import PATH, inference_options
 
 if TYPE_CHECKING:
     from student.inference import Inference
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 @click.command("fidelity")
 @click.argument("store")
 @click.option("--teacher", required=True, metavar="REF", help="The teacher that made the store.")
-@click.option("--images", required=True, type=click.Path(path_type=Path), help="Folder of the photos.")
-@click.option("--annotations", type=click.Path(path_type=Path), help="Check that the store is of this COCO file.")
+@click.option("--images", required=True, type=PATH, help="Folder of the photos.")
+@click.option("--annotations", type=PATH, help="Check that the store is of this COCO file.")
 @click.option(
     "--rows", default=400, show_default=True, type=click.IntRange(min=1), help="Number of persons, drawn at random."
 )
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the persons and their views."
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Write the numbers to this file, as JSON.")
-@click.option("--figure", type=click.Path(path_type=Path), help="Draw examples and numbers here (png, svg, pdf).")
+@click.option("--out", type=PATH, help="Write the numbers to this file, as JSON.")
+@click.option("--figure", type=PATH, help="Draw examples and numbers here (png, svg, pdf).")
 @inference_options(flip=None)
 def command(
     store: str,

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from pipeline.commands.shared_options import device_option, json_option
+from pipeline.commands.shared_options import PATH, device_option, json_option
 from pipeline.commands.store_text import error_text
 
 
 @click.command("verify")
 @click.argument("store")
-@click.option("--annotations", type=click.Path(path_type=Path), help="COCO file that the rows must agree with.")
+@click.option("--annotations", type=PATH, help="COCO file that the rows must agree with.")
 @click.option(
     "--forget-damaged",
     "forget",
@@ -24,7 +24,7 @@ from pipeline.commands.store_text import error_text
     "--recompute", type=click.IntRange(min=1), metavar="N", help="Run the teacher again on N random rows and compare."
 )
 @click.option("--teacher", metavar="REF", help="The teacher that made the store, for --recompute.")
-@click.option("--images", type=click.Path(path_type=Path), help="Folder of the photos, for --recompute.")
+@click.option("--images", type=PATH, help="Folder of the photos, for --recompute.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the rows of --recompute.")
 @device_option
 @json_option

@@ -1,87 +1,87 @@
 """Any pose network in an ONNX file."""
 
 import math
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import FRAMES
+from pipeline.teachers.names import options_of
 from student.pose_network import Crops, Maps, digest_of
 
-MEAN, STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)  # ImageNet, RGB
+#: of ImageNet, RGB in [0, 1]; student/normalise.py has the same, but would import torch
+MEAN, STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 OPTIONS = ("frame", "input", "sigma", "licence")
+CUDA = "CUDAExecutionProvider"
 
 
 class OnnxTeacher:
-    """ONNX: float32 (B, 3, H, W) by ImageNet mean and std, or uint8 (B, H, W, 3), to heatmaps (B, 17, h, w)."""
+    """An ONNX graph from float32 (B, 3, H, W) by ImageNet mean and std, or uint8 (B, H, W, 3), to (B, 17, h, w)."""
 
     def __init__(self, reference: str, device: str = "auto", threads: int | None = None) -> None:
-        """FILE?frame=udp|stride[&input=256x192][&sigma=2][&licence=...]; what the file tells can be left out."""
-        import onnxruntime
+        """Open FILE?frame=udp|stride[&input=256x192][&sigma=2][&licence=...]; the file's metadata may state them, too.
 
-        name, _, query = reference.partition("?")
-        options = dict(parse_qsl(query))
-        if unknown := set(options) - set(OPTIONS):
-            raise ValueError(f"onnx:{reference}: unknown {', '.join(sorted(unknown))}: expected {', '.join(OPTIONS)}")
+        Raises FileNotFoundError for a missing file, ValueError for a file that is no pose network, for options that
+        are unknown, wrong or missing, and for a device that onnxruntime does not have.
+        """
+        name, options = options_of(reference, OPTIONS)
         self.path = Path(name)
         if not self.path.is_file():
             raise FileNotFoundError(f"there is no ONNX file {self.path.absolute()}")
-        try:
-            self.session = onnxruntime.InferenceSession(
-                self.path, session_options(threads), providers=providers(device)
-            )
-        except Exception as error:  # onnxruntime's own kinds have no common public base
-            raise ValueError(f"{self.path} is not an ONNX file that onnxruntime runs: {error}") from error
+        self.session = open_session(self.path, device, threads)
         # `kdcache export` writes frame and sigma into its files
-        told = self.session.get_modelmeta().custom_metadata_map
-        self.frame = options.get("frame", told.get("frame", ""))
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        self.frame = options.get("frame", metadata.get("frame", ""))
         if self.frame not in FRAMES:
             raise ValueError(
                 f"onnx:{reference}: say where its heatmap cells lie, with ?frame=udp (ViTPose, MMPose's UDP: the "
                 "outermost cells are the outermost pixels) or ?frame=stride (HRNet, TinyPose: cell "
-                "(i, j) is pixel (4i, 4j)). The wrong one costs about 2 AP, so it is not guessed"
+                "(i, j) is pixel (4i, 4j)). The wrong one costs about 2 AP, therefore it is not guessed"
             )
         self.name = self.path.stem
-        self.sigma = float(options.get("sigma", told.get("sigma", 2)))
-        self.licence = options.get("licence", told.get("licence", "unstated"))
-        self.device = "cuda" if "CUDAExecutionProvider" in self.session.get_providers() else "cpu"
+        self.sigma = _sigma(reference, options.get("sigma", metadata.get("sigma", "2")))
+        self.licence = options.get("licence", metadata.get("licence", "unstated"))
+        self.device = "cuda" if CUDA in self.session.get_providers() else "cpu"
         self.input = self.session.get_inputs()[0]
-        self.bytes_in = self.input.type == "tensor(uint8)"
+        #: the graph takes uint8 crops, and normalises them itself
+        self.takes_bytes = self.input.type == "tensor(uint8)"
+        #: the only batch size that the graph takes; None: any
         self.batch = self.input.shape[0] if isinstance(self.input.shape[0], int) else None
-        self.input_size = self._input_size(options.get("input"))
+        self.input_size = self._input_size(reference, options.get("input"))
         self.heatmap_size = self._heatmap_size()
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over the file and what is done before it."""
-        return digest_of(self.path, "bytes" if self.bytes_in else "ImageNet mean and std", self.frame)
+        """Return the sha256 over the file, its preprocessing and its frame."""
+        return digest_of(self.path, "bytes" if self.takes_bytes else "ImageNet mean and std", self.frame)
 
     @cached_property
     def graph(self) -> Any:
-        """The file's graph, without weights that lie in files beside it."""
+        """Return the file's graph, without weights that lie in files beside it."""
         import onnx
 
         return onnx.load(self.path, load_external_data=False).graph
 
     @property
     def dtype(self) -> str:
-        """int8 where the graph quantises what flows through it, else float32."""
+        """Return "int8" where the graph quantises its activations, else "float32"."""
         return "int8" if any(node.op_type == "QuantizeLinear" for node in self.graph.node) else "float32"
 
     @property
     def parameters(self) -> int:
-        """Numbers in the file's initialisers, but for int64 ones, which are shapes and indices."""
+        """Return the count of numbers in the file's initialisers, without int64 ones, which are shapes and indices."""
         import onnx
 
-        weights = (i for i in self.graph.initializer if i.data_type != onnx.TensorProto.INT64)
+        weights = (tensor for tensor in self.graph.initializer if tensor.data_type != onnx.TensorProto.INT64)
         return sum(math.prod(weight.dims) for weight in weights)
 
     def __call__(self, crops: Crops) -> Maps:
-        """Heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
+        """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
         step = self.batch or len(crops)
         parts = [self._run(crops[start : start + step]) for start in range(0, len(crops), step)]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
@@ -90,24 +90,27 @@ class OnnxTeacher:
         rows = len(crops)
         if self.batch and rows < self.batch:
             crops = np.concatenate([crops, np.repeat(crops[:1], self.batch - rows, axis=0)])
-        pixels: np.ndarray = crops
-        if not self.bytes_in:
+        pixels: NDArray[Any] = crops
+        if not self.takes_bytes:
             pixels = crops * (1 / (255 * STD)) - MEAN / STD
             pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
         return np.asarray(self.session.run(None, {self.input.name: pixels})[0][:rows], np.float32)
 
-    def _input_size(self, stated: str | None) -> tuple[int, int]:
-        shape = self.input.shape[1:3] if self.bytes_in else self.input.shape[2:4]
-        if all(isinstance(side, int) for side in shape):
+    def _input_size(self, reference: str, stated: str | None) -> tuple[int, int]:
+        shape = self.input.shape[1:3] if self.takes_bytes else self.input.shape[2:4]
+        if len(shape) == 2 and all(isinstance(side, int) for side in shape):
             return shape[0], shape[1]
         if stated is None:
             raise ValueError(f"{self.path} takes crops of any size: state one, as in onnx:{self.path}?input=256x192")
-        height, _, width = stated.partition("x")
-        return int(height), int(width)
+        size = re.fullmatch(r"(\d+)x(\d+)", stated)
+        if size is None:
+            raise ValueError(f"onnx:{reference}: input is {stated!r}: expected HEIGHTxWIDTH, as in input=256x192")
+        return int(size[1]), int(size[2])
 
     def _heatmap_size(self) -> tuple[int, int]:
         shape: Any = self.session.get_outputs()[0].shape
-        if not all(isinstance(side, int) for side in shape[1:]):  # the file leaves it open: ask the network
+        # where the file does not state it, one crop shows it
+        if not all(isinstance(side, int) for side in shape[1:]):
             shape = self(np.zeros((1, *self.input_size, 3), np.uint8)).shape
         if len(shape) != 4 or shape[1] != JOINTS:
             raise ValueError(
@@ -116,26 +119,49 @@ class OnnxTeacher:
         return shape[2], shape[3]
 
 
-def session_options(threads: int | None) -> Any:
-    """onnxruntime's options; its threads sleep while they wait, because others decode photos meanwhile."""
+def open_session(path: Path, device: str, threads: int | None) -> Any:
+    """Return an onnxruntime.InferenceSession; ValueError for a file or a device that it cannot use."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
+    # threads that wait for work sleep, because others decode photos in the meantime
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # errors only
     options.log_severity_level = 3
-    return options
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=providers(device))
+    except Exception as error:
+        # onnxruntime's exceptions have no common public base
+        raise ValueError(f"{path} is not an ONNX file that onnxruntime runs: {error}") from error
+    if device.startswith("cuda") and CUDA not in session.get_providers():
+        # onnxruntime itself would go on with the CPU
+        raise ValueError(f"device {device!r} was requested, but onnxruntime could not use it: give cpu or auto")
+    return session
 
 
 def providers(device: str) -> list[Any]:
-    """onnxruntime's execution providers for `device`; ValueError where CUDA is asked for and is not there."""
+    """Return onnxruntime's execution providers for `device`; ValueError for one that is unknown or missing."""
     import onnxruntime
 
     kind, _, index = device.partition(":")
-    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+        raise ValueError(f"unknown device {device!r}: expected auto, cpu, cuda or cuda:N")
+    has_cuda = CUDA in onnxruntime.get_available_providers()
     if kind == "cuda" and not has_cuda:
         raise ValueError(
-            f"device {device!r} was asked for, but onnxruntime has no CUDA provider: install onnxruntime-gpu"
+            f"device {device!r} was requested, but onnxruntime has no CUDA provider: install onnxruntime-gpu or use cpu"
         )
-    cuda = [("CUDAExecutionProvider", {"device_id": int(index or 0)})] if has_cuda and kind != "cpu" else []
+    cuda = [(CUDA, {"device_id": int(index or 0)})] if has_cuda and kind != "cpu" else []
     return [*cuda, "CPUExecutionProvider"]
+
+
+def _sigma(reference: str, text: str) -> float:
+    """Return the sigma that an option or the metadata state; ValueError where it is no positive number."""
+    try:
+        sigma = float(text)
+    except ValueError:
+        sigma = math.nan
+    if not (math.isfinite(sigma) and sigma > 0):
+        raise ValueError(f"onnx:{reference}: sigma is {text!r}: expected heatmap cells, a number above 0")
+    return sigma

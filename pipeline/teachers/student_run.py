@@ -5,7 +5,8 @@ from pathlib import Path
 import pipeline
 from student.trained_student import TrainedStudent
 
-DEMO = Path(pipeline.__file__).parent / "demo" / "teacher"  # what `student:demo` means
+#: the run that `student:demo` names
+DEMO = Path(pipeline.__file__).parent / "demo" / "teacher"
 DEMO_LICENCE = "Apache-2.0"
 
 

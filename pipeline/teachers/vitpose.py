@@ -1,4 +1,4 @@
-"""ViTPose and ViTPose+ (Xu et al., NeurIPS 2022; TPAMI 2024) through transformers, from the hub or a local folder."""
+"""ViTPose and ViTPose+ (Xu et al., NeurIPS 2022; TPAMI 2024) by transformers, from the hub or a local folder."""
 
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,10 @@ from student.torch_network import run_network
 FILES = ("config.json", "model*.safetensors", "model.safetensors.index.json")
 HUB_LICENCE = "Apache-2.0"
 OPTIONS = ("compile", "licence")
-COCO_EXPERT = 0  # ViTPose+ was trained on six data sets; its dataset_index 0 is COCO
-# hidden size, layers, heads, features of an expert: the paper's teachers, all with six experts and the classic head
-PLUS = {
+#: ViTPose+ was trained on six data sets; its dataset_index 0 is COCO
+COCO_EXPERT = 0
+#: hidden size, layers, heads, features of an expert: the paper's teachers, all with six experts and the classic head
+PLUS_SIZES = {
     "small": (384, 12, 12, 96),
     "base": (768, 12, 12, 192),
     "large": (1024, 24, 16, 256),
@@ -33,31 +34,40 @@ class VitPoseTeacher:
     sigma = 2.0
 
     def __init__(self, reference: str, device: str = "auto", threads: int | None = None) -> None:
-        """A name of VITPOSE_HUB or a folder with config.json and safetensors; ?compile=1 for torch.compile, and for
-        a folder &licence=..."""
-        name, options = options_of(reference, ("compile",) if reference.partition("?")[0] in VITPOSE_HUB else OPTIONS)
-        self.compiled = options.get("compile", "0") == "1"
-        self.licence = HUB_LICENCE if name in VITPOSE_HUB else options.get("licence", "unstated")
-        self.name = name if name in VITPOSE_HUB else Path(name).name
+        """Find a name of VITPOSE_HUB, or a folder with config.json and safetensors, and read its configuration.
+
+        reference: ?compile=1 for torch.compile, and for a folder &licence=... Raises ValueError for unknown options and
+        for a folder of another model, OSError for weights that are missing and cannot be downloaded.
+        """
+        on_hub = reference.partition("?")[0] in VITPOSE_HUB
+        name, options = options_of(reference, ("compile",) if on_hub else OPTIONS)
+        compiled = options.get("compile", "0")
+        if compiled not in ("0", "1"):
+            raise ValueError(f"teacher {reference}: compile is {compiled!r}: expected 0 or 1")
+        self.compiled = compiled == "1"
+        self.licence = HUB_LICENCE if on_hub else options.get("licence", "unstated")
+        self.name = name if on_hub else Path(name).name
         self.folder = fetch(name)
         config = read_config(self.folder)
         height, width = config.backbone_config.image_size
         self.input_size = (height, width)
-        self.heatmap_size = (height // 4, width // 4)  # both heads raise the patches of 16 by four
+        # both heads enlarge the patches of 16 pixels by four
+        self.heatmap_size = (height // 4, width // 4)
         self.folded = config.backbone_config.num_experts > 1
         self.device, self.threads = torch_device(device), threads
-        self.largest = 0  # batch that was asked for so far
+        #: batch so far
+        self.largest = 0
         self.dtype = dtype_on(self.device)
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over configuration and weights, and the name of the preprocessing."""
+        """Return the sha256 over configuration and weights, and the name of the preprocessing."""
         files = sorted(path for pattern in FILES for path in self.folder.glob(pattern))
         return digest_of("udp, ImageNet mean and std, dataset 0", *files)
 
     @cached_property
     def network(self) -> nn.Module:
-        """The folded network, on its device."""
+        """Return the folded network, on its device; its weights are read here."""
         if self.threads:
             torch.set_num_threads(self.threads)
         model = fold(read_weights(self.folder)).to(self.device)
@@ -67,30 +77,32 @@ class VitPoseTeacher:
         return network
 
     def __call__(self, crops: Crops) -> Maps:
-        """Heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
+        """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
         rows = len(crops)
         self.largest = max(self.largest, rows)
-        if self.compiled and rows < self.largest:  # another batch size would be compiled anew
+        # another batch size would be compiled again
+        if self.compiled and rows < self.largest:
             crops = np.concatenate([crops, np.repeat(crops[:1], self.largest - rows, axis=0)])
         return run_network(self.network, crops, self.device)[:rows]
 
 
 class Heatmaps(nn.Module):
-    """The model's heatmaps alone: (B, 3, H, W) normalised -> (B, 17, h, w)."""
+    """A transformers model, from normalised crops (B, 3, H, W) to heatmaps (B, 17, h, w) only."""
 
     def __init__(self, model: Any) -> None:
+        """Wrap a VitPoseForPoseEstimation."""
         super().__init__()
         self.model = model
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Heatmaps of the COCO expert, where there are several."""
+        """Return the heatmaps, of the COCO expert where there are several."""
         experts = self.model.config.backbone_config.num_experts
         index = torch.full((len(pixels),), COCO_EXPERT, device=pixels.device) if experts > 1 else None
         return self.model(pixels, dataset_index=index).heatmaps
 
 
 def fold(model: Any) -> Any:
-    """`model` for COCO alone, dense: each fc2 and its expert 0 become one layer. In place; exact."""
+    """Return `model` for COCO only, dense: each fc2 and its expert 0 become one layer. In place; exact."""
     config = model.config.backbone_config
     if config.num_experts == 1:
         return model
@@ -108,25 +120,26 @@ def fold(model: Any) -> Any:
 
 
 def plus_network(size: str) -> nn.Module:
-    """The paper's teacher of that size with all its experts, on the meta device: for its costs, without weights."""
+    """Return the paper's teacher of a size with all its experts, on the meta device, which is enough for its costs."""
     from transformers import AutoConfig, VitPoseForPoseEstimation
 
-    hidden, layers, heads, part = PLUS[size]
+    hidden, layers, heads, part = PLUS_SIZES[size]
     backbone = {
         "model_type": "vitpose_backbone", "hidden_size": hidden, "num_hidden_layers": layers, "num_experts": 6,
         "num_attention_heads": heads, "part_features": part, "out_indices": [layers],
     }  # fmt: skip
     config: Any = AutoConfig.for_model("vitpose", backbone_config=backbone, num_labels=17, use_simple_decoder=False)
-    config._attn_implementation = "eager"  # the counter knows its operations
+    # the counter knows its operations
+    config._attn_implementation = "eager"
     with torch.device("meta"):
         return Heatmaps(VitPoseForPoseEstimation(config)).eval()
 
 
 def fetch(name: str) -> Path:
-    """The folder that holds the weights: a local one, or the hub's, downloaded once; OSError says how to get them."""
+    """Return the folder that holds the weights, a local one or the hub's, which is downloaded once; OSError without."""
     if name not in VITPOSE_HUB:
         folder = Path(name)
-        missing = [what for what in ("config.json", "model*.safetensors") if not list(folder.glob(what))]
+        missing = [pattern for pattern in ("config.json", "model*.safetensors") if not list(folder.glob(pattern))]
         if missing:
             raise FileNotFoundError(
                 f"{folder} is no ViTPose folder: it has no {' and no '.join(missing)}; get one with "
@@ -138,11 +151,13 @@ def fetch(name: str) -> Path:
     patterns = list(FILES)
     try:
         return Path(snapshot_download(VITPOSE_HUB[name], allow_patterns=patterns, local_files_only=True))
-    except OSError:  # not in the cache yet
+    except OSError:
+        # not in the cache yet
         pass
     try:
         return Path(snapshot_download(VITPOSE_HUB[name], allow_patterns=patterns))
-    except Exception as error:  # the hub client's own kinds, httpx's and OSError
+    except Exception as error:
+        # the hub client has exceptions of its own, beside httpx's and OSError
         raise OSError(
             f"the weights of {name} could not be downloaded ({type(error).__name__}: {error}). "
             f"Where there is a network: `hf download {VITPOSE_HUB[name]} --local-dir {name}`, "
@@ -151,7 +166,7 @@ def fetch(name: str) -> Path:
 
 
 def read_config(folder: Path) -> Any:
-    """The VitPoseConfig of a folder; ValueError where it is another model's or not COCO's seventeen keypoints."""
+    """Return the VitPoseConfig of a folder; ValueError for another model or other keypoints than COCO's seventeen."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder)
@@ -164,7 +179,7 @@ def read_config(folder: Path) -> Any:
 
 
 def read_weights(folder: Path) -> Any:
-    """The model with the folder's weights; ValueError where they do not fill it, so that nothing of it stays random."""
+    """Return the model with the folder's weights; ValueError where a part of it would stay random."""
     from transformers import VitPoseForPoseEstimation
 
     loaded: Any = VitPoseForPoseEstimation.from_pretrained(

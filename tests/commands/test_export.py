@@ -11,9 +11,10 @@ from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
 from pipeline.building.job import BuildJob
-from pipeline.commands.export import command, person_crops, rendered_crops, training_store
+from pipeline.commands.export import command
 from pipeline.demo.dataset import write_dataset
 from pipeline.evaluation.evaluation import evaluate
+from pipeline.persons.sample_crops import rendered_crops, stored_crops, training_store
 from pipeline.teachers.load import load_network
 from student.export.onnx_session import run_onnx
 from student.run_record import read_record, write_record
@@ -79,7 +80,7 @@ def test_the_training_store_is_the_first_that_still_opens(run: Path, store: Heat
 
 
 def test_stored_persons_are_cut_as_the_build_cut_them(run: Path, store: HeatmapStore) -> None:
-    crops = person_crops(store, 100, SMALL.input_size)
+    crops = stored_crops(store, 100, SMALL.input_size)
     maps = load_network(f"student:{run}", device="cpu")(crops)
     cached = store.read(np.arange(store.rows))
     # stored maps are cut to [0, 1], and the crop is a JPEG of the photo

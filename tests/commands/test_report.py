@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from cache_tools.images import read_image
 from pipeline.cli import kdcache
-from pipeline.commands.export import rendered_crops
 from pipeline.persons.photo_boxes import find_photos, whole_photo_boxes
+from pipeline.persons.sample_crops import rendered_crops
 from pipeline.persons.subjects import from_photos
 from pipeline.report import panels
 from pipeline.report.overlay import write_picture

@@ -8,7 +8,7 @@ import onnx
 import pytest
 import torch
 
-from pipeline.commands.export import rendered_crops
+from pipeline.persons.sample_crops import rendered_crops
 from pipeline.teachers.load import load_network
 from student.export.onnx import export_onnx
 from student.export.onnx_session import run_onnx

@@ -1,0 +1,44 @@
+"""Crops of some persons, of a store or rendered, to check and to calibrate an exported file with."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cache_tools.geometry import crop_to_image
+from cache_tools.images import cut
+from cache_tools.store.writer import HeatmapStore
+from pipeline.demo.standing import make_standing
+from student.batches.pixel_source import PixelSource
+from student.pose_network import Crops
+from student.run_record import read_record
+
+FRAME = "udp"
+#: height, width of the photos of rendered persons
+RENDERED_SIZE = (240, 320)
+
+
+def stored_crops(store: HeatmapStore, count: int, input_size: tuple[int, int]) -> Crops:
+    """Return crops (n, H, W, 3) of at most `count` persons, evenly sampled from a store that holds crops."""
+    rows = np.unique(np.linspace(0, store.rows - 1, count).astype(np.int64))
+    crops = np.zeros((len(rows), *input_size, 3), np.uint8)
+    PixelSource(store).cut(rows, [(crop_to_image(store.instances.box[rows], FRAME, input_size), crops)])
+    return crops
+
+
+def rendered_crops(count: int, input_size: tuple[int, int]) -> Crops:
+    """Return crops (count, H, W, 3) of rendered persons."""
+    people = [make_standing(seed, size=RENDERED_SIZE) for seed in range(count)]
+    return np.stack([cut(one.image, crop_to_image(one.label.box, FRAME, input_size)[0], input_size) for one in people])
+
+
+def training_store(run: Path) -> HeatmapStore | None:
+    """Return the first store with crops that a run was trained from and that still opens; None where there is none."""
+    for teacher in read_record(run).teachers:
+        try:
+            store = HeatmapStore.open(teacher["store"])
+        except (OSError, ValueError):
+            # moved, deleted, unfinished, or on a server that does not answer
+            continue
+        if store.spec.crops is not None:
+            return store
+    return None
