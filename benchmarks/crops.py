@@ -1,4 +1,4 @@
-"""What stored crops cost: bytes a row, CPU time, and how far augmented views of them are from views of the whole photo.
+"""The cost of stored crops: bytes a row, CPU time, and the error of augmented views against those of the whole photo.
 
     python benchmarks/crops.py [--images DIR --annotations JSON] [--rows 300] [--teacher onnx:FILE?frame=stride]
 
@@ -8,6 +8,7 @@ ones ("photo": from the photo).
 """
 
 import argparse
+import math
 import os
 import time
 from pathlib import Path
@@ -55,19 +56,19 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     if arguments.teacher:
         print(f"| photo | - | {whole:,.0f} | - | - | - | {measure_ap(arguments, None):.4f} |")
-    for policy in [CropPolicy(density=d, quality=90) for d in DENSITIES] + [
-        CropPolicy(quality=q) for q in QUALITIES if q != 90
-    ]:
+    policies = [CropPolicy(density=density, quality=90) for density in DENSITIES]
+    policies += [CropPolicy(quality=quality) for quality in QUALITIES if quality != 90]
+    for policy in policies:
         start = time.process_time()
         stored = [encode_crop(photos[n], b, policy) for n, b in zip(persons.file_name, persons.box, strict=True)]
         wrote = time.process_time() - start
         crops = [decode_crop(data) for data, _, _ in stored]
         read = time.process_time() - start - wrote
-        psnr = []
+        psnr: list[float] = []
         for crop, (_, to_image, _), view, reference in zip(crops, stored, views, references, strict=True):
             seen = cut(crop, compose(view, invert(to_image)), (256, 192))
-            error = np.mean((seen.astype(np.float64) - reference) ** 2)
-            psnr.append(10 * np.log10(255**2 / max(error, 1e-9)))
+            error = float(np.mean((seen.astype(np.float64) - reference) ** 2))
+            psnr.append(10 * math.log10(255**2 / max(error, 1e-9)))
         size = np.mean([len(data) for data, _, _ in stored])
         density = "native" if policy.density > 10 else f"{policy.density:g}"
         ap = f"{measure_ap(arguments, policy):.4f}" if arguments.teacher else "-"
@@ -79,7 +80,7 @@ def main() -> None:
 
 
 def measure_ap(arguments: argparse.Namespace, policy: CropPolicy | None) -> float:
-    """AP of the teacher on the plain crops of every person, cut from the stored crops (None: from the photos)."""
+    """Return the teacher's AP on the plain crops of every person, cut from the stored crops (None: from the photos)."""
     teacher = load_network(arguments.teacher, "cpu")
     labels = CocoLabels(arguments.annotations)
     persons = labels.persons

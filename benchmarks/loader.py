@@ -2,12 +2,11 @@
 
     python benchmarks/loader.py [--data ../shared/data/coco] [--batches 20]
 
-Both end in the same: batches of augmented images (256x192, normalised), Gaussian targets and the teacher's maps in the
-same view, on the CPU. The usual way: 2 worker processes; cv2.imread of the whole photo, cv2.warpAffine, targets in
-numpy, one float16 .npy a person warped by the same affine; its random views are drawn beforehand. Ours: a store with
-crops, 2 threads, replay by `peaks`. What counts is CPU time of all threads and processes, an instance, from a warm page
-cache; start-up is left out.
-The teacher's maps are Gaussians at the annotated joints: they cost what any teacher's do.
+Both make batches of augmented images (256x192, normalised), Gaussian targets and the teacher's maps in the same view,
+on the CPU. The usual loader: 2 worker processes; cv2.imread of the whole photo, cv2.warpAffine, targets in numpy, one
+float16 .npy a person warped by the same affine; its random views are drawn beforehand. Ours: a store with crops, 2
+threads, replay by `peaks`. The table shows CPU time of all threads and processes, an instance, from a warm page cache,
+without start-up. The teacher's maps are Gaussians at the annotated joints: they cost as much as any teacher's.
 """
 
 import argparse
@@ -47,6 +46,7 @@ from student.heatmaps.targets import render_targets
 from student.normalise import IMAGENET_MEAN, IMAGENET_STD, normalise
 
 INPUT, CELLS, SIGMA = (256, 192), (64, 48), 2.0
+MEAN, STD = np.array(IMAGENET_MEAN, np.float32), np.array(IMAGENET_STD, np.float32)
 REAL = Path(os.environ.get("KDCACHE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "coco"
 STREAM = StreamSettings(
     input_size=INPUT,
@@ -84,9 +84,8 @@ def main() -> None:
     print(f"{store.rows} persons in {len(set(table.file_name))} photos, batches of {STREAM.batch_size}, 2 workers each")
     loaders = {"torch DataLoader, 2 processes": usual, "kdcache, 2 threads": ours}
     rows = [(name, f"{1e3 * seconds:.2f}", f"{1 / seconds:.0f}") for name, seconds in loaders.items()]
-    print(
-        "\n" + aligned(["", "CPU-ms an instance", "instances a CPU-second"], [*rows, ("", f"{usual / ours:.2f}x", "")])
-    )
+    rows.append(("", f"{usual / ours:.2f}x", ""))
+    print("\n" + aligned(["", "CPU-ms an instance", "instances a CPU-second"], rows))
     stages["rest: copies, threads, the ring"] = ours - sum(stages.values())
     rows = [(name, f"{1e3 * seconds:.3f}", f"{seconds / ours:.0%}") for name, seconds in stages.items()]
     print("\n" + aligned(["stages of ours, one thread", "CPU-ms an instance", "share"], rows))
@@ -98,7 +97,7 @@ def aligned(heads: list[str], rows: list[tuple[str, str, str]]) -> str:
 
 
 def persons_of(data: Path) -> Instances:
-    """The persons of the real photos in `data`; where there are none, that is said and the benchmark is over."""
+    """Read the persons of the real photos in `data`; end the benchmark with a message where there are none."""
     annotations = data / "person_keypoints_train.json"
     if not annotations.is_file():
         print(f"nothing measured: no real photos at {data}; set KDCACHE_TEST_DATA, or give --data")
@@ -107,7 +106,7 @@ def persons_of(data: Path) -> Instances:
 
 
 def make_store(url: Path, table: Instances, photos: Path) -> HeatmapStore:
-    """A compact store with crops, as `kdcache build` makes it."""
+    """Write a compact store with crops, as `kdcache build` does."""
     policy = CropPolicy()
     spec = make_spec(
         table, TeacherSpec("gaussians", "0" * 64), skeleton=COCO, crops=CropsSpec(policy.region, policy.quality)
@@ -117,10 +116,8 @@ def make_store(url: Path, table: Instances, photos: Path) -> HeatmapStore:
         rows = np.array(store.shard_rows(shard))
         crops = [encode_crop(read_image(photos / table.file_name[r]), table.box[r], policy) for r in rows]
         xy = apply(invert(compose(store.cell_to_crop, store.crop_to_image[rows])), table.keypoints[rows])
-        maps = (
-            render_targets(torch.from_numpy(xy), CELLS, SIGMA)
-            * torch.from_numpy(table.visibility[rows] > 0)[..., None, None]
-        )
+        labelled = torch.from_numpy(table.visibility[rows] > 0)
+        maps = render_targets(torch.from_numpy(xy), CELLS, SIGMA) * labelled[..., None, None]
         content = store.new_shard(shard)
         content.add(rows, maps.numpy(), crops)
         store.write_shard(content)
@@ -129,7 +126,7 @@ def make_store(url: Path, table: Instances, photos: Path) -> HeatmapStore:
 
 
 def our_seconds(store: HeatmapStore, batches: int) -> float:
-    """CPU seconds an instance of our loader."""
+    """Return the CPU seconds an instance of our loader."""
     with TrainLoader([store], STREAM) as loader:
         for _ in loader.batches(0, 3):
             pass
@@ -139,8 +136,8 @@ def our_seconds(store: HeatmapStore, batches: int) -> float:
         return (time.process_time() - began) / (batches * STREAM.batch_size)
 
 
-class UsualDataset(torch.utils.data.Dataset):
-    """What pose repositories do in __getitem__."""
+class UsualDataset(torch.utils.data.Dataset[tuple[NDArray[np.floating], ...]]):
+    """The work that pose repositories do in __getitem__."""
 
     def __init__(self, table: Instances, photos: Path, maps: Path) -> None:
         self.table, self.photos, self.maps, self.cells = table, photos, maps, cell_to_crop("udp", INPUT, CELLS)
@@ -151,12 +148,13 @@ class UsualDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, row: int) -> tuple[NDArray[np.float32], ...]:
+    def __getitem__(self, row: int) -> tuple[NDArray[np.floating], ...]:
         table, to_image, flipped = self.table, self.views.crop_to_image[row], self.views.flipped[row]
         photo = cv2.imread(str(self.photos / table.file_name[row]), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        assert photo is not None
         photo = cv2.cvtColor(photo, cv2.COLOR_BGR2RGB)
         crop = cv2.warpAffine(photo, invert(to_image), INPUT[::-1], flags=cv2.INTER_LINEAR)
-        image = (crop.astype(np.float32) / 255 - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
+        image = (crop.astype(np.float32) / 255 - MEAN) / STD
         xy = apply(invert(compose(self.cells, to_image)), table.keypoints[row])
         visible = table.visibility[row] > 0
         if flipped:
@@ -168,26 +166,27 @@ class UsualDataset(torch.utils.data.Dataset):
         maps = np.load(self.maps / f"{row}.npy").astype(np.float32)
         to_teacher = compose(self.cells, to_image, invert(self.plain[row]), invert(self.cells))
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        teacher = np.stack([cv2.warpAffine(m, to_teacher, CELLS[::-1], flags=flags) for m in maps])
+        warped = [cv2.warpAffine(one, to_teacher, CELLS[::-1], flags=flags) for one in maps]
+        teacher = np.stack(warped).astype(np.float32, copy=False)
         if flipped:
             teacher = teacher[MIRROR]
         return image.transpose(2, 0, 1).copy(), targets, visible.astype(np.float32), teacher
 
 
 def usual_seconds(table: Instances, photos: Path, maps: Path, batches: int) -> float:
-    """CPU seconds an instance of the usual loader, all its processes; a run of three batches tells its start-up."""
+    """Return the CPU seconds an instance of the usual loader in all its processes, less a run of three batches."""
     context = multiprocessing.get_context("spawn")
     results: Any = context.Queue()
     seconds = []
     for count in (3, 3 + batches):
-        process = context.Process(target=_usual, args=(table, photos, maps, count, results))
+        process = context.Process(target=_run_usual, args=(table, photos, maps, count, results))
         process.start()
         seconds.append(results.get())
         process.join()
     return (seconds[1] - seconds[0]) / (batches * STREAM.batch_size)
 
 
-def _usual(table: Instances, photos: Path, maps: Path, batches: int, results: Any) -> None:
+def _run_usual(table: Instances, photos: Path, maps: Path, batches: int, results: Any) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     data = UsualDataset(table, photos, maps)
@@ -201,13 +200,13 @@ def _usual(table: Instances, photos: Path, maps: Path, batches: int, results: An
 
 
 def _cpu_seconds() -> float:
-    """Of this process and of those it has waited for."""
+    """Return the CPU seconds of this process and of those it has waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(u.ru_utime + u.ru_stime for u in used)
 
 
 def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
-    """CPU seconds an instance of each stage of our path, one after the other in this thread."""
+    """Return the CPU seconds an instance of each stage of our path, one after the other in this thread."""
     seconds: dict[str, float] = {}
 
     def timed(name: str, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -222,7 +221,7 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
         for number in range(batches):
             rows, epochs = loader.sampler.batch(number)
             plan = timed("sample views, compose matrices", plan_batch, STREAM, store.instances, rows, epochs)
-            canvases = timed("read and decode JPEG", decode, loader.pixels, plan)
+            canvases = timed("read and decode JPEG", decode_crops, loader.pixels, plan)
             timed("cut the view", cut_views, canvases, plan.view_to_image, pixels)
             timed("normalise", normalise, torch.from_numpy(pixels))
             timed("targets", render_targets, torch.from_numpy(plan.xy_cells), CELLS, SIGMA)
@@ -233,14 +232,14 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
     return {name: total / (batches * STREAM.batch_size) for name, total in seconds.items()}
 
 
-def decode(photos: PixelSource, plan: BatchPlan) -> list[Any]:
-    """The decoding half of PixelSource.cut."""
-    steps = np.sqrt(np.abs(np.linalg.det(plan.view_to_image[:, :, :2])))
-    return [photos.canvas(int(row), float(step), "RGBA") for row, step in zip(plan.rows, steps, strict=True)]
+def decode_crops(pixels: PixelSource, plan: BatchPlan) -> list[Any]:
+    """Do the decoding half of PixelSource.cut."""
+    pixel_sizes = np.sqrt(np.abs(np.linalg.det(plan.view_to_image[:, :, :2])))
+    return [pixels.canvas(int(row), float(size), "RGBA") for row, size in zip(plan.rows, pixel_sizes, strict=True)]
 
 
 def cut_views(canvases: list[Any], view_to_image: NDArray[np.float64], pixels: NDArray[np.uint8]) -> None:
-    """The cutting half of PixelSource.cut."""
+    """Do the cutting half of PixelSource.cut."""
     for i, (canvas, canvas_to_image) in enumerate(canvases):
         cut(canvas, compose(view_to_image[i], invert(canvas_to_image)), INPUT, out=pixels[i])
 

@@ -1,11 +1,11 @@
-"""Read random batches of heatmaps as float32 on the CPU: kdcache's store beside what people use instead.
+"""Read random batches of heatmaps as float32 on the CPU: kdcache's store beside the usual file formats.
 
     python benchmarks/read.py [--store STORE] [--rows 2000] [--rounds 5]
 
-Every format holds the same rows: those of STORE decoded, or rendered peaks with a faint ripple, as a teacher draws.
-Each round reads the same batches from each format in turn, from a warm page cache, so what counts is CPU time, of all
-threads. Files lie in a temporary folder (about 1 GB at 2,000 rows). The last column says how many times cheaper a row
-is than in the folder of .npy.
+Every format holds the same rows: those of STORE decoded, or rendered peaks with a faint ripple like a teacher's. Each
+round reads the same batches from each format in turn, from a warm page cache; the table shows CPU time of all threads.
+Files are in a temporary folder (about 1 GB at 2,000 rows). The last column says how many times cheaper a row is than in
+the folder of .npy.
 """
 
 import argparse
@@ -42,13 +42,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=8, help="of 128 rows, a round")
     arguments = parser.parse_args()
     rng = np.random.default_rng(0)
-    maps = (
-        rendered(arguments.rows, rng)
-        if arguments.store is None
-        else HeatmapStore.open(arguments.store).read(
-            np.arange(min(arguments.rows, HeatmapStore.open(arguments.store).rows))
-        )
-    )
+    maps = store_maps(arguments.store, arguments.rows) if arguments.store else rendered_maps(arguments.rows, rng)
     with tempfile.TemporaryDirectory() as folder:
         readers = all_readers(Path(folder), maps)
         milliseconds: dict[str, list[float]] = {name: [] for name in readers}
@@ -65,8 +59,14 @@ def main() -> None:
     print_table({name: bytes_per_row for name, (bytes_per_row, _) in readers.items()}, milliseconds, len(maps))
 
 
-def rendered(rows: int, rng: np.random.Generator) -> Maps:
-    """Heatmaps (rows, 17, 64, 48) of one peak a joint, sigma 2, over a ripple of +-0.005."""
+def store_maps(url: str, rows: int) -> Maps:
+    """Read the first `rows` rows of a store, decoded."""
+    store = HeatmapStore.open(url)
+    return store.read(np.arange(min(rows, store.rows)))
+
+
+def rendered_maps(rows: int, rng: np.random.Generator) -> Maps:
+    """Render heatmaps (rows, 17, 64, 48) of one peak a joint, sigma 2, over a ripple of +-0.005."""
     y, x = np.arange(64, dtype=np.float32)[:, None], np.arange(48, dtype=np.float32)
     maps = np.empty((rows, 17, 64, 48), np.float32)
     for row in maps:
@@ -77,7 +77,7 @@ def rendered(rows: int, rng: np.random.Generator) -> Maps:
 
 
 def all_readers(folder: Path, maps: Maps) -> dict[str, tuple[float, Reader]]:
-    """Bytes a row and a reader for each format, each written here."""
+    """Write each format; return its bytes a row and a reader."""
     readers: dict[str, tuple[float, Reader]] = {".npy a row, float16": npy_folder(folder / "npy", maps)}
     readers[".pt a row, float16"] = pt_folder(folder / "pt", maps)
     readers["HDF5, float16, gzip, chunk a row"] = hdf5(folder / "gzip.h5", maps, compression="gzip")
@@ -95,27 +95,31 @@ def all_readers(folder: Path, maps: Maps) -> dict[str, tuple[float, Reader]]:
 
 
 def npy_folder(folder: Path, maps: Maps) -> tuple[float, Reader]:
-    """One float16 .npy file a row."""
+    """Write one float16 .npy file a row."""
     folder.mkdir()
     for row, values in enumerate(maps):
         np.save(folder / f"{row}.npy", values.astype(np.float16))
-    return bytes_per_row(folder, maps), lambda rows: np.stack([np.load(folder / f"{r}.npy") for r in rows]).astype(
-        np.float32
-    )
+
+    def read(rows: NDArray[np.int64]) -> Maps:
+        return np.stack([np.load(folder / f"{row}.npy") for row in rows]).astype(np.float32)
+
+    return bytes_per_row(folder, maps), read
 
 
 def pt_folder(folder: Path, maps: Maps) -> tuple[float, Reader]:
-    """One float16 tensor a row, by torch.save."""
+    """Write one float16 tensor a row, by torch.save."""
     folder.mkdir()
     for row, values in enumerate(maps):
         torch.save(torch.from_numpy(values).half(), folder / f"{row}.pt")
-    return bytes_per_row(
-        folder, maps
-    ), lambda rows: torch.stack([torch.load(folder / f"{r}.pt") for r in rows]).float().numpy()
+
+    def read(rows: NDArray[np.int64]) -> Maps:
+        return np.asarray(torch.stack([torch.load(folder / f"{row}.pt") for row in rows]).float().numpy())
+
+    return bytes_per_row(folder, maps), read
 
 
 def hdf5(path: Path, maps: Maps, compression: str | None = None) -> tuple[float, Reader]:
-    """One HDF5 data set, a chunk a row, read row by row: far quicker than h5py's own list of rows."""
+    """Write one HDF5 data set, a chunk a row; read it row by row, which is much faster than h5py's list of rows."""
     with h5py.File(path, "w") as file:
         file.create_dataset(
             "heatmaps", data=maps.astype(np.float16), chunks=(1, *maps.shape[1:]), compression=compression
@@ -125,7 +129,7 @@ def hdf5(path: Path, maps: Maps, compression: str | None = None) -> tuple[float,
 
 
 def kdcache_store(folder: Path, maps: Maps, codec: str) -> HeatmapStore:
-    """A finished store of these maps."""
+    """Write a finished store of these maps."""
     n = len(maps)
     table = Instances(
         annotation_id=np.arange(n, dtype=np.int64),
@@ -148,19 +152,19 @@ def kdcache_store(folder: Path, maps: Maps, codec: str) -> HeatmapStore:
 
 
 def zarr_python(folder: Path, maps: Maps) -> tuple[float, Reader]:
-    """A plain zarr array with its default compressor, read by a list of rows."""
+    """Write a plain zarr array with its default compressor; read it by a list of rows."""
     array = zarr.create_array(folder, shape=maps.shape, chunks=(1, *maps.shape[1:]), dtype="float16")
     array[:] = maps.astype(np.float16)
     return array.nbytes_stored() / len(maps), lambda rows: np.asarray(array.oindex[rows], np.float32)
 
 
 def bytes_per_row(folder: Path, maps: Maps) -> float:
-    """Of the files' contents; a file system's blocks come on top."""
+    """Return the size of the files' contents; a file system's blocks are larger."""
     return sum(f.stat().st_size for f in folder.iterdir()) / len(maps)
 
 
 def print_table(sizes: dict[str, float], milliseconds: dict[str, list[float]], rows: int) -> None:
-    """Medians over the rounds, and the ratio to the first format within each round."""
+    """Print medians over the rounds, and the ratio to the first format within each round."""
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     print(f"{rows} rows, batches of {BATCH}, {os.cpu_count()} cores, OMP_NUM_THREADS={threads}, {platform.machine()}\n")
     baseline = np.array(next(iter(milliseconds.values())))

@@ -1,11 +1,11 @@
-"""What a teacher costs in a training step: none, cached, live.
+"""The cost of a teacher in a training step: none, cached, live.
 
     python benchmarks/step.py [--data ../shared/data/coco] [--rounds 9]
 
-A whole step, input path included, of Efficientnet_B0 at 256x192 on real photos: `none` sees the ground truth alone,
-`cached` replays stored heatmaps, `live` asks a network of ViTPose-S's size (no real weights, experts folded) every
-time. The arms take turns in short blocks, so that a busy machine slows all alike; CPU time of all threads counts, and
-what is printed is its median over the rounds, and the ratios' medians and quartiles, round by round.
+A whole step, input path included, of Efficientnet_B0 at 256x192 on real photos: `none` uses only the ground truth,
+`cached` replays stored heatmaps, `live` runs a network of ViTPose-S's size (no real weights, experts folded) every
+time. The three take turns in short blocks: a busy machine slows all alike. The table shows the CPU time of all threads,
+its median over the rounds, and median and quartiles of the ratios within each round.
 """
 
 import argparse
@@ -30,12 +30,14 @@ from student.training.distributed import ProcessContext
 from student.training.learner import Learner
 from student.training.loop import take_step
 
-ARMS, BASES = ("none", "cached", "live"), ("none", "cached")
-BATCH, STEPS = 8, 2  # a block: so many steps after one that is not timed
+MODES, BASES = ("none", "cached", "live"), ("none", "cached")
+BATCH = 8
+# of a block
+STEPS = 2
 
 
 class SmallVitPose:
-    """A live teacher of ViTPose-S's cost; what it says is noise."""
+    """A live teacher of ViTPose-S's cost; its heatmaps are noise."""
 
     name, digest, licence, frame, sigma = "ViTPose-S, random", "0" * 64, "none", "udp", 2.0
     input_size, heatmap_size = (256, 192), (64, 48)
@@ -49,40 +51,44 @@ class SmallVitPose:
                 tensor.fill_(0.01)
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Heatmaps of no use (B, 17, 64, 48)."""
+        """Return heatmaps (B, 17, 64, 48) of noise."""
         return run_network(self.network, crops, torch.device("cpu"))
 
 
 def main() -> None:
-    """Run the arms in turns, print the table."""
+    """Run the modes in turns, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=REAL)
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args()
     torch.set_num_threads(1)
     table = persons_of(options.data).take(slice(0, 128))
-    seconds: dict[str, list[float]] = {arm: [] for arm in ARMS}
+    seconds: dict[str, list[float]] = {mode: [] for mode in MODES}
     with tempfile.TemporaryDirectory() as folder:
         store = make_store(Path(folder) / "store.zarr", table, options.data / "train")
-        arms = {arm: Arm(arm, store, Path(folder)) for arm in ARMS}
+        trainings = {mode: Training(mode, store, Path(folder)) for mode in MODES}
         for number in range(options.rounds + 1):
-            for name, arm in arms.items():
-                took = arm.block()
-                if number:  # the first round warms up
-                    seconds[name].append(took)
-    print(f"Efficientnet_B0, 256x192, batches of {BATCH}, CPU, {options.rounds} rounds of {STEPS} steps an arm")
-    rows = [[arm, np.median(seconds[arm]), *(ratio(seconds[arm], seconds[base]) for base in BASES)] for arm in ARMS]
+            for mode, training in trainings.items():
+                step_seconds = training.run_block()
+                # the first round warms up
+                if number > 0:
+                    seconds[mode].append(step_seconds)
+    print(f"Efficientnet_B0, 256x192, batches of {BATCH}, CPU, {options.rounds} rounds of {STEPS} steps a mode")
+    rows = []
+    for mode in MODES:
+        ratios = [ratio_quartiles(seconds[mode], seconds[base]) for base in BASES]
+        rows.append([mode, np.median(seconds[mode]), *ratios])
     print("\n" + tabulate(rows, ["", "CPU-s a step", *(f"over {base}" for base in BASES)], "plain", floatfmt=".3f"))
 
 
-def ratio(seconds: list[float], base: list[float]) -> str:
+def ratio_quartiles(seconds: list[float], base: list[float]) -> str:
     """Return median and quartiles of the ratio in each round."""
     low, middle, high = np.percentile(np.divide(seconds, base), [25, 50, 75])
     return f"{middle:.3f} ({low:.3f}-{high:.3f})"
 
 
-class Arm:
-    """One way to distil, with a student and a loader of its own."""
+class Training:
+    """The training of one student with its own loader, in one mode of distillation."""
 
     def __init__(self, mode: str, store: HeatmapStore, folder: Path) -> None:
         settings = StudentSettings.model_validate(
@@ -95,8 +101,8 @@ class Arm:
             settings, folder, steps=1000, steps_per_epoch=self.loader.sampler.steps_per_epoch, process=process
         )
 
-    def block(self) -> float:
-        """CPU seconds a step of a few steps; threads rest before and after."""
+    def run_block(self) -> float:
+        """Return the CPU seconds a step of a few steps; the loader's threads are idle before and after."""
         start = self.learner.step
         began = time.process_time()
         for batch in self.loader.batches(start, start + STEPS):

@@ -1,9 +1,9 @@
-"""Three students from one stream of batches against three separate runs.
+"""Three students from one stream of batches, compared with three separate runs.
 
     python benchmarks/streams.py [--data ../shared/data/coco] [--steps 40]
 
-Small students at 128x96 on real photos, where the input path is a large part of a step. CPU time of all threads, and
-the largest difference between the loss curves, which sharing must not change.
+Small students at 128x96 on real photos, where the input path is a large part of a step. The table shows CPU time of all
+threads, and the largest difference between the loss curves, which sharing must not change.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from student.training.metric_logger import read_log
 WIDTHS = (4, 6, 8)
 
 
-def student(width: int, steps: int, rows: int) -> StudentSettings:
-    """A narrow ResNet-10 of so many channels at its first stage."""
+def student_settings(width: int, steps: int, rows: int) -> StudentSettings:
+    """Return settings of a narrow ResNet-10 with `width` channels at its first stage."""
     channels = [width, 2 * width, 4 * width, 8 * width]
     return StudentSettings.model_validate(
         {
@@ -40,7 +40,7 @@ def student(width: int, steps: int, rows: int) -> StudentSettings:
 
 
 def main() -> None:
-    """Train apart, then together, print the table."""
+    """Train the students apart, then together; print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=REAL)
     parser.add_argument("--steps", type=int, default=40)
@@ -50,24 +50,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = make_store(folder / "store.zarr", table, options.data / "train")
-        students = [student(width, options.steps, store.rows) for width in WIDTHS]
-        run(store, [student(WIDTHS[0], 2, store.rows)], [folder / "warm-up"])
+        students = [student_settings(width, options.steps, store.rows) for width in WIDTHS]
+        run(store, [student_settings(WIDTHS[0], 2, store.rows)], [folder / "warm-up"])
         apart = [run(store, [s], [folder / "apart" / s.name]) for s in students]
         together = run(store, students, [folder / "together" / s.name for s in students])
-        difference = max(
-            abs(a["loss"] - b["loss"])
-            for s in students
-            for a, b in zip(*(read_log(folder / way / s.name) for way in ("apart", "together")), strict=True)
-        )
+        differences = []
+        for s in students:
+            logs = read_log(folder / "apart" / s.name), read_log(folder / "together" / s.name)
+            differences += [abs(a["loss"] - b["loss"]) for a, b in zip(*logs, strict=True)]
     print(f"students {', '.join(s.name for s in students)}, {options.steps} steps of 16, 128x96, CPU\n")
     rows = [(s.name, seconds, "") for s, seconds in zip(students, apart, strict=True)]
     rows += [("three runs", sum(apart), ""), ("one stream", together, f"{sum(apart) / together:.2f}x less")]
     print(tabulate(rows, ["", "CPU-s", ""], tablefmt="plain", floatfmt=".2f"))
-    print(f"largest difference of a loss: {difference:.1e}")
+    print(f"largest difference of a loss: {max(differences):.1e}")
 
 
 def run(store: HeatmapStore, students: list[StudentSettings], runs: list[Path]) -> float:
-    """CPU seconds of a training."""
+    """Return the CPU seconds of a training."""
     began = time.process_time()
     train([store], students, runs, device="cpu")
     return time.process_time() - began
