@@ -28,7 +28,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_the_command_names_every_mistake_in_the_settings(store, tmp_path) -> None:
+def test_the_command_names_every_mistake_in_the_settings(store: HeatmapStore, tmp_path: Path) -> None:
     result = command(store.url, "--out", str(tmp_path / "run"), "-s", "train.epohs=3", "--lr", "-1", "--alpha", "2")
     assert result.returncode == 2
     for part in ("train.epohs: ", "train.lr: Input should be greater than 0", "distill.alpha"):
@@ -37,7 +37,7 @@ def test_the_command_names_every_mistake_in_the_settings(store, tmp_path) -> Non
     assert not (tmp_path / "run").exists()
 
 
-def test_the_command_trains_several_and_writes_a_receipt(store, tmp_path) -> None:
+def test_the_command_trains_several_and_writes_a_receipt(store: HeatmapStore, tmp_path: Path) -> None:
     students = [json.loads(quick_settings(name).model_dump_json()) for name in ("one", "two")]
     (tmp_path / "students.yaml").write_text(json.dumps(students))  # JSON is YAML
     result = command(
@@ -51,7 +51,7 @@ def test_the_command_trains_several_and_writes_a_receipt(store, tmp_path) -> Non
     assert read_record(tmp_path / "runs" / "two").settings.model.head_channels == 8
 
 
-def test_ap_while_training_needs_persons_to_measure_it_on(store, tmp_path) -> None:
+def test_ap_while_training_needs_persons_to_measure_it_on(store: HeatmapStore, tmp_path: Path) -> None:
     result = command(store.url, "--out", str(tmp_path / "run"), "-s", "train.evaluate_epochs=1")
     assert result.returncode == 2
     assert "--val-images" in result.stderr
@@ -59,13 +59,13 @@ def test_ap_while_training_needs_persons_to_measure_it_on(store, tmp_path) -> No
 
 
 def trained(*arguments: str) -> str:
-    """What `kdcache train` says, run in this process."""
+    """Return the output of `kdcache train`, run in this process."""
     result = CliRunner().invoke(kdcache, ["train", *arguments, "--device", "cpu"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 
 
-def test_a_live_teacher_and_two_stores_by_command(store, tmp_path) -> None:
+def test_a_live_teacher_and_two_stores_by_command(store: HeatmapStore, tmp_path: Path) -> None:
     student = quick_settings(train__epochs=1).model_dump_json()
     live = ["--distill", "live", "--teacher", LIVE_TEACHER]
     trained(store.url, "--out", str(tmp_path / "live"), "--settings", student, *live)
@@ -79,7 +79,7 @@ def test_a_live_teacher_and_two_stores_by_command(store, tmp_path) -> None:
     assert teacher_losses[0] != teacher_losses[1]
 
 
-def test_boxes_alone_are_enough_for_a_teachers_word(tmp_path) -> None:
+def test_boxes_are_enough_for_a_student_of_the_teacher_only(tmp_path: Path) -> None:
     """Pseudo-labels: persons without keypoints, alpha 1, trained to the end."""
     from pipeline.commands.build import command as build
 
@@ -88,8 +88,10 @@ def test_boxes_alone_are_enough_for_a_teachers_word(tmp_path) -> None:
         del annotation["keypoints"], annotation["num_keypoints"]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     store = str(tmp_path / "store.zarr")
-    asked = [store, "--teacher", "oracle", "--images", str(tmp_path), "--annotations"]
-    result = CliRunner().invoke(build, [*asked, str(tmp_path / "boxes.json"), "--unlabelled"], catch_exceptions=False)
+    arguments = [store, "--teacher", "oracle", "--images", str(tmp_path), "--annotations"]
+    result = CliRunner().invoke(
+        build, [*arguments, str(tmp_path / "boxes.json"), "--unlabelled"], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
     assert not HeatmapStore.open(store).instances.visibility.any()
     student = quick_settings(train__epochs=2, train__log_steps=1).model_dump_json()
@@ -100,13 +102,13 @@ def test_boxes_alone_are_enough_for_a_teachers_word(tmp_path) -> None:
     assert read_record(tmp_path / "run").finished
 
 
-def test_what_limits_training_is_a_command(store, tmp_path) -> None:
+def test_what_limits_training_is_a_command(store: HeatmapStore, tmp_path: Path) -> None:
     from pipeline.commands.benchmark import command as benchmark
 
     # an unfinished run, of a live teacher, from weights that cannot be had here
     student = quick_settings(distill__mode="live", model__weights="imagenet")
     write_record(tmp_path / "run", RunRecord(name="a", settings=resolved(student)))
-    asked = [
+    arguments = [
         str(tmp_path / "run"),
         "--loader",
         str(store.url),
@@ -115,8 +117,8 @@ def test_what_limits_training_is_a_command(store, tmp_path) -> None:
         "--out",
         str(tmp_path / "limits.json"),
     ]
-    assert CliRunner().invoke(benchmark, asked).exit_code != 0  # nobody to ask
-    result = CliRunner().invoke(benchmark, [*asked, "--teacher", LIVE_TEACHER])
+    assert CliRunner().invoke(benchmark, arguments).exit_code != 0  # there is no teacher
+    result = CliRunner().invoke(benchmark, [*arguments, "--teacher", LIVE_TEACHER])
     assert result.exit_code == 0, result.output
     assert "limits" in result.output
     assert json.loads((tmp_path / "limits.json").read_text())["batch_size"] == 8

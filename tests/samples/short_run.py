@@ -1,4 +1,4 @@
-"""Runs of a few seconds, in this process and as a command, and how to compare what they leave."""
+"""Runs of a few seconds, in this process and as a command, and the comparison of their weights."""
 
 import os
 import sys
@@ -20,22 +20,25 @@ ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 def run(store: HeatmapStore, out: Path, *students: StudentSettings, **more: Any) -> list[RunRecord]:
+    """Train students, by default one, into `out` or into folders of it; return the records."""
     chosen = students or (quick_settings(),)
     runs = [out] if len(chosen) == 1 else [out / s.name for s in chosen]
     return train([store], chosen, runs, device="cpu", **more)
 
 
 def weights(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    """Return the weights that a run saved."""
     return safetensors.torch.load_file(folder / f"{name}.safetensors")
 
 
 def equal(one: Path, other: Path) -> bool:
+    """Return whether two runs ended with the same weights, bit for bit."""
     a, b = weights(one), weights(other)
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
 def train_command(store: HeatmapStore, folder: Path, student: StudentSettings) -> list[str]:
-    """The command that trains `student` into `folder`/run."""
+    """Return the command that trains `student` into `folder`/run."""
     file = folder / "settings.json"
     file.write_text(student.model_dump_json())
     return [

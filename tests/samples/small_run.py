@@ -1,4 +1,4 @@
-"""A run's folder with a small student that was never trained, yet whose heatmaps are not empty, for tests."""
+"""A run's folder with a small student that was never trained, but whose heatmaps are not empty."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ SMALL = ModelSettings(
 
 
 def lively_student(settings: ModelSettings = SMALL) -> PoseStudent:
-    """A student in evaluation mode with heatmaps of deviation about 1 and batch norms that do something."""
+    """Return a student in evaluation mode with heatmaps of deviation about 1 and batch norms that do something."""
     torch.manual_seed(0)
     student = create_student(settings, pretrained=False)
     for module in student.modules():

@@ -12,19 +12,21 @@ from cache_tools.images import read_image
 from student import prediction as module
 from student.heatmaps.targets import render_targets
 from student.inference import Inference
+from student.pose_network import Crops, Maps
 from student.prediction import decode_keypoints, predict, predict_heatmaps, read_crops
 
 
 class ColourFinder:
-    """Puts every joint on the green dot in the crop: a teacher whose truth is known."""
+    """A network that puts every joint on the green dot in the crop."""
 
+    name, digest, licence, sigma = "colour finder", "none", "none", 2.0
     input_size, heatmap_size = (128, 96), (32, 24)
 
     def __init__(self, frame: str) -> None:
         self.frame = frame
         self.calls = 0
 
-    def __call__(self, crops: np.ndarray) -> np.ndarray:
+    def __call__(self, crops: Crops) -> Maps:
         self.calls += 1
         to_cell = invert(cell_to_crop(self.frame, self.input_size, self.heatmap_size))
         xy = np.full((len(crops), 17, 2), 5.0)
@@ -91,16 +93,17 @@ def test_photos_may_be_arrays_or_one_photo_of_several_persons(
     with pytest.raises(ValueError, match="6 photos and 2 boxes: expected the photo of each box, or one photo"):
         predict(network, paths, boxes[:2])
     with pytest.raises(ValueError, match=r"expected RGB \(height, width, 3\) in uint8"):
-        predict(network, [images[0] / 255])
+        predict(network, [np.float32(images[0])])  # type: ignore[list-item]  # this is the mistake
 
 
 def test_flipped_maps_are_of_the_same_joints() -> None:
     class Sided:
-        """Sees joint 5 on the left of the crop and joint 6 on the right, mirrored or not."""
+        """A network that finds joint 5 on the left of the crop and joint 6 on the right, mirrored or not."""
 
+        name, digest, licence, sigma = "sided", "none", "none", 2.0
         input_size, heatmap_size, frame = (64, 48), (16, 12), "udp"
 
-        def __call__(self, crops: np.ndarray) -> np.ndarray:
+        def __call__(self, crops: Crops) -> Maps:
             maps = np.zeros((len(crops), 17, 16, 12), np.float32)
             maps[:, 5, 8, 2] = maps[:, 6, 8, 9] = 1
             return maps
@@ -134,7 +137,7 @@ def test_a_photo_of_another_size_than_annotated(photos: tuple[list[Path], np.nda
         predict(ColourFinder("udp"), paths, boxes, photo_sizes=[(100, 100)] * len(paths))
 
 
-def test_a_diverged_network_is_told() -> None:
+def test_heatmaps_of_a_diverged_network_are_refused() -> None:
     maps = np.zeros((1, 17, 16, 12), np.float32)
     maps[0, 3, 4, 5] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity"):

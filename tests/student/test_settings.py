@@ -1,5 +1,7 @@
 """Settings refuse what no run can be made of, and each of them does what it says."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -36,7 +38,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
         (("train", "warmup_epochs"), 200),
     ],
 )
-def test_a_setting_out_of_bounds_is_an_error_with_its_path(path, value) -> None:
+def test_a_setting_out_of_bounds_is_an_error_with_its_path(path: tuple[str, str], value: object) -> None:
     with pytest.raises(ValidationError) as refused:
         StudentSettings.model_validate({"name": "a", path[0]: {path[1]: value}})
     assert any(set(path) <= set(mistake["loc"]) for mistake in refused.value.errors())
@@ -49,7 +51,9 @@ def test_the_warm_up_is_what_is_stated_or_a_tenth_at_most() -> None:
     assert warmup_steps(0, steps=300, steps_per_epoch=100) == 0
 
 
-def test_a_short_run_with_default_warm_up_rises_and_falls(store, tmp_path, caplog) -> None:
+def test_a_short_run_with_default_warm_up_rises_and_falls(
+    store: HeatmapStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level("INFO"):
         run(store, tmp_path, quick_settings(train__epochs=4, train__warmup_epochs=None, train__log_steps=1))
     rates = [entry["lr"] for entry in read_log(tmp_path)]
@@ -58,7 +62,7 @@ def test_a_short_run_with_default_warm_up_rises_and_falls(store, tmp_path, caplo
     assert "12 steps (1 of warm-up)" in caplog.messages[-1]
 
 
-def test_alpha_goes_to_its_end(store, tmp_path) -> None:
+def test_alpha_goes_to_its_end(store: HeatmapStore, tmp_path: Path) -> None:
     run(store, tmp_path, quick_settings(distill__alpha=1.0, distill__alpha_end=0.0, train__log_steps=1))
     log = read_log(tmp_path)
     assert "ground_truth" not in log[0]
@@ -69,8 +73,10 @@ def test_alpha_goes_to_its_end(store, tmp_path) -> None:
         assert entry["loss"] == pytest.approx(parts, rel=1e-5)
 
 
-def test_a_compiled_student_leaves_weights_as_any_other(store, tmp_path, monkeypatch) -> None:
-    """Traced as torch.compile traces; what it would compile is run as it is, which needs no C++ compiler."""
+def test_a_compiled_student_leaves_weights_as_any_other(
+    store: HeatmapStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traced as torch.compile traces; the traced graph is run as it is, which needs no C++ compiler."""
     whole = torch.compile
     monkeypatch.setattr(torch, "compile", lambda model: whole(model, backend="eager"))
     run(store, tmp_path / "compiled", quick_settings(train__compile=True, train__epochs=1))
@@ -82,7 +88,7 @@ def test_a_compiled_student_leaves_weights_as_any_other(store, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("loss", ["adaptive_wing", "mse", "kl"])
-def test_every_loss_learns_a_batch_by_heart(store, tmp_path, loss) -> None:
+def test_every_loss_learns_a_batch_by_heart(store: HeatmapStore, tmp_path: Path, loss: str) -> None:
     """So well that the heatmaps decode to the joints, `kl` at its default temperature too."""
     wider = {"channels": [8, 16, 16, 16], "stem_width": 8}
     student = quick_settings(

@@ -27,15 +27,16 @@ WORLD = 2
 def gradients(
     store: HeatmapStore, of: StudentSettings, process: ProcessContext
 ) -> tuple[dict[str, torch.Tensor], list[int]]:
-    """Gradients of the first step, batch statistics frozen as each process has its own; and the rows of an epoch."""
+    """Return gradients of the first step, without batch statistics as each process has its own, and an epoch's rows."""
     torch.manual_seed(0)
     model = create_student(of.model).eval()
+    assert isinstance(model.head.heatmaps, torch.nn.Conv2d)
     torch.nn.init.normal_(model.head.heatmaps.weight, std=0.3)
     network = data_parallel(model, process)
     with TrainLoader([store], stream_of([of]), device=process.device, rank=process.rank, world=process.world) as loader:
         (batch,) = loader.batches(0, 1)
         rows = np.concatenate([loader.sampler.batch(s)[0] for s in range(round(loader.sampler.steps_per_epoch))])
-    # most joints of one process's persons are unlabelled, so that the processes count unequally
+    # most joints of one process's persons are unlabelled, so that the processes have unequal numbers
     if process.world == 1:
         batch.target_weight[4:, 3:] = 0
     elif process.rank == 1:
@@ -68,14 +69,14 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[HeatmapStore, Path]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(train_beside_another, (store.url, folder, port), nprocs=WORLD)  # type: ignore[no-untyped-call]
+    torch.multiprocessing.spawn(train_beside_another, (store.url, folder, port), nprocs=WORLD)
     return store, folder
 
 
-def test_gradients_are_those_of_one_process_on_the_joined_batch(both) -> None:
+def test_gradients_are_those_of_one_process_on_the_joined_batch(both: tuple[HeatmapStore, Path]) -> None:
     store, folder = both
     expected, _ = gradients(store, quick_settings(train__batch_size=8), ProcessContext(torch.device("cpu")))
-    largest = max(g.abs().max() for g in expected.values())
+    largest = max(float(g.abs().max()) for g in expected.values())
     for rank in range(WORLD):
         found, _ = torch.load(folder / f"{rank}.pt", weights_only=True)
         assert found.keys() == expected.keys()
@@ -83,13 +84,13 @@ def test_gradients_are_those_of_one_process_on_the_joined_batch(both) -> None:
             assert (found[name] - expected[name]).abs().max() <= 1e-6 * max(1, largest), name
 
 
-def test_each_row_comes_once_an_epoch(both) -> None:
+def test_each_row_comes_once_an_epoch(both: tuple[HeatmapStore, Path]) -> None:
     _, folder = both
     rows = [row for rank in range(WORLD) for row in torch.load(folder / f"{rank}.pt", weights_only=True)[1]]
     assert sorted(rows) == list(range(ROWS))
 
 
-def test_a_run_of_two_processes_ends_as_one_run(both) -> None:
+def test_a_run_of_two_processes_ends_as_one_run(both: tuple[HeatmapStore, Path]) -> None:
     _, folder = both
     record = read_record(folder / "run")
     assert record.finished
@@ -97,7 +98,7 @@ def test_a_run_of_two_processes_ends_as_one_run(both) -> None:
     assert record.data.processes == WORLD
 
 
-def test_of_two_processes_the_first_logs_and_writes_the_receipt(both) -> None:
+def test_of_two_processes_the_first_logs_and_writes_the_receipt(both: tuple[HeatmapStore, Path]) -> None:
     _, folder = both
     printed = [(folder / f"{rank}.txt").read_text() for rank in range(WORLD)]
     assert f"a: {4 * ROWS // (WORLD * 4)} steps in" in printed[0]

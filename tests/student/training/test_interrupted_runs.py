@@ -1,15 +1,18 @@
-"""Runs that are stopped, killed or damaged go on, and come out as if nothing had been."""
+"""Runs that are stopped, killed or damaged go on, and end with the weights of an undisturbed run."""
 
 import random
 import signal
 import subprocess
 import time
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
+from cache_tools.store.writer import HeatmapStore
 from student.settings import StudentSettings
+from student.training.learner import Evaluate
 from student.training.loop import train
 from student.training.metric_logger import read_log
 from student.training.stop_signals import StopSignals
@@ -19,8 +22,8 @@ from tests.samples.short_run import ONE_THREAD, STEPS, equal, run, train_command
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def stop_when(condition) -> Any:
-    """An `evaluate` that asks the run to stop: asked at every step, it is a place to send a signal from."""
+def stop_when(condition: Callable[[], bool]) -> Evaluate:
+    """Return an `evaluate` that sends SIGTERM to this process when the condition holds."""
 
     def evaluate(model: torch.nn.Module, of: StudentSettings) -> dict[str, float]:
         if condition():
@@ -30,7 +33,7 @@ def stop_when(condition) -> Any:
     return evaluate
 
 
-def test_two_epochs_and_two_more_are_four(store, undisturbed, tmp_path) -> None:
+def test_two_epochs_and_two_more_are_four(store: HeatmapStore, undisturbed: Path, tmp_path: Path) -> None:
     times = iter([False, True, False, False])
     half = quick_settings(train__evaluate_epochs=1)
     with pytest.raises(SystemExit) as stopped:
@@ -41,13 +44,15 @@ def test_two_epochs_and_two_more_are_four(store, undisturbed, tmp_path) -> None:
     assert equal(tmp_path, undisturbed)
 
 
-def test_a_run_stopped_at_ten_random_steps_ends_as_if_nothing_had_been(store, undisturbed, tmp_path) -> None:
-    chance = random.Random(0)
+def test_a_run_stopped_at_ten_random_steps_ends_with_the_same_weights(
+    store: HeatmapStore, undisturbed: Path, tmp_path: Path
+) -> None:
+    generator = random.Random(0)
     restless = quick_settings(train__evaluate_epochs=1 / 100)
     stops = 0
     for _ in range(10):
         try:
-            run(store, tmp_path, restless, evaluate=stop_when(lambda: chance.random() < 0.8))
+            run(store, tmp_path, restless, evaluate=stop_when(lambda: generator.random() < 0.8))
         except SystemExit:
             stops += 1
     run(store, tmp_path, restless)
@@ -59,7 +64,9 @@ def test_a_run_stopped_at_ten_random_steps_ends_as_if_nothing_had_been(store, un
     assert losses[0] == losses[1]
 
 
-def test_killed_without_warning_it_goes_on_from_its_last_save(store, undisturbed, tmp_path) -> None:
+def test_killed_by_sigkill_it_goes_on_from_its_last_save(
+    store: HeatmapStore, undisturbed: Path, tmp_path: Path
+) -> None:
     command = train_command(store, tmp_path, quick_settings(train__checkpoint_minutes=1e-9))
     process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
@@ -76,27 +83,24 @@ def test_killed_without_warning_it_goes_on_from_its_last_save(store, undisturbed
     assert equal(tmp_path / "run", undisturbed)
 
 
-def test_students_that_were_saved_at_different_steps_meet_again(store, tmp_path) -> None:
+def test_students_that_were_saved_at_different_steps_meet_again(store: HeatmapStore, tmp_path: Path) -> None:
     pair = [
         quick_settings("a", train__evaluate_epochs=1),
         quick_settings("b", train__lr=1e-3, train__evaluate_epochs=1),
     ]
-    for students, stop_at in ((pair, [False, True]), (pair[1:], [True])):  # both to epoch 1, then b alone to epoch 2
-        times = iter(stop_at)
+    for students, stop_at in ((pair, [False, True]), (pair[1:], [True])):  # both to epoch 1, then only b to epoch 2
+        folders = [tmp_path / s.name for s in students]
         with pytest.raises(SystemExit):
-            train(
-                [store], students, [tmp_path / s.name for s in students], device="cpu",
-                evaluate=stop_when(lambda times=times: next(times)),
-            )  # fmt: skip
+            train([store], students, folders, device="cpu", evaluate=stop_when(iter(stop_at).__next__))
     steps = [torch.load(tmp_path / name / "resume.pt", weights_only=True)["step"] for name in ("a", "b")]
     assert steps == [3, 6]
     run(store, tmp_path, *pair)
-    run(store, tmp_path / "alone", *pair)
+    run(store, tmp_path / "apart", *pair)
     for student in pair:
-        assert equal(tmp_path / student.name, tmp_path / "alone" / student.name)
+        assert equal(tmp_path / student.name, tmp_path / "apart" / student.name)
 
 
-def test_two_sigterms_save_and_a_requeued_run_goes_on(store, undisturbed, tmp_path) -> None:
+def test_two_sigterms_save_and_a_requeued_run_goes_on(store: HeatmapStore, undisturbed: Path, tmp_path: Path) -> None:
     command = train_command(store, tmp_path, quick_settings())
     process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "run" / "run.json").exists() and process.poll() is None:
@@ -121,7 +125,7 @@ def test_only_a_second_ctrl_c_interrupts() -> None:
             signal.raise_signal(signal.SIGINT)
 
 
-def test_a_damaged_save_gives_way_to_overwrite_alone(store, undisturbed, tmp_path) -> None:
+def test_only_overwrite_replaces_a_damaged_save(store: HeatmapStore, undisturbed: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         run(store, tmp_path, quick_settings(train__evaluate_epochs=1), evaluate=stop_when(lambda: True))
     (tmp_path / "resume.pt").write_bytes((tmp_path / "resume.pt").read_bytes()[:1000])
@@ -131,7 +135,7 @@ def test_a_damaged_save_gives_way_to_overwrite_alone(store, undisturbed, tmp_pat
     assert equal(tmp_path, undisturbed)
 
 
-def test_resume_where_there_is_nothing_to_resume_says_so(store, tmp_path) -> None:
+def test_resume_where_there_is_nothing_to_resume_says_so(store: HeatmapStore, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nothing to resume in"):
         run(store, tmp_path / "new", resume=True)
     assert not (tmp_path / "new").exists()

@@ -127,11 +127,11 @@ def test_masked_joints_count_for_nothing(loss: str) -> None:
     weight[1, 4] = weight[2, 7] = 1
     rule = DistillSettings(loss=loss)
     total, parts = distillation_loss(prediction, target, weight, None, rule, alpha=0.7)
-    alone = joint_losses(prediction, target, rule)
-    expected = (alone[1, 4] + alone[2, 7]) / 2  # the mean is over these two, not over all 51
+    single = joint_losses(prediction, target, rule)
+    expected = (single[1, 4] + single[2, 7]) / 2  # the mean is over these two, not over all 51
     torch.testing.assert_close(total, expected)
     torch.testing.assert_close(parts["ground_truth"], expected)
-    target[weight == 0] = 1  # what a masked target says changes nothing
+    target[weight == 0] = 1  # a masked target changes nothing
     torch.testing.assert_close(distillation_loss(prediction, target, weight, None, rule, 0.7)[0], expected)
 
 
