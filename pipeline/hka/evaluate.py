@@ -23,10 +23,14 @@ from pipeline.hka.quality import find_flags
 from student.inference import Inference
 from student.pose_network import PoseNetwork
 
-HEIGHTS = (120, 240, 480)  # pixels of the rendered photos
-LARGEST_DEVIATION = 15.0  # degrees of varus or valgus that rendered legs have
-EXACT = "exact keypoints"  # name of the network that makes no error
-FEWEST_LEGS = 10  # on either side of a calibration
+#: pixels of the rendered images
+HEIGHTS = (120, 240, 480)
+#: degrees of varus or valgus that rendered legs have at most
+LARGEST_DEVIATION = 15.0
+#: name of the network that makes no error
+EXACT = "exact keypoints"
+# on either side of a calibration
+FEWEST_LEGS = 10
 
 #: truth ("keypoints" or "axis") -> legs compared with it
 ByTruth = dict[str, Comparison]

@@ -54,6 +54,27 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+@dataclass(frozen=True, kw_only=True)
+class LegProportions:
+    """What the keypoints show of one leg and its person. Ratios are of lengths in the image."""
+
+    #: pixels of thigh and shank together
+    length: float
+    #: degrees that a lateral knee error of 1 pixel costs
+    degrees_per_pixel: float
+    #: degrees of varus
+    deviation: float
+    #: degrees, standard deviation of the angle; NaN where it is unknown
+    sd: float
+    hips_over_leg: float
+    shoulders_over_trunk: float
+    thigh_over_shank: float
+    shorter_over_longer_leg: float
+    leg_over_trunk: float
+    #: degrees between shoulders->hips and hip->ankle
+    trunk_to_leg: float
+
+
 def find_flags(
     keypoints: ArrayLike, scores: ArrayLike, limits: Limits = DEFAULT_LIMITS, sd: ArrayLike | None = None
 ) -> list[list[dict[str, str]]]:
@@ -64,12 +85,12 @@ def find_flags(
     points, confidence = np.asarray(keypoints, np.float64), np.asarray(scores, np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         proportions = _proportions(points)
-    proportions["sd"] = np.zeros((len(points), 2)) if sd is None else np.asarray(sd, np.float64)
+    proportions["sd"] = np.full((len(points), 2), np.nan) if sd is None else np.asarray(sd, np.float64)
     flags = []
     for person in range(len(points)):
         legs = []
         for leg in range(2):
-            of_leg = {name: float(value[person, leg]) for name, value in proportions.items()}
+            of_leg = LegProportions(**{name: float(value[person, leg]) for name, value in proportions.items()})
             legs.append(_leg_flags(of_leg, leg, confidence[person], limits))
         flags.append(legs)
     return flags
@@ -103,71 +124,71 @@ def _width(points: Array, pair: NDArray[np.int64]) -> Array:
     return np.asarray(np.linalg.norm(points[:, pair[0]] - points[:, pair[1]], axis=-1))
 
 
-def _leg_flags(leg_proportions: dict[str, float], leg: int, scores: Array, limits: Limits) -> dict[str, str]:
+def _leg_flags(proportions: LegProportions, leg: int, scores: Array, limits: Limits) -> dict[str, str]:
     """Return flag -> reasons of one leg; scores (17,) are the person's."""
     seen = scores >= limits.min_score
     if not measurable(seen[None])[0, leg]:
         return {"unseen": _unseen(leg, scores, seen)}
     shoulders, both_legs = bool(seen[SHOULDERS].all()), bool(seen[LEG_JOINTS].all())
     reasons = {
-        "small": _small(leg_proportions, limits),
-        "uncertain": _uncertain(leg_proportions, limits),
-        "not_frontal": _not_frontal(leg_proportions, limits, shoulders),
-        "knee_bent": _knee_bent(leg_proportions, limits, both_legs),
-        "not_standing": _not_standing(leg_proportions, limits, shoulders),
+        "small": _small(proportions, limits),
+        "uncertain": _uncertain(proportions, limits),
+        "not_frontal": _not_frontal(proportions, limits, shoulders),
+        "knee_bent": _knee_bent(proportions, limits, both_legs),
+        "not_standing": _not_standing(proportions, limits, shoulders),
     }
     return {flag: "; ".join(found) for flag, found in reasons.items() if found}
 
 
-def _small(p: dict[str, float], limits: Limits) -> list[str]:
-    if p["degrees_per_pixel"] <= limits.degrees_per_pixel:
-        return []
-    return [
-        f"leg of {p['length']:.0f} px: 1 px of knee error is {p['degrees_per_pixel']:.1f} degrees, "
+def _small(leg: LegProportions, limits: Limits) -> list[str]:
+    reason = (
+        f"leg of {leg.length:.0f} px: 1 px of knee error is {leg.degrees_per_pixel:.1f} degrees, "
         f"at most {limits.degrees_per_pixel:g} wanted"
-    ]
+    )
+    return [reason] if leg.degrees_per_pixel > limits.degrees_per_pixel else []
 
 
-def _uncertain(p: dict[str, float], limits: Limits) -> list[str]:
-    if p["sd"] <= limits.sd or np.isnan(p["sd"]):
-        return []
-    return [f"standard deviation of {p['sd']:.0f} degrees, at most {limits.sd:g} wanted"]
+def _uncertain(leg: LegProportions, limits: Limits) -> list[str]:
+    reason = f"standard deviation of {leg.sd:.0f} degrees, at most {limits.sd:g} wanted"
+    # false where the deviation is not known
+    return [reason] if leg.sd > limits.sd else []
 
 
-def _not_frontal(p: dict[str, float], limits: Limits, shoulders: bool) -> list[str]:
+def _not_frontal(leg: LegProportions, limits: Limits, shoulders: bool) -> list[str]:
     return [
-        *_too_small("hips_over_leg", p, limits.hips_over_leg),
-        *(_too_small("shoulders_over_trunk", p, limits.shoulders_over_trunk) if shoulders else []),
+        *_too_small("hips_over_leg", leg, limits.hips_over_leg),
+        *(_too_small("shoulders_over_trunk", leg, limits.shoulders_over_trunk) if shoulders else []),
     ]
 
 
-def _knee_bent(p: dict[str, float], limits: Limits, both_legs: bool) -> list[str]:
+def _knee_bent(leg: LegProportions, limits: Limits, both_legs: bool) -> list[str]:
     reasons = []
     low, high = limits.thigh_over_shank
-    if not low <= p["thigh_over_shank"] <= high:
-        reasons.append(f"thigh over shank {p['thigh_over_shank']:.2f}, {low:g} to {high:g} when straight")
+    if not low <= leg.thigh_over_shank <= high:
+        reasons.append(f"thigh over shank {leg.thigh_over_shank:.2f}, {low:g} to {high:g} when straight")
     if both_legs:
-        reasons += _too_small("shorter_over_longer_leg", p, limits.shorter_over_longer_leg)
-    if abs(p["deviation"]) > limits.largest_deviation:
+        reasons += _too_small("shorter_over_longer_leg", leg, limits.shorter_over_longer_leg)
+    if abs(leg.deviation) > limits.largest_deviation:
         reasons.append(
-            f"deviation of {abs(p['deviation']):.0f} degrees, above {limits.largest_deviation:g} a bend is likelier"
+            f"deviation of {abs(leg.deviation):.0f} degrees, above {limits.largest_deviation:g} a bend is likelier"
         )
     return reasons
 
 
-def _not_standing(p: dict[str, float], limits: Limits, shoulders: bool) -> list[str]:
+def _not_standing(leg: LegProportions, limits: Limits, shoulders: bool) -> list[str]:
     if not shoulders:
         return ["shoulders unseen: standing cannot be checked"]
-    reasons = _too_small("leg_over_trunk", p, limits.leg_over_trunk)
-    if p["trunk_to_leg"] > limits.trunk_to_leg:
+    reasons = _too_small("leg_over_trunk", leg, limits.leg_over_trunk)
+    if leg.trunk_to_leg > limits.trunk_to_leg:
         reasons.append(
-            f"leg {p['trunk_to_leg']:.0f} degrees from the trunk, at most {limits.trunk_to_leg:g} when standing"
+            f"leg {leg.trunk_to_leg:.0f} degrees from the trunk, at most {limits.trunk_to_leg:g} when standing"
         )
     return reasons
 
 
-def _too_small(name: str, p: dict[str, float], limit: float) -> list[str]:
-    return [f"{name.replace('_', ' ')} {p[name]:.2f}, at least {limit:g} wanted"] if p[name] < limit else []
+def _too_small(name: str, leg: LegProportions, limit: float) -> list[str]:
+    value: float = getattr(leg, name)
+    return [f"{name.replace('_', ' ')} {value:.2f}, at least {limit:g} wanted"] if value < limit else []
 
 
 def _unseen(leg: int, scores: Array, seen: NDArray[np.bool_]) -> str:

@@ -12,8 +12,9 @@ from pipeline.report.overlay import draw_pose, unique_names, write_picture, writ
 def test_left_and_right_are_drawn_apart_and_unsure_joints_not_at_all() -> None:
     image = np.full((100, 100, 3), 128, np.uint8)
     pose = np.zeros((17, 3))
-    pose[[5, 7]] = [(20, 20, 1), (20, 80, 1)]  # left arm
-    pose[[6, 8]] = [(80, 20, 1), (80, 80, 1)]  # right arm
+    left_arm, right_arm = [5, 7], [6, 8]
+    pose[left_arm] = [(20, 20, 1), (20, 80, 1)]
+    pose[right_arm] = [(80, 20, 1), (80, 80, 1)]
     pose[9] = (50, 95, 0.1)
     draw_pose(image, pose)
     left, right = image[50, 20].astype(int), image[50, 80].astype(int)

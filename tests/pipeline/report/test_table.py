@@ -66,7 +66,8 @@ def test_what_is_impossible_and_what_was_not_run_is_marked(rows: list[Row]) -> N
     assert "–‡" in text
     assert "67.1†" in text
     assert "† impossible by COCO's definition" in text
-    assert "none.json" in text  # the file that is missing is named
+    # the file that is missing is named
+    assert "none.json" in text
 
 
 def test_of_the_papers_rows_exactly_b2_is_impossible() -> None:
