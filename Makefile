@@ -8,8 +8,9 @@
 
 PYTHON ?= python3
 VENV := .venv
-READY := $(VENV)/.installed            # with what tests, lint and documentation need
-WORKFLOW_READY := $(VENV)/.workflow    # with what the demo needs
+# Stamps: what tests, lint and documentation need is installed; what the demo needs is installed.
+READY := $(VENV)/.installed
+WORKFLOW_READY := $(VENV)/.workflow
 PIP_INSTALL := $(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
