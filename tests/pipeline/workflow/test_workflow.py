@@ -164,7 +164,9 @@ def test_the_workflow_from_photos_to_report(tmp_path: Path) -> None:
 
     snakemake(config, "--report", str(tmp_path / "report.html"))
     page = (tmp_path / "report.html").read_text()
-    captions = "was run once|Accuracy and cost|hollow mark|photo, ground truth|student two found|one, two with two references"
+    captions = (
+        "was run once|Accuracy and cost|hollow mark|photo, ground truth|student two found|one, two with two references"
+    )
     for caption in captions.split("|"):
         assert caption in page, caption
 
