@@ -34,7 +34,7 @@ PHOTO_FILES, PHOTO_SIZE = 64, (120, 160)
 #: crops a pass of the teacher, as in a build
 BATCH = 32
 OPEN = """
-import math, resource, sys, time
+import math, sys, time
 import numpy as np
 from cache_tools.store.writer import HeatmapStore
 def cpu(): return time.process_time()
@@ -49,7 +49,9 @@ del fresh
 start = cpu()
 store.load()
 loaded = cpu() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# not ru_maxrss: after vfork and exec it includes the memory of the parent
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+peak = int(status["VmHWM"].split()[0]) / 1024
 print(f"open {opened:.2f} CPU-s, hold in memory {loaded:.2f} CPU-s, {peak:,.0f} MB of memory")
 print(f"(this machine took {paged:.2f} CPU-s to hand a process as much empty memory just before)")
 """
