@@ -96,7 +96,7 @@ def measure_ap(arguments: argparse.Namespace, policy: CropPolicy | None) -> floa
     cells = cell_to_crop(teacher.frame, teacher.input_size, teacher.heatmap_size)
     found = decode_keypoints(maps, compose(cells, to_image), torch.device("cpu"))
     protocol = NetworkProtocol(predictor=teacher.name, input_size=teacher.input_size, flip=False)
-    return score(found, annotated(persons), persons, labels, protocol).metrics.AP or 0.0
+    return score(found, annotated(persons, labels.category_of), persons, labels, protocol).metrics.AP or 0.0
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def predict(
     boxes: ArrayLike | None = None,
     inference: Inference = DEFAULT,
     *,
-    photo_sizes: Sequence[tuple[int, int]] | None = None,
+    photo_sizes: Sequence[tuple[int, int] | None] | None = None,
     upright: bool | None = None,
     progress: str | None = None,
 ) -> NDArray[np.float64]:
@@ -57,7 +57,7 @@ def predict(
     photos: the photo of each person; one photo in place of a list is that of all persons. Persons of one photo that
     follow each other share one read.
     boxes (N, 4): x, y, width and height of each person in image pixels; None: each photo is one person.
-    photo_sizes: the (height, width) that annotations state, checked against each file.
+    photo_sizes: the (height, width) that annotations state of each photo, or None, checked against the files.
     upright: turn files by their EXIF orientation; image pixels are then those of the turned photo. By default photos
     without boxes are turned, as people see them, and photos with boxes are not, as COCO's boxes are in stored pixels.
     progress: title of the progress bar; None shows none.
@@ -90,7 +90,7 @@ def heatmap_batches(
     boxes: NDArray[np.float64],
     inference: Inference = DEFAULT,
     *,
-    photo_sizes: Sequence[tuple[int, int]] | None = None,
+    photo_sizes: Sequence[tuple[int, int] | None] | None = None,
     upright: bool = False,
     progress: str | None = None,
 ) -> Iterator[HeatmapBatch]:
@@ -148,7 +148,7 @@ def read_crops(
     size: tuple[int, int],
     *,
     workers: int = 2,
-    photo_sizes: Sequence[tuple[int, int]] | None = None,
+    photo_sizes: Sequence[tuple[int, int] | None] | None = None,
     upright: bool = False,
 ) -> Iterator[Image]:
     """Yield the crop (height, width, 3) of each photo by matrices (N, 2, 3) crop pixel -> image pixel, in order.

@@ -38,6 +38,7 @@ def command(
     Poses are scored as `kdcache evaluate` scores them, and those that a detector's boxes give twice are left out.
     """
     from cache_tools.files import write_text
+    from cache_tools.skeletons import COCO
     from pipeline.evaluation.oks import coco_results
     from pipeline.persons.photo_boxes import find_boxes, find_photos
     from pipeline.report.overlay import write_pose_overlays
@@ -51,14 +52,29 @@ def command(
     photos = find_photos(images)
     persons = find_boxes(photos, boxes, score_threshold, upright=exif)
     network = load_network(teacher or f"student:{student}", device=inference.device)
-    poses = predict(network, persons.photo, persons.box, inference, upright=persons.upright, progress="predict")
+    poses = predict(
+        network,
+        persons.photo,
+        persons.box,
+        inference,
+        photo_sizes=persons.photo_size,
+        upright=persons.upright,
+        progress="predict",
+    )
     kept, results = coco_results(
-        poses, persons.image_id, persons.box, persons.score, network.input_size, suppressed=persons.detected
+        poses,
+        persons.image_id,
+        persons.category_id,
+        persons.box,
+        persons.score,
+        network.input_size,
+        sigmas=COCO.oks_sigmas()[0],
+        suppressed=persons.detected,
     )
     photo_of_kept = [persons.photo[row] for row in kept]
     if out is not None:
-        for result, photo, box in zip(results, photo_of_kept, persons.box[kept], strict=True):
-            result.update(file_name=photo.name, bbox=box.tolist())
+        for result, row in zip(results, kept, strict=True):
+            result.update(file_name=persons.name[row], bbox=persons.box[row].tolist())
         write_text(out, json.dumps(results) + "\n")
     if overlay is not None:
         write_pose_overlays(overlay, photo_of_kept, poses[kept], joint_threshold, upright=persons.upright)

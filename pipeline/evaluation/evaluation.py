@@ -7,7 +7,7 @@ measured under, because boxes, flip test and decoder are worth more AP than most
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from cache_tools.geometry import compose
 from cache_tools.instances import Instances
 from pipeline.evaluation.coco_ap import coco_numbers
-from pipeline.evaluation.metrics_file import AnnotationProtocol, EvaluationProtocol, Metrics, NetworkProtocol
+from pipeline.evaluation.metrics_file import (
+    AnnotationProtocol,
+    EvaluationProtocol,
+    Metrics,
+    NetworkProtocol,
+    SigmaProtocol,
+)
+from pipeline.evaluation.notes import joint_notes, label_notes
 from pipeline.evaluation.oks import JOINT_THRESHOLD, NMS_THRESHOLD, coco_results
 from pipeline.evaluation.per_joint import PCK_THRESHOLD, joint_accuracy
 from pipeline.persons.boxes import PersonBoxes, annotated, detected
@@ -63,7 +70,11 @@ def evaluate(
     """
     labels = annotations if isinstance(annotations, CocoLabels) else CocoLabels(annotations)
     persons = labels.persons
-    searched = annotated(persons) if boxes == "gt" else detected(boxes, labels, score_threshold=score_threshold)
+    searched = (
+        annotated(persons, labels.category_of)
+        if boxes == "gt"
+        else detected(boxes, labels, score_threshold=score_threshold)
+    )
     images = None
     if max_persons is not None and max_persons < len(persons):
         images = sample_images(persons, max_persons)
@@ -139,7 +150,7 @@ def evaluate_store(
         device="unstated",
         decode_device=str(decode_device),
     )
-    return score(np.concatenate(parts), annotated(persons), persons, labels, protocol)
+    return score(np.concatenate(parts), annotated(persons, labels.category_of), persons, labels, protocol)
 
 
 def score(
@@ -149,37 +160,59 @@ def score(
     annotations: CocoLabels,
     protocol: NetworkProtocol,
     images: NDArray[np.int64] | None = None,
+    *,
+    known: NDArray[np.bool_] | None = None,
+    joints: Literal["all", "common"] = "all",
 ) -> EvaluationResult:
-    """Score poses (N, 17, 3) found in `boxes` against the labels of all images of the file, or of `images`.
+    """Score poses (N, K, 3) found in `boxes` against the labels of all images of the file, or of `images`.
 
-    Raises ValueError where there is no pose to score.
+    known (K,): joints that the network knows, None: all. joints: "common" where `annotations` label only those.
+    Raises ValueError where there is no pose to score, where no joint is labelled, and where a pose is not finite.
     """
     source = boxes.protocol.source
     if not len(boxes):
         raise ValueError(
             f"no pose to score: {source} has no box in the {len(persons)} persons' images of {annotations.path}"
         )
+    if not persons.visibility.any():
+        raise ValueError(f"{annotations.path} labels no joint of its {len(persons)} persons: there is no AP")
+    skeleton, categories = annotations.skeleton, annotations.file.categories
+    sigmas, sources = skeleton.oks_sigmas()
     kept, results = coco_results(
-        poses, boxes.image_id, boxes.box, boxes.score, protocol.input_size, suppressed=not boxes.annotated
+        poses,
+        boxes.image_id,
+        boxes.category_id,
+        boxes.box,
+        boxes.score,
+        protocol.input_size,
+        sigmas=sigmas,
+        suppressed=boxes.detected,
+        known=known,
     )
-    numbers, notes = coco_numbers(
-        annotations.coco,
-        results,
-        categories=annotations.file.categories,
-        sigmas=annotations.skeleton.oks_sigmas()[0],
-        images=images,
-    )
+    numbers, notes = coco_numbers(annotations.coco, results, categories=categories, sigmas=sigmas, images=images)
     if missed := sorted(set(persons.image_id.tolist()) - {result["image_id"] for result in results}):
         notes.append(f"{len(missed)} images with persons have no detection: their persons count as missed")
+    area = annotations.area_rule
+    left_out = annotations.file.left_out()
     full_protocol = EvaluationProtocol(
         **protocol.model_dump(exclude_unset=True),
         boxes=boxes.protocol,
         decoder=DECODER,
         rescoring=f"mean of joint scores above {JOINT_THRESHOLD}, times the box score",
-        oks_nms=None if boxes.annotated else NMS_THRESHOLD,
+        oks_nms=NMS_THRESHOLD if boxes.detected else None,
         max_detections=MAX_DETECTIONS,
         pck=f"distance <= {PCK_THRESHOLD} x longer side of the annotated box",
-        annotations=AnnotationProtocol(file=annotations.path.name, digest=persons.digest()),
+        annotations=AnnotationProtocol(
+            file=annotations.path.name, digest=persons.digest(), **({"left_out": left_out} if left_out else {})
+        ),
+        skeleton=skeleton.name,
+        categories=categories,
+        oks_sigmas={
+            name: SigmaProtocol(sigma=sigma, source=origin)
+            for name, sigma, origin in zip(skeleton.names, sigmas, sources, strict=True)
+        },
+        **({"area": area} if area else {}),
+        joints=joints,
         persons=len(persons),
         images=len(annotations.photos) if images is None else len(images),
         detections_kept=len(kept),
@@ -187,8 +220,8 @@ def score(
     )
     metrics = Metrics(
         **numbers,
-        per_joint=joint_accuracy(poses, boxes, persons),
-        notes=tuple(notes),
+        per_joint=joint_accuracy(poses, boxes, persons, skeleton=skeleton),
+        notes=(*notes, *label_notes(annotations), *joint_notes(full_protocol)),
         protocol=full_protocol,
     )
     return EvaluationResult(metrics, results)

@@ -1,6 +1,6 @@
 """metrics.json: the numbers of an evaluation with the protocol under which they were measured."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ class JointAccuracy(ResultPart):
     PCK: float | None
     #: mean object keypoint similarity; None without a labelled joint
     OKS: float | None
+    #: mean distance over the root of the person's area, of the joints found; None without one
+    NME: float | None = None
     #: number of labelled joints
     labelled: int
 
@@ -29,6 +31,16 @@ class AnnotationProtocol(ResultPart):
     file: str
     #: sha256 of the instance table (`Instances.digest`)
     digest: str
+    #: annotations that are no labelled persons, by reason
+    left_out: dict[str, int] | None = None
+
+
+class SigmaProtocol(ResultPart):
+    """The OKS sigma of one joint."""
+
+    sigma: float
+    #: "stated" by the skeleton, "coco": that of COCO's joint of the same name, or "assumed"
+    source: Literal["stated", "coco", "assumed"]
 
 
 class NetworkProtocol(ResultPart):
@@ -54,6 +66,8 @@ class NetworkProtocol(ResultPart):
     device: str = "unstated"
     #: device on which heatmaps are decoded
     decode_device: str = "unstated"
+    #: joints of the labels that the network does not know
+    unknown_joints: tuple[str, ...] = ()
 
 
 class EvaluationProtocol(NetworkProtocol):
@@ -73,6 +87,16 @@ class EvaluationProtocol(NetworkProtocol):
     pck: str = "unstated"
     #: the labels
     annotations: AnnotationProtocol
+    #: name of the labels' skeleton
+    skeleton: str = "coco"
+    #: ids of the categories; AP is the mean over them
+    categories: tuple[int, ...] = (1,)
+    #: name of a joint -> its OKS sigma
+    oks_sigmas: dict[str, SigmaProtocol] = Field(default_factory=dict)
+    #: how the area is known that OKS divides by, where not every label states one
+    area: str | None = None
+    #: "common": joints that the network does not know count neither in the labels nor in the results
+    joints: Literal["all", "common"] = "all"
     #: labelled persons
     persons: int
     #: images, those without persons included

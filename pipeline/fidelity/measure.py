@@ -79,6 +79,7 @@ def measure_fidelity(
         workers=inference.workers,
         photo_sizes=[(int(height), int(width)) for height, width in persons.image_size],
     )
+    sigmas = store.spec.skeleton.oks_sigmas()[0]
     with progress_bar(len(chosen), "fidelity", "person") as bar:
         for start in range(0, len(chosen), inference.batch_size):
             part = slice(start, min(start + inference.batch_size, len(chosen)))
@@ -88,7 +89,7 @@ def measure_fidelity(
             oks = {}
             for arm in ARMS:
                 xy = decode_keypoints(maps[arm], cell_to_image[part], device)[..., :2]
-                oks[arm] = similarity(xy, persons.keypoints[part], persons.area[part], joints[part])
+                oks[arm] = similarity(xy, persons.keypoints[part], persons.area[part], joints[part], sigmas=sigmas)
             parts.append(Scores.compare(maps, oks, joints[part], views.zoom[part]))
             for i in sorted(shown.intersection(range(part.start, part.stop))):
                 example_maps = {arm: maps[arm][i - start] for arm in ARMS}

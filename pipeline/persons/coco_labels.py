@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cache_tools.annotations.annotation_file import AnnotationFile, read_annotation_file
+from cache_tools.annotations.persons import AREA_OF_BOX
 from cache_tools.annotations.photos import Photos
 from cache_tools.instances import Instances
 from cache_tools.skeletons import Skeleton
@@ -43,6 +44,18 @@ class CocoLabels:
     def persons(self) -> Instances:
         """Return the labelled persons, which an evaluation counts."""
         return self.instances()
+
+    @property
+    def area_rule(self) -> str | None:
+        """Return how the area is known that OKS divides by; None where every labelled person states one."""
+        persons = self.file.persons
+        assumed = int((np.isnan(persons.area) & (persons.visibility > 0).any(axis=1)).sum())
+        return f"{AREA_OF_BOX} of the box's area for {assumed} labelled persons that state none" if assumed else None
+
+    @cached_property
+    def category_of(self) -> dict[int, int]:
+        """Return the category id of each annotation, by its id."""
+        return self.file.categories_by_annotation()
 
     def instances(self, *, labelled: bool = True, part: tuple[int, int] | None = None) -> Instances:
         """Return the persons that `AnnotationFile.instances` selects from the file."""

@@ -1,18 +1,24 @@
 """Persons in any photos: each whole photo as one person, or the boxes of a file."""
 
-import json
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.images import read_image
+from cache_tools.skeletons import Skeleton
+from pipeline.persons.boxes_file import BoxEntry, BoxesFile, read_boxes_file
+from pipeline.persons.photo_names import PhotoNames, relative_names
+
+logger = logging.getLogger(__name__)
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+# an image id must fit 64 bits; names with more digits are no numbers
+MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +27,18 @@ class PhotoBoxes:
 
     #: (N,)
     photo: tuple[Path, ...]
+    #: (N,) path of the photo relative to the deepest folder that holds all photos
+    name: tuple[str, ...]
     #: (N, 4) x, y, width, height in image pixels
     box: NDArray[np.float64]
     #: (N,) of the detector; 1 where the file has none
     score: NDArray[np.float64]
-    #: (N,) of the file of boxes, else of the photo's name
+    #: (N,) different photos have different ones: of the file of boxes, else of the photo's name, else counted
     image_id: NDArray[np.int64]
+    #: (N,) of the box
+    category_id: NDArray[np.int64]
+    #: (N,) height and width of the photo where the file of boxes states them
+    photo_size: tuple[tuple[int, int] | None, ...]
     #: whether a detector made the boxes; then there may be several of one person
     detected: bool = False
     #: whether image pixels are those of the photo turned by its EXIF orientation, not those stored
@@ -57,111 +69,129 @@ def find_photos(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def find_boxes(
-    photos: Sequence[Path], path: Path | None = None, score_threshold: float = 0.0, *, upright: bool | None = None
+    photos: Sequence[Path],
+    path: Path | None = None,
+    score_threshold: float = 0.0,
+    *,
+    upright: bool | None = None,
+    category: Sequence[str] = (),
+    default_categories: Sequence[int] = (1,),
+    skeleton: Skeleton | None = None,
 ) -> PhotoBoxes:
     """Return the boxes that the file `path` has for `photos`, or without a file each photo as one person.
 
     upright: image pixels are those of photos turned by their EXIF orientation; None: turn photos without boxes, as
     people see them, and not those with boxes, because COCO's boxes are in stored pixels.
+    category, default_categories, skeleton: as `read_boxes_file` has them; a whole photo is of the first default.
     """
     if path is None:
-        return whole_photo_boxes(photos, upright=upright is not False)
-    return boxes_from_file(path, photos, score_threshold, upright=bool(upright))
+        return whole_photo_boxes(photos, upright=upright is not False, category=default_categories[0])
+    file = read_boxes_file(path, category=category, default_categories=default_categories, skeleton=skeleton)
+    return boxes_of_photos(file, photos, score_threshold, upright=bool(upright))
 
 
-def whole_photo_boxes(photos: Sequence[Path], *, upright: bool = True) -> PhotoBoxes:
+def whole_photo_boxes(photos: Sequence[Path], *, upright: bool = True, category: int = 1) -> PhotoBoxes:
     """Return each photo as one person whose box is the photo, by default the photo as people see it."""
     sizes = [read_image(photo, upright=upright).shape for photo in photos]
     return PhotoBoxes(
         photo=tuple(photos),
+        name=relative_names(photos),
         box=np.array([[0, 0, width, height] for height, width, _ in sizes], np.float64).reshape(-1, 4),
         score=np.ones(len(photos)),
-        image_id=ids_by_name(photos),
+        image_id=np.array(ids_by_name(photos), np.int64),
+        category_id=np.full(len(photos), category, np.int64),
+        photo_size=(None,) * len(photos),
         upright=upright,
     )
 
 
-def ids_by_name(photos: Sequence[Path]) -> NDArray[np.int64]:
-    """Return the numbers that COCO's files are named by; where a photo has another name, number photos from 1."""
-    distinct = list(dict.fromkeys(photos))
-    if all(photo.stem.isdigit() for photo in distinct):
-        ids = {photo: int(photo.stem) for photo in distinct}
-    else:
-        ids = {photo: number for number, photo in enumerate(distinct, 1)}
-    return np.array([ids[photo] for photo in photos], np.int64)
+def ids_by_name(photos: Sequence[Path]) -> list[int]:
+    """Return the number that COCO names each photo by; where one has no number or two the same, count from 1."""
+    numbers = [_number(photo) for photo in photos]
+    if None in numbers or len(set(numbers)) < len(numbers):
+        return list(range(1, len(photos) + 1))
+    return [number for number in numbers if number is not None]
 
 
-def boxes_from_file(
-    path: str | Path, photos: Sequence[Path], score_threshold: float = 0.0, *, upright: bool = False
+def boxes_of_photos(
+    file: BoxesFile, photos: Sequence[Path], score_threshold: float = 0.0, *, upright: bool = False
 ) -> PhotoBoxes:
-    """Return the boxes that a JSON file has for `photos`.
+    """Return the boxes that a file has for `photos`.
 
-    path: a list of {"file_name" or "image_id", "bbox": [x, y, width, height]}, as detectors write it, or a COCO
-    annotation file. A file name may have folders before it; an image id is the number that COCO's files are named by.
-    upright: they were found in photos turned by their EXIF orientation; COCO's are in stored pixels.
-    Raises ValueError when the file is neither, or has no box for any of the photos.
+    A box belongs to the photo that its file name means (`PhotoNames`), or else to the one whose name is its image id as
+    a number, as COCO's files are named. upright: the boxes were found in photos turned by their EXIF orientation;
+    COCO's are in stored pixels.
+    Raises ValueError where it is not certain which photo a box belongs to, and where none is left for the photos.
     """
-    rows, detected = _read_rows(path)
-    by_photo: dict[str | int, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        if row.get("category_id", 1) != 1 or row.get("score", 1.0) < score_threshold:
-            continue
-        if row["bbox"][2] > 0 and row["bbox"][3] > 0:
-            by_photo[Path(row["file_name"]).name if "file_name" in row else int(row.get("image_id", -2))].append(row)
-    persons = [
-        (photo, row) for photo in photos for row in by_photo.get(photo.name) or by_photo.get(_number(photo)) or []
-    ]
-    if not persons:
-        raise ValueError(
-            f"{path} has no box for {photos[0].name if len(photos) == 1 else f'any of {len(photos)} photos'}: "
-            f"its {len(rows)} boxes are for other file names or image ids, or score below {score_threshold:g}"
-        )
-    photo_of_person = tuple(photo for photo, _ in persons)
-    if all("image_id" in row for _, row in persons):
-        image_id = np.array([row["image_id"] for _, row in persons], np.int64)
-    else:
-        image_id = ids_by_name(photo_of_person)
+    entries, left_out = file.chosen(score_threshold)
+    by_photo: dict[int, list[BoxEntry]] = defaultdict(list)
+    elsewhere = 0
+    for entry, place in zip(entries, _photos_of(file, entries, photos), strict=True):
+        if place is None:
+            elsewhere += 1
+        else:
+            by_photo[place].append(entry)
+    left_out |= {"in other photos": elsewhere} if elsewhere else {}
+    if not by_photo:
+        raise file.nothing_left(left_out, photos[0].name if len(photos) == 1 else f"any of {len(photos)} photos")
+    if left_out:
+        counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        logger.info("%s: left out %s", file.path, counts)
+    persons = [(place, entry) for place in sorted(by_photo) for entry in by_photo[place]]
+    names, ids = relative_names(photos), _image_ids(file, by_photo, photos)
     return PhotoBoxes(
-        photo=photo_of_person,
-        box=np.array([row["bbox"] for _, row in persons], np.float64),
-        score=np.array([row.get("score", 1.0) for _, row in persons], np.float64),
-        image_id=image_id,
-        detected=detected,
+        photo=tuple(photos[place] for place, _ in persons),
+        name=tuple(names[place] for place, _ in persons),
+        box=np.array([entry.box for _, entry in persons], np.float64),
+        score=np.array([1.0 if entry.score is None else entry.score for _, entry in persons], np.float64),
+        image_id=np.array([ids[place] for place, _ in persons], np.int64),
+        category_id=np.array([file.category_of(entry) for _, entry in persons], np.int64),
+        photo_size=tuple(entry.size for _, entry in persons),
+        detected=file.detected,
         upright=upright,
     )
 
 
-def _read_rows(path: str | Path) -> tuple[list[dict[str, Any]], bool]:
-    """Return the rows of a file, each with a bbox, and whether they are a detector's."""
+def _photos_of(file: BoxesFile, entries: Sequence[BoxEntry], photos: Sequence[Path]) -> list[int | None]:
+    """Return the number of the photo of each entry, None where it is another photo."""
+    names = PhotoNames(relative_names(photos), [photo.absolute().as_posix() for photo in photos])
     try:
-        document = json.loads(Path(path).read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}): expected a list of boxes or a COCO annotation file") from error
-    rows = _annotations(document) if isinstance(document, dict) else document
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and _is_box(row.get("bbox")) for row in rows):
-        raise ValueError(
-            f'{path} is not a list of boxes: expected [{{"file_name": "a.jpg", "bbox": [x, y, width, height]}}, ...] '
-            "or a COCO annotation file"
-        )
-    return rows, isinstance(document, list)
+        by_name = names.find([entry.name for entry in entries])
+    except ValueError as problem:
+        raise ValueError(f"{file.path}: {problem}") from None
+    numbered: dict[int, list[int]] = defaultdict(list)
+    for place, photo in enumerate(photos):
+        number = _number(photo)
+        if number is not None:
+            numbered[number].append(place)
+    found: list[int | None] = []
+    for entry, place_by_name in zip(entries, by_name, strict=True):
+        if entry.name is not None or entry.image_id is None:
+            found.append(place_by_name)
+            continue
+        places = numbered.get(entry.image_id, [])
+        if len(places) > 1:
+            raise ValueError(
+                f"{file.path}, {entry.label}: its image_id {entry.image_id} may be {photos[places[0]]} or "
+                f"{photos[places[1]]}: state the photo's path as file_name"
+            )
+        found.append(places[0] if places else None)
+    return found
 
 
-def _annotations(document: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the annotations of single persons with their file names; None where it is no COCO annotation file."""
-    if not isinstance(document.get("images"), list) or not isinstance(document.get("annotations"), list):
-        return None
-    names = {image["id"]: image["file_name"] for image in document["images"]}
-    return [
-        {**annotation, "file_name": names[annotation["image_id"]]}
-        for annotation in document["annotations"]
-        if annotation["image_id"] in names and not annotation.get("iscrowd", 0)
-    ]
+def _image_ids(file: BoxesFile, by_photo: dict[int, list[BoxEntry]], photos: Sequence[Path]) -> dict[int, int]:
+    """Return an id for each photo with boxes: that of the file where it has one for each photo, else `ids_by_name`."""
+    stated = {place: {entry.image_id for entry in entries} for place, entries in by_photo.items()}
+    ids = {place: next(iter(numbers)) for place, numbers in stated.items() if len(numbers) == 1}
+    unique = {place: number for place, number in ids.items() if number is not None}
+    if len(set(unique.values())) == len(by_photo):
+        return unique
+    if any(numbers != {None} for numbers in stated.values()):
+        logger.warning("%s: its image ids do not tell the photos apart: poses have other ids", file.path)
+    places = sorted(by_photo)
+    return dict(zip(places, ids_by_name([photos[place] for place in places]), strict=True))
 
 
-def _is_box(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(isinstance(v, int | float) for v in value)
-
-
-def _number(photo: Path) -> int:
-    """Return the image id that COCO names a file by; -1 where the name is no number."""
-    return int(photo.stem) if photo.stem.isdigit() else -1
+def _number(photo: Path) -> int | None:
+    """Return the image id that COCO names a file by; None where the name is no number."""
+    return int(photo.stem) if photo.stem.isdecimal() and len(photo.stem) <= MOST_DIGITS else None

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cache_tools.geometry import Matrix, apply, compose, crop_to_image, invert
 from cache_tools.images import Image
+from cache_tools.skeletons import COCO
 from pipeline.evaluation.oks import similarity
 from pipeline.persons.subjects import Subjects
 from pipeline.report.overlay import SHOWN_SCORE
@@ -96,7 +97,13 @@ def heatmap_panel(subjects: Subjects, columns: Sequence[PanelColumn], *, device:
             xy, seen = apply(image_to_cell, poses[row, :, :2]), poses[row, :, 2] > SHOWN_SCORE
             note = f"{seen.sum()} joints"
             if truth is not None:
-                oks = similarity(poses[row, :, :2], truth.keypoints[row], truth.area[row], truth.visibility[row])
+                oks = similarity(
+                    poses[row, :, :2],
+                    truth.keypoints[row],
+                    truth.area[row],
+                    truth.visibility[row],
+                    sigmas=COCO.oks_sigmas()[0],
+                )
                 note = f"OKS {oks:.2f}"
             map_to_cell = compose(column.cell_to_image[row], image_to_cell)
             _show(next(cells), tinted(crop, column.maps[row], map_to_cell), note, xy[seen])

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from cache_tools.annotations.annotation_file import read_coco
-from cache_tools.coco import KEYPOINTS
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
 from cache_tools.instances import Instances
 from cache_tools.skeletons import COCO
@@ -94,7 +93,8 @@ def test_the_real_teacher_has_its_known_ap(result: EvaluationResult) -> None:
     assert pytest.approx(0.869, abs=0.002) == metrics.AP50
     assert pytest.approx(0.687, abs=0.002) == metrics.AR
     assert metrics.percent("AP") == pytest.approx(65.0, abs=0.2)
-    assert metrics.notes == ()
+    # what the published file leaves out, and nothing else to remark
+    assert metrics.notes == ("person_keypoints_val.json: left out 12 crowd, 128 no labelled keypoint",)
 
 
 def test_the_flip_test_gains_what_is_known(tinypose: PoseNetwork, labels: CocoLabels, val: Path) -> None:
@@ -110,7 +110,14 @@ def test_the_protocol_states_how_the_numbers_were_measured(
     assert protocol["boxes"] == {"source": "gt", "boxes": 356}
     assert (protocol["persons"], protocol["images"], protocol["flip"]) == (356, 126, False)
     assert protocol["weights"] == tinypose.digest
-    assert protocol["annotations"] == {"file": "person_keypoints_val.json", "digest": persons.digest()}
+    assert protocol["annotations"] == {
+        "file": "person_keypoints_val.json",
+        "digest": persons.digest(),
+        "left_out": {"crowd": 12, "no labelled keypoint": 128},
+    }
+    assert (protocol["skeleton"], protocol["categories"], protocol["joints"]) == ("coco", [1], "all")
+    assert protocol["oks_sigmas"]["left_hip"] == {"sigma": 0.107, "source": "stated"}
+    assert "area" not in protocol
     assert protocol["oks_nms"] is None
     assert protocol["decode_device"] == "cpu"
     json.dumps(result.metrics.to_json(), allow_nan=False)
@@ -155,13 +162,13 @@ def test_a_store_of_other_persons_is_refused(tmp_path: Path, val: Path, persons:
 
 
 def test_scoring_no_pose_at_all_is_an_error(labels: CocoLabels, persons: Instances) -> None:
-    nobody = annotated(persons.take(np.arange(0)))
+    nobody = annotated(persons.take(np.arange(0)), {})
     with pytest.raises(ValueError, match="no pose to score: gt has no box"):
         score(np.zeros((0, 17, 3)), nobody, persons, labels, PROTOCOL)
 
 
 def test_ground_truth_as_predictions_is_exactly_one(labels: CocoLabels, persons: Instances) -> None:
-    metrics = score(poses(persons.keypoints), annotated(persons), persons, labels, PROTOCOL).metrics
+    metrics = score(poses(persons.keypoints), annotated(persons, labels.category_of), persons, labels, PROTOCOL).metrics
     assert set(metrics.numbers.values()) == {1.0}
     accuracy = metrics.per_joint["all"]
     assert (accuracy.PCK, accuracy.OKS) == (1.0, 1.0)
@@ -181,8 +188,8 @@ def test_an_error_of_one_cell_costs_what_the_formula_says(
     path.write_text(json.dumps(truth))
     cell_to_image = compose(cell_to_crop("udp"), crop_to_image(single.box))
     moved = apply(cell_to_image, apply(invert(cell_to_image), single.keypoints) + np.array([1, 0]))
-    oks = similarity(moved, single.keypoints, single.area, single.visibility)
-    metrics = score(poses(moved), annotated(single), single, CocoLabels(path), PROTOCOL).metrics
+    oks = similarity(moved, single.keypoints, single.area, single.visibility, sigmas=COCO.oks_sigmas()[0])
+    metrics = score(poses(moved), annotated(single, labels.category_of), single, CocoLabels(path), PROTOCOL).metrics
     reached = [(oks >= threshold).mean() for threshold in np.linspace(0.5, 0.95, 10)]
     assert 0.1 < np.mean(reached) < 0.99
     assert pytest.approx(np.mean(reached), abs=1e-12) == metrics.AR
@@ -213,7 +220,7 @@ def test_a_detectors_boxes(
     assert protocol.detections_kept is not None
     assert len(rows) - 2 <= protocol.detections_kept <= len(rows)
     assert max(r["score"] for r in result.results) <= 0.9
-    assert "images with persons have no detection" in result.metrics.notes[-1]
+    assert "images with persons have no detection" in result.metrics.notes[0]
     # most persons have no box
     assert result.metrics.AP is not None
     assert 0 < result.metrics.AP < 0.3
@@ -231,12 +238,14 @@ def test_a_number_that_does_not_exist_is_null_with_a_note(
     path = tmp_path / "one_large.json"
     path.write_text(json.dumps(truth))
     person = persons.take(np.array([large]))
-    metrics = score(poses(person.keypoints), annotated(person), person, CocoLabels(path), PROTOCOL).metrics
+    metrics = score(
+        poses(person.keypoints), annotated(person, labels.category_of), person, CocoLabels(path), PROTOCOL
+    ).metrics
     assert metrics.APM is None
     assert metrics.ARM is None
     assert pytest.approx(1) == metrics.APL
     assert metrics.notes == ("APM, ARM: no labelled person of that size in the annotations, so there is no number",)
-    unseen = [name for name, seen in zip(KEYPOINTS, person.visibility[0], strict=True) if not seen]
+    unseen = [name for name, seen in zip(COCO.names, person.visibility[0], strict=True) if not seen]
     assert unseen
     assert all(metrics.per_joint[name].PCK is None for name in unseen)
 

@@ -53,6 +53,9 @@ def test_whole_groups_are_all_persons_of_some_photos(persons: Instances) -> None
 def test_photos_are_drawn_evenly() -> None:
     photos = PhotoBoxes(
         photo=tuple(Path(f"{number}.jpg") for number in range(5)),
+        name=tuple(f"{number}.jpg" for number in range(5)),
+        category_id=np.ones(5, np.int64),
+        photo_size=(None,) * 5,
         box=np.arange(20.0).reshape(5, 4),
         score=np.ones(5),
         image_id=np.arange(5),
