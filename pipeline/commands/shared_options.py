@@ -24,6 +24,17 @@ workers_option: Decorator = click.option(
     "--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Threads that read photos."
 )
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of text.")
+skeleton_option: Decorator = click.option(
+    "--skeleton",
+    metavar="NAME|FILE",
+    help="Keypoints of the annotations: a built-in name or a YAML file. [default: as the annotations name them]",
+)
+category_option: Decorator = click.option(
+    "--category",
+    multiple=True,
+    metavar="NAME|ID",
+    help="Category to read; several times for several. [default: all that name the same keypoints]",
+)
 
 
 def flip_option(default: bool) -> Decorator:

@@ -1,3 +1,6 @@
+from .annotator_sigmas import MeasuredSigmas as MeasuredSigmas
+from .annotator_sigmas import measure_sigmas as measure_sigmas
+from .annotator_sigmas import sigmas_text as sigmas_text
 from .coco_ap import coco_numbers as coco_numbers
 from .during_training import training_evaluation as training_evaluation
 from .evaluation import EvaluationResult as EvaluationResult
@@ -18,6 +21,7 @@ __all__ = [
     "METRICS",
     "EvaluationProtocol",
     "EvaluationResult",
+    "MeasuredSigmas",
     "Metrics",
     "NetworkProtocol",
     "coco_numbers",
@@ -26,7 +30,9 @@ __all__ = [
     "evaluate_store",
     "joint_accuracy",
     "joint_similarity",
+    "measure_sigmas",
     "score",
+    "sigmas_text",
     "similarity",
     "suppress",
     "training_evaluation",
