@@ -38,6 +38,15 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def shared_cases(shared_data: Path) -> Path:
+    """Return the folder of small inputs as people have them: `cases`, beside the test data."""
+    folder = shared_data.parent / "cases"
+    if not (folder / "base" / "val.json").is_file():
+        pytest.skip(f"no cases at {folder}: set KDCACHE_TEST_DATA to a folder that has cases/ beside it")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
     """Write a store of drawn persons, for runs of a few steps."""

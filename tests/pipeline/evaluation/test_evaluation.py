@@ -24,6 +24,7 @@ from student.inference import Inference
 from student.pose_network import Crops, Maps, PoseNetwork
 from student.prediction import read_crops
 from tests.pipeline.evaluation.test_coco_ap import PERSONS, same_in_both
+from tests.samples.remembering_network import RememberingNetwork
 from tests.samples.small_store import write_maps
 
 PROTOCOL = NetworkProtocol(predictor="test", input_size=(256, 192), flip=False)
@@ -45,28 +46,10 @@ def persons(val: Path) -> Instances:
     return read_coco(val)
 
 
-class Remembering:
-    """A network that runs once for each crop, because its passes take most of these tests' time."""
-
-    def __init__(self, network: PoseNetwork) -> None:
-        self.name, self.digest, self.licence = network.name, network.digest, network.licence
-        self.input_size, self.heatmap_size = network.input_size, network.heatmap_size
-        self.frame, self.sigma = network.frame, network.sigma
-        self.network = network
-        self.seen: dict[bytes, Maps] = {}
-
-    def __call__(self, crops: Crops) -> Maps:
-        keys = [crop.tobytes() for crop in crops]
-        new = [row for row, key in enumerate(keys) if key not in self.seen]
-        if new:
-            self.seen |= zip([keys[row] for row in new], self.network(crops[new]), strict=True)
-        return np.stack([self.seen[key] for key in keys])
-
-
 @pytest.fixture(scope="module")
 def tinypose(shared_data: Path) -> PoseNetwork:
     reference = f"onnx:{shared_data / 'teachers' / 'tinypose_256x192.onnx'}?frame=stride"
-    return Remembering(load_network(reference, threads=1))
+    return RememberingNetwork(load_network(reference, threads=1))
 
 
 @pytest.fixture(scope="module")
