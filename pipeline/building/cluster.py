@@ -16,7 +16,7 @@ from typing import Any
 
 import dask
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 
 from cache_tools.prefetch import usable_cpus
 from cache_tools.store.writer import HeatmapStore
@@ -114,7 +114,8 @@ def make_on_cluster(job: BuildJob, shards: list[int], workers: int = 0, schedule
     with contextlib.ExitStack() as stack:
         if scheduler is None:
             job = replace(job, threads=job.threads or max(1, usable_cpus() // workers))
-            client = stack.enter_context(Client(stack.enter_context(local_cluster(workers))))
+            cluster = stack.enter_context(local_cluster(workers))
+            client = stack.enter_context(Client(cluster))  # type: ignore[no-untyped-call]  # as below
         else:
             client = stack.enter_context(connect(scheduler))
         numbers = numbers_on_host(client.run(os.getpid))
@@ -124,7 +125,7 @@ def make_on_cluster(job: BuildJob, shards: list[int], workers: int = 0, schedule
             for shard in shards
         ]
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures):  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
                 made = future.result()
                 if isinstance(made, ValueError):
                     raise made
@@ -144,7 +145,7 @@ def make_on_cluster(job: BuildJob, shards: list[int], workers: int = 0, schedule
 def connect(scheduler: str) -> Client:
     """Return a client of a cluster that is running already; OSError where none answers."""
     try:
-        return Client(scheduler)
+        return Client(scheduler)  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
     except OSError as error:
         raise OSError(f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`") from error
 
@@ -159,7 +160,7 @@ def local_cluster(workers: int) -> LocalCluster:
     """Start worker processes on this host, bound to the loopback, because Dask runs code for anyone who connects."""
     try:
         with dask.config.set(DASK_SETTINGS):
-            return LocalCluster(
+            return LocalCluster(  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
                 n_workers=workers,
                 threads_per_worker=SHARDS_AT_ONCE,
                 processes=True,

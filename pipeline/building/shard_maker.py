@@ -69,7 +69,8 @@ class CropBatches:
             new = np.empty((min(self.step, self.rows - number * self.step), *self.crop_shape), np.uint8)
             # of two threads that come here at once, the first wins
             batch = self._filling.setdefault(number, new)
-        return batch[position]
+        crops: Crops = batch[position]
+        return crops
 
     def take(self, number: int, cut_photos: Iterator[list[StoredCrop | None]]) -> CropBatch:
         """Return a batch once all of it is cut. cut_photos: for each photo, in order, an entry a person of it."""

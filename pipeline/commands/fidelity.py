@@ -48,13 +48,14 @@ def command(
     from pipeline.teachers.load import load_network
 
     opened = HeatmapStore.open(store)
-    spec = opened.spec.annotations
-    if annotations is not None and (given := spec.read_instances(annotations).digest()) != spec.digest:
-        raise CacheMismatch(
-            f"{store} is of other persons than {annotations}:\n"
-            f"  annotations.digest: found {spec.digest[:16]}, expected {given[:16]}\n"
-            "Give the annotation file that the store was built from: `kdcache info` names it."
-        )
+    if annotations is not None:
+        found, given = opened.spec.annotations.digest, opened.spec.read_instances(annotations).digest()
+        if found != given:
+            raise CacheMismatch(
+                f"{store} is of other persons than {annotations}:\n"
+                f"  annotations.digest: found {found[:16]}, expected {given[:16]}\n"
+                "Give the annotation file that the store was built from: `kdcache info` names it."
+            )
     network = load_network(teacher, inference.device, flip=opened.spec.teacher.flip)
     report, examples = measure_fidelity(opened, network, images, rows=rows, seed=seed, inference=inference)
     if out is not None:

@@ -71,7 +71,8 @@ def overlay(crop: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.ui
     height, width = crop.shape[:2]
     heat = cv2.resize(maps.max(0).clip(0, 1), (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
     pale = 0.45 * crop.mean(-1, keepdims=True) + 0.55 * 255
-    return (pale * (1 - heat) + np.array([190.0, 0, 20]) * heat).astype(np.uint8)
+    picture: NDArray[np.uint8] = (pale * (1 - heat) + np.array([190.0, 0, 20]) * heat).astype(np.uint8)
+    return picture
 
 
 def _bars(axes: "Axes", report: dict[str, Any], number: str, arms: Sequence[str]) -> None:

@@ -44,7 +44,7 @@ class OracleTeacher:
         """Return heatmaps (B, 17, 64, 48) of crops (B, 256, 192, 3)."""
         if self.seconds_per_crop:
             time.sleep(self.seconds_per_crop * len(crops))
-        return np.stack([self._draw(zlib.crc32(np.ascontiguousarray(crop[::8, ::8]))) for crop in crops])
+        return np.stack([self._draw(zlib.crc32(crop[::8, ::8].tobytes())) for crop in crops])
 
     def _draw(self, seed: int) -> Maps:
         """Return heatmaps (17, 64, 48) of one person."""
@@ -54,7 +54,8 @@ class OracleTeacher:
         peak = np.where(generator.uniform(size=JOINTS) < FAINT_SHARE, FAINT, CLEAR)
         down = np.exp(-((np.arange(height) - centre[0]) ** 2) / (2 * self.sigma**2))  # (17, 64)
         across = np.exp(-((np.arange(width) - centre[1]) ** 2) / (2 * self.sigma**2))  # (17, 48)
-        return (peak[:, None, None] * down[:, :, None] * across[:, None, :]).astype(np.float32)
+        maps: Maps = (peak[:, None, None] * down[:, :, None] * across[:, None, :]).astype(np.float32)
+        return maps
 
 
 def _seconds(reference: str, text: str) -> float:

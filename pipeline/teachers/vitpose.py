@@ -98,7 +98,8 @@ class Heatmaps(nn.Module):
         """Return the heatmaps, of the COCO expert where there are several."""
         experts = self.model.config.backbone_config.num_experts
         index = torch.full((len(pixels),), COCO_EXPERT, device=pixels.device) if experts > 1 else None
-        return self.model(pixels, dataset_index=index).heatmaps
+        heatmaps: Tensor = self.model(pixels, dataset_index=index).heatmaps
+        return heatmaps
 
 
 def fold(model: Any) -> Any:

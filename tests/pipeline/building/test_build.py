@@ -33,7 +33,7 @@ def job(tmp_path: Path) -> BuildJob:
     return small_job(tmp_path)
 
 
-def test_a_store_holds_what_the_teacher_says_of_each_crop(job: BuildJob) -> None:
+def test_a_store_holds_the_teachers_heatmaps_of_each_crop(job: BuildJob) -> None:
     receipt = build(job)
     store = HeatmapStore.open(job.store)
     assert receipt == store.read_receipt()
@@ -58,8 +58,9 @@ def test_a_store_holds_what_the_teacher_says_of_each_crop(job: BuildJob) -> None
 def test_a_finished_store_is_left_alone(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
     first = build(job)
     before = {p: p.stat().st_mtime_ns for p in Path(job.store).rglob("*")}
+    # a finished store needs neither photos nor teacher
     for photo in job.images.glob("*.jpg"):
-        photo.unlink()  # they are not even looked at
+        photo.unlink()
     monkeypatch.setattr("pipeline.teachers.oracle.OracleTeacher.__call__", None)
     start = time.process_time()
     assert build(job) == first
@@ -70,7 +71,8 @@ def test_a_finished_store_is_left_alone(job: BuildJob, monkeypatch: pytest.Monke
 def test_exactly_the_missing_shards_are_made(job: BuildJob) -> None:
     build(job)
     whole = content(job.store)
-    (Path(job.store) / "receipt.json").unlink()  # killed after the last shard, before the receipt
+    # killed after the last shard, before the receipt
+    (Path(job.store) / "receipt.json").unlink()
     build(job)
     assert content(job.store) == whole
     HeatmapStore.open(job.store, mode="r+").forget(1)
@@ -173,7 +175,7 @@ def test_damage_gets_no_receipt(job: BuildJob) -> None:
     assert not HeatmapStore.open(job.store).is_finished()
 
 
-def test_views_are_what_the_teacher_says_there(job: BuildJob) -> None:
+def test_views_are_the_teachers_heatmaps_of_their_crops(job: BuildJob) -> None:
     build(replace(job, views=2, crops=False))
     store = HeatmapStore.open(job.store)
     views = store.read_views(range(ROWS))
@@ -194,9 +196,9 @@ def test_a_stopped_build_says_how_to_go_on(job: BuildJob, number: signal.Signals
     process = run_build(slow(job, 0.05))
     wait_for_shard(job, process)
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == code, said
-    assert "of 3 shards are done and kept; run the same command again to go on" in said
+    _, messages = process.communicate(timeout=30)
+    assert process.returncode == code, messages
+    assert "of 3 shards are done and kept; run the same command again to go on" in messages
     assert not HeatmapStore.open(job.store).is_finished()
     receipt = Path(job.store).with_suffix(".json")
     again = run_build(job, "--receipt", str(receipt))
@@ -211,7 +213,8 @@ def test_a_killed_build_resumes_to_the_same_bytes(job: BuildJob) -> None:
     build(replace(job, store=job.store + ".whole"))
     process = run_build(slow(job, 0.02))
     wait_for_shard(job, process)
-    time.sleep(random.uniform(0, 0.5))  # anywhere in what is left
+    # anywhere in the rest of the build
+    time.sleep(random.uniform(0, 0.5))
     process.kill()
     process.communicate()
     build(job)
@@ -232,8 +235,9 @@ def test_a_full_disk_leaves_a_store_that_resumes(job: BuildJob, at: str) -> None
     assert content(job.store) == content(job.store + ".whole")
 
 
-def test_the_receipt_is_the_same_whoever_measured(job: BuildJob) -> None:
+def test_the_receipt_does_not_depend_on_the_process_that_measured(job: BuildJob) -> None:
     whole, halves = build(job), replace(job, store=job.store + ".halves")
     build(halves)
-    (Path(halves.store) / "receipt.json").unlink()  # another process adds up what the ledger says
+    # the next build adds up what the ledger holds
+    (Path(halves.store) / "receipt.json").unlink()
     assert build(halves) == whole

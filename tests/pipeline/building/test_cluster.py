@@ -4,6 +4,7 @@ import logging
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import dask
-import numpy as np
 import psutil
 import pytest
 from distributed import Client, LocalCluster
@@ -24,6 +24,9 @@ from pipeline.building.cluster import numbers_on_host
 from pipeline.building.job import BuildJob
 from tests.samples.small_build import content, run_build, slow, small_job, wait_for_shard
 
+#: its address, the scheduler and the worker's nanny
+Cluster = tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]
+
 
 @pytest.fixture
 def job(tmp_path: Path) -> BuildJob:
@@ -31,15 +34,21 @@ def job(tmp_path: Path) -> BuildJob:
     return small_job(tmp_path)
 
 
+def start_dask(*arguments: str) -> subprocess.Popen[bytes]:
+    """Start a process of Dask without its messages."""
+    command = [sys.executable, "-m", "dask", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 @pytest.fixture
-def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
-    """A cluster of one worker that was there before the build: its address, the scheduler and the worker's nanny."""
-    port = np.random.default_rng().integers(20_000, 40_000)
+def scheduler() -> Iterator[Cluster]:
+    """Start a cluster of one worker; yield its address, the scheduler and the worker's nanny."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    dask = [sys.executable, "-m", "dask"]
-    head = subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"], **quiet)
-    worker = subprocess.Popen([*dask, "worker", address, "--nthreads", "2", "--no-dashboard"], **quiet)
+    head = start_dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    worker = start_dask("worker", address, "--nthreads", "2", "--no-dashboard")
     yield address, head, worker
     for process in (worker, head):
         process.kill()
@@ -51,8 +60,8 @@ def test_workers_write_what_the_plain_loop_writes_and_one_may_die(job: BuildJob)
     process = run_build(slow(job, 0.03), "--workers", "2")
     wait_for_shard(job, process)
     random.choice(workers_of(process)).kill()
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
+    _, messages = process.communicate(timeout=120)
+    assert process.returncode == 0, messages
     assert content(job.store) == content(job.store + ".whole")
 
 
@@ -68,20 +77,20 @@ def test_a_killed_build_takes_its_workers_along_and_resumes(job: BuildJob) -> No
     assert content(job.store) == content(job.store + ".whole")
 
 
-def test_a_lost_scheduler_is_told_and_the_build_resumes(job: BuildJob, scheduler) -> None:
+def test_a_lost_scheduler_is_reported_and_the_build_resumes(job: BuildJob, scheduler: Cluster) -> None:
     address, head, _ = scheduler
     build(replace(job, store=job.store + ".whole"))
     process = run_build(slow(job, 0.02), "--scheduler", address)
     wait_for_shard(job, process)
     head.kill()
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 2, said
-    assert "the Dask scheduler is gone; run the same command again to go on" in said
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 2, messages
+    assert "the Dask scheduler is gone; run the same command again to go on" in messages
     build(job)
     assert content(job.store) == content(job.store + ".whole")
 
 
-def test_no_scheduler_is_told_at_once(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_scheduler_is_reported_at_once(job: BuildJob) -> None:
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "2s"}),
         pytest.raises(OSError, match="no Dask scheduler"),
@@ -92,7 +101,7 @@ def test_no_scheduler_is_told_at_once(job: BuildJob, monkeypatch: pytest.MonkeyP
 def test_builds_share_a_cluster_and_leave_nothing_on_it(
     job: BuildJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Two at once and one after them, by paths that the workers' own folder knows nothing of."""
+    """Two at once and one after them, by paths that are relative to another folder than the workers'."""
     caplog.set_level(logging.INFO)
     jobs = [replace(job, store=f"{codec}.zarr", codec=codec) for codec in ("compact", "exact8", "compact6")]
     with LocalCluster(n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address=None) as cluster:
@@ -117,10 +126,10 @@ def test_a_stopped_build_with_workers_says_how_to_go_on(job: BuildJob) -> None:
     wait_for_shard(job, process)
     workers = workers_of(process)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 143, said
-    assert "of 3 shards are done and kept; run the same command again to go on" in said
-    assert "Traceback" not in said
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 143, messages
+    assert "of 3 shards are done and kept; run the same command again to go on" in messages
+    assert "Traceback" not in messages
     assert psutil.wait_procs(workers, timeout=20)[1] == []
     build(job)
     assert content(job.store) == content(job.store + ".whole")
@@ -145,6 +154,6 @@ def test_a_truncated_photo_ends_the_build_with_its_name(job: BuildJob) -> None:
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The worker processes of a build on this host."""
+    """Return the worker processes of a build on this host."""
     children = psutil.Process(process.pid).children(recursive=True)
     return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]

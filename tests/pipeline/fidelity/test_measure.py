@@ -1,6 +1,7 @@
 """Replayed against live heatmaps: a teacher that is known exactly, and a real one on real photos."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,8 +22,10 @@ from pipeline.fidelity.table import fidelity_table
 from pipeline.teachers.load import load_network
 from student.heatmaps.targets import render_targets
 from student.inference import Inference
+from student.pose_network import Crops, Maps
 
-COLOURS = np.array([(40 + 12 * k, 255 - 12 * k, 128) for k in range(JOINTS)])  # of the dots: one a joint
+#: of the dots, one a joint
+COLOURS = np.array([(40 + 12 * k, 255 - 12 * k, 128) for k in range(JOINTS)])
 
 
 class DotTeacher:
@@ -34,7 +37,7 @@ class DotTeacher:
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
 
-    def __call__(self, crops):
+    def __call__(self, crops: Crops) -> Maps:
         maps = np.zeros((len(crops), JOINTS, *self.heatmap_size), np.float32)
         for person, joint in np.ndindex(len(crops), JOINTS):
             near = np.abs(crops[person].astype(int) - COLOURS[joint]).max(-1) < 5
@@ -46,7 +49,7 @@ class DotTeacher:
 
 
 @pytest.fixture(scope="module")
-def dots(tmp_path_factory):
+def dots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with photos of dots in the middle of a box, their annotations, and a store of both."""
     folder = tmp_path_factory.mktemp("dots")
     rng = np.random.default_rng(0)
@@ -76,7 +79,7 @@ def dots(tmp_path_factory):
     return folder
 
 
-def test_peaks_are_the_live_teacher_where_it_draws_one_width_at_every_zoom(dots):
+def test_peaks_are_the_live_teacher_where_it_draws_one_width_at_every_zoom(dots: Path) -> None:
     """Dots hide each other here and there, so numbers of the median joint count."""
     report, examples = measure_fidelity(HeatmapStore.open(dots / "store"), DotTeacher(), dots, rows=40, examples=3)
     arms = report["arms"]
@@ -89,7 +92,7 @@ def test_peaks_are_the_live_teacher_where_it_draws_one_width_at_every_zoom(dots)
     json.dumps(report, allow_nan=False)
 
 
-def test_the_same_seed_gives_the_same_report(dots):
+def test_the_same_seed_gives_the_same_report(dots: Path) -> None:
     store = HeatmapStore.open(dots / "store")
     first, again = (
         measure_fidelity(store, DotTeacher(), dots, rows=10, seed=3, inference=Inference(batch_size=b))[0]
@@ -98,14 +101,14 @@ def test_the_same_seed_gives_the_same_report(dots):
     assert fidelity_table(first) == fidelity_table(again)
 
 
-def test_another_teacher_is_refused(dots):
+def test_another_teacher_is_refused(dots: Path) -> None:
     other = DotTeacher()
     other.digest = "e" * 64
     with pytest.raises(CacheMismatch, match=r"teacher\.digest: found dddd.*, expected eeee"):
         measure_fidelity(HeatmapStore.open(dots / "store"), other, dots)
 
 
-def test_the_command_prints_the_table_and_writes_numbers_and_figure(dots, tmp_path):
+def test_the_command_prints_the_table_and_writes_numbers_and_figure(dots: Path, tmp_path: Path) -> None:
     arguments = [str(dots / "store"), "--teacher", f"{__name__}:DotTeacher", "--images", str(dots)]
     arguments += ["--annotations", str(dots / "persons.json"), "--rows", "12"]
     arguments += ["--out", str(tmp_path / "f.json"), "--figure", str(tmp_path / "f.png")]
@@ -113,11 +116,15 @@ def test_the_command_prints_the_table_and_writes_numbers_and_figure(dots, tmp_pa
     assert done.exit_code == 0
     report = json.loads((tmp_path / "f.json").read_text())
     assert done.output.rstrip() == fidelity_table(report)
-    assert cv2.imread(str(tmp_path / "f.png")).shape[0] > 500
+    figure = cv2.imread(str(tmp_path / "f.png"))
+    assert figure is not None
+    assert figure.shape[0] > 500
     assert sorted(p.name for p in tmp_path.iterdir()) == ["f.json", "f.png"]
 
 
-def test_a_real_teachers_peaks_are_nearer_moved_than_warped_and_truer_cached_than_live(shared_data, tmp_path):
+def test_a_real_teachers_peaks_are_nearer_moved_than_warped_and_truer_cached_than_live(
+    shared_data: Path, tmp_path: Path
+) -> None:
     """100 of the 716 real persons; the whole table is printed by `kdcache fidelity`."""
     coco, reference = shared_data / "coco", f"onnx:{shared_data}/teachers/tinypose_256x192.onnx?frame=stride"
     small = json.loads((coco / "person_keypoints_train.json").read_text())

@@ -20,16 +20,17 @@ from pipeline.fidelity.recompute import recompute_rows
 from pipeline.teachers.load import load_network
 from tests.samples.small_build import small_job
 
-RIGHT = [[1, 0, 9.0], [0, 1, 0]]  # by nine pixels
+#: by nine pixels
+RIGHT = [[1.0, 0.0, 9.0], [0.0, 1.0, 0.0]]
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> BuildJob:
-    """A build with two views a person; the oracle's maps depend on every pixel of a crop."""
+    """Return a build with two views a person; the oracle's maps depend on the pixels of a crop."""
     return replace(small_job(tmp_path), crops=False, views=2)
 
 
-def test_the_teacher_says_the_same_again(job: BuildJob) -> None:
+def test_the_teacher_draws_the_same_again(job: BuildJob) -> None:
     build(job)
     found = recompute_rows(HeatmapStore.open(job.store), load_network(job.teacher), job.images, 5)
     assert (found["rows"], found["views"]["rows"]) == (5, 10)
@@ -64,6 +65,7 @@ def test_another_teacher_and_other_photos_are_found(job: BuildJob) -> None:
         recompute_rows(HeatmapStore.open(job.store), load_network("none"), job.images, 2)
     for path in job.images.glob("*.jpg"):
         photo = cv2.imread(str(path))
-        cv2.imwrite(str(path), 255 - photo)
+        assert photo is not None
+        cv2.imwrite(str(path), cv2.bitwise_not(photo))
     with pytest.raises(ValueError, match="the teacher disagrees with the plain crops"):
         recompute_rows(HeatmapStore.open(job.store), load_network(job.teacher), job.images, 2)

@@ -29,9 +29,15 @@ def crops() -> np.ndarray:
     return noise.repeat(8, axis=1).repeat(8, axis=2)
 
 
-def average_network(path: Path, batch: int | str, dtype: int = TensorProto.FLOAT, channels: int = 17) -> Path:
-    """An ONNX file whose every heatmap is the crop's mean colour, pooled to a quarter."""
-    size = [3, 64, 48] if dtype == TensorProto.FLOAT else [64, 48, 3]
+def average_network(
+    path: Path,
+    batch: int | str,
+    dtype: int = TensorProto.FLOAT,
+    channels: int = 17,
+    sides: tuple[int | str, int | str] = (64, 48),
+) -> Path:
+    """Write an ONNX file whose every heatmap is the crop's mean colour, pooled to a quarter."""
+    size = [3, *sides] if dtype == TensorProto.FLOAT else [*sides, 3]
     nodes = []
     if dtype == TensorProto.UINT8:
         nodes += [
@@ -71,7 +77,7 @@ def test_onnx_files_of_any_batch_and_input_type(
     np.testing.assert_allclose(maps, np.repeat(expected[:, None], 17, axis=1), atol=1e-4 * np.abs(expected).max())
 
 
-def test_onnx_mistakes_say_what_to_do(tmp_path: Path) -> None:
+def test_errors_of_onnx_files_say_what_to_do(tmp_path: Path) -> None:
     path = average_network(tmp_path / "average.onnx", "b")
     with pytest.raises(ValueError, match=r"\?frame=udp .* \?frame=stride"):
         load_network(f"onnx:{path}")
@@ -86,16 +92,44 @@ def test_onnx_mistakes_say_what_to_do(tmp_path: Path) -> None:
         load_network(f"onnx:{path}?frame=udp")
 
 
-def test_an_onnx_file_may_tell_its_frame_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("", "takes crops of any size: state one"),
+        ("&input=64", "input is '64': expected HEIGHTxWIDTH"),
+        ("&input=64x48&sigma=wide", "sigma is 'wide': expected heatmap cells, a number above 0"),
+        ("&input=64x48&sigma=0", "sigma is '0'"),
+    ],
+)
+def test_options_of_an_onnx_file_are_checked(tmp_path: Path, option: str, message: str) -> None:
+    path = average_network(tmp_path / "open.onnx", "b", sides=("height", "width"))
+    assert load_network(f"onnx:{path}?frame=udp&input=64x48", "cpu").input_size == (64, 48)
+    with pytest.raises(ValueError, match=message):
+        load_network(f"onnx:{path}?frame=udp{option}", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("gpu", "unknown device 'gpu'"), ("cuda:x", "unknown device 'cuda:x'"), ("cuda", "install onnxruntime-gpu")],
+)
+def test_devices_of_an_onnx_file_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, message: str
+) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(ValueError, match=message):
+        load_network(f"onnx:{average_network(tmp_path / 'average.onnx', 'b')}?frame=udp", device)
+
+
+def test_an_onnx_file_may_state_its_frame_itself(tmp_path: Path) -> None:
     path = average_network(tmp_path / "average.onnx", "b")
     model = onnx.load(path)
     helper.set_model_props(model, {"frame": "stride", "sigma": "1.5"})
     onnx.save(model, path)
-    told = load_network(f"onnx:{path}", "cpu")
-    assert (told.frame, told.sigma) == ("stride", 1.5)
+    recorded = load_network(f"onnx:{path}", "cpu")
+    assert (recorded.frame, recorded.sigma) == ("stride", 1.5)
     stated = load_network(f"onnx:{path}?frame=udp&sigma=3&licence=MIT", "cpu")
     assert (stated.frame, stated.sigma, stated.licence) == ("udp", 3.0, "MIT")
-    assert stated.digest != told.digest
+    assert stated.digest != recorded.digest
 
 
 def test_a_student_is_a_teacher(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,11 +23,13 @@ TINYPOSE = "teachers/tinypose_256x192.onnx"
 def tiny_vitpose(experts: int = 6, keypoints: int = 17) -> VitPoseForPoseEstimation:
     """ViTPose+ in small, with random weights that let every path matter."""
     torch.manual_seed(experts)
-    backbone = VitPoseBackboneConfig(
-        image_size=[64, 48], hidden_size=64, num_hidden_layers=2, num_attention_heads=2, num_experts=experts,
-        part_features=16, out_indices=[2],
-    )  # fmt: skip
-    config = VitPoseConfig(backbone_config=backbone, num_labels=keypoints, use_simple_decoder=False)
+    # as dicts, because the configurations' types leave out what they pass on
+    backbone: dict[str, Any] = {
+        "image_size": [64, 48], "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_experts": experts, "part_features": 16, "out_indices": [2],
+    }  # fmt: skip
+    network: dict[str, Any] = {"num_labels": keypoints, "use_simple_decoder": False}
+    config = VitPoseConfig(backbone_config=VitPoseBackboneConfig(**backbone), **network)
     model = VitPoseForPoseEstimation(config).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
@@ -35,7 +38,7 @@ def tiny_vitpose(experts: int = 6, keypoints: int = 17) -> VitPoseForPoseEstimat
 
 @pytest.fixture
 def vitpose_folder(tmp_path: Path) -> Path:
-    """A ViTPose+ folder as `hf download` leaves it."""
+    """Write a ViTPose+ folder as `hf download` leaves it."""
     tiny_vitpose().save_pretrained(tmp_path / "vitpose")
     return tmp_path / "vitpose"
 
@@ -62,7 +65,7 @@ def test_vitpose_from_a_folder_is_transformers_own(vitpose_folder: Path, crops: 
     assert (teacher.input_size, teacher.heatmap_size, teacher.frame) == ((64, 48), (16, 12), "udp")
     speed_settings = SpeedSettings(device="cpu", batch_size=1, seconds=0.01)
     assert teacher_cost(teacher, "vitpose:folder", speed_settings).protocol.folded  # so that the table says it
-    processor = VitPoseImageProcessor(size={"height": 64, "width": 48}, do_affine_transform=False)
+    processor: Any = VitPoseImageProcessor(size={"height": 64, "width": 48}, do_affine_transform=False)
     pixels = processor(list(crops), boxes=[[[0, 0, 1, 1]]] * len(crops), return_tensors="pt")["pixel_values"]
     model = VitPoseForPoseEstimation.from_pretrained(vitpose_folder).eval()
     with torch.inference_mode():
@@ -76,7 +79,7 @@ def test_crops_and_keypoints_lie_where_vitpose_has_them() -> None:
     generator = np.random.default_rng(1)
     image = np.kron(generator.integers(0, 256, (30, 40, 3)), np.ones((8, 8, 1))).astype(np.uint8)
     boxes = np.array([[60.3, 40.7, 90.2, 150.9], [-10.0, 20.0, 120.0, 60.0]])
-    processor = VitPoseImageProcessor()
+    processor: Any = VitPoseImageProcessor()
     expected = processor(image, boxes=[boxes.tolist()], do_rescale=False, do_normalize=False, return_tensors="np")[
         "pixel_values"
     ]
@@ -147,6 +150,8 @@ def test_unknown_options_are_refused(vitpose_folder: Path) -> None:
         load_network(f"vitpose:{vitpose_folder}?compiled=1")
     with pytest.raises(ValueError, match="unknown licence: expected compile"):
         load_network("vitpose-plus-huge?licence=MIT")
+    with pytest.raises(ValueError, match="compile is 'yes': expected 0 or 1"):
+        load_network(f"vitpose:{vitpose_folder}?compile=yes")
 
 
 def test_another_models_folder_is_refused(tmp_path: Path) -> None:
