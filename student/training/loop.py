@@ -15,7 +15,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
@@ -102,7 +102,7 @@ def _run_loop(learners: Sequence[Learner], loader: TrainLoader, evaluate: Evalua
     saved_at = time.monotonic()
     with ExitStack() as stack:
         bar = stack.enter_context(progress_bar(steps, title, "step", done=start, quiet=not process.first))
-        logs = [stack.enter_context(closing(MetricLogger(x.run, x.step, enabled=process.first))) for x in learners]
+        logs = [stack.enter_context(MetricLogger(x.run, x.step, enabled=process.first)) for x in learners]
         for step, batch in enumerate(loader.batches(start, steps), start + 1):
             labelled_joints = mean_labelled_joints(batch.target_weight, process)
             for learner, log in zip(learners, logs, strict=True):

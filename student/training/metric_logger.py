@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from cache_tools.files import write_text
@@ -11,7 +12,7 @@ LOG = "log.jsonl"
 
 
 class MetricLogger:
-    """Log entries of a run, each with its step, to log.jsonl and TensorBoard. Close it at the end."""
+    """Log entries of a run, each with its step, to log.jsonl and TensorBoard. Use it in a `with` block, or close it."""
 
     def __init__(self, run: Path, step: int, *, enabled: bool = True) -> None:
         """Open the logs of a run that goes on after `step`. enabled: False in processes other than the first."""
@@ -20,6 +21,12 @@ class MetricLogger:
             from torch.utils.tensorboard import SummaryWriter  # a second of imports
 
             self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=step or None)
+
+    def __enter__(self) -> "MetricLogger":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Append an entry to log.jsonl and its numbers to TensorBoard."""

@@ -37,6 +37,31 @@ def test_the_command_names_every_mistake_in_the_settings(store: HeatmapStore, tm
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--settings", "{}", "--students", "b0"], "give one of --settings and --students"),
+        (["--val-images", "photos"], "--val-images and --val-annotations belong together"),
+        (["-s", "train.lr"], "-s train.lr: expected PATH=VALUE"),
+        (["--settings", "{"], "--settings is not JSON"),
+        (["--settings", "bad.yaml"], "bad.yaml is not YAML"),
+        (["--settings", "[1]"], "settings are a list: expected a mapping"),
+        (["--students", "[]"], "holds a list: expected a list of students, each with its name"),
+        (["--students", "efficientnet_b0,efficientnet_b0"], "each may be given once; found twice: efficientnet_b0"),
+        (["-s", "model.heatmap_size=[8, 8]"], "heads end at stride 4"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.yaml").write_text("a: [")
+    result = CliRunner().invoke(kdcache, ["train", "store.zarr", "--out", "run", *options])
+    assert result.exit_code != 0
+    assert message in f"{result.output} {result.exception}"
+    assert not Path("run").exists()
+
+
 def test_the_command_trains_several_and_writes_a_receipt(store: HeatmapStore, tmp_path: Path) -> None:
     students = [json.loads(quick_settings(name).model_dump_json()) for name in ("one", "two")]
     (tmp_path / "students.yaml").write_text(json.dumps(students))  # JSON is YAML

@@ -8,17 +8,15 @@ from student.training.metric_logger import MetricLogger, append_log, cut_log, re
 
 
 def test_entries_go_to_the_log_and_to_tensorboard(tmp_path: Path) -> None:
-    logger = MetricLogger(tmp_path, 0)
-    logger.write({"step": 4, "epoch": 0.5, "loss": 0.25})
-    logger.close()
+    with MetricLogger(tmp_path, 0) as logger:
+        logger.write({"step": 4, "epoch": 0.5, "loss": 0.25})
     assert read_log(tmp_path) == [{"step": 4, "epoch": 0.5, "loss": 0.25}]
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
 
 
 def test_a_logger_of_another_process_writes_nothing(tmp_path: Path) -> None:
-    logger = MetricLogger(tmp_path, 0, enabled=False)
-    logger.write({"step": 4, "loss": 0.25})
-    logger.close()
+    with MetricLogger(tmp_path, 0, enabled=False) as logger:
+        logger.write({"step": 4, "loss": 0.25})
     assert list(tmp_path.iterdir()) == []
 
 
