@@ -1,10 +1,12 @@
 """The cache and its data contract: instances, geometry, codec, store. numpy and zarr; never torch.
 
-import cache_tools
+    import cache_tools
 
-store = cache_tools.open_store("coco.zarr")
-heatmaps = store.read([5, 0, 7])         # (3, 17, 64, 48) float32
-persons = store.instances                # or cache_tools.read_coco("person_keypoints_val2017.json")
+    store = cache_tools.open_store("coco.zarr")
+    heatmaps = store.read([5, 0, 7])         # (3, 17, 64, 48) float32
+    persons = store.instances                # or cache_tools.read_coco("person_keypoints_val2017.json")
+
+Each name is imported when it is first used.
 """
 
 import lazy_loader as lazy

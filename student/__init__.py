@@ -5,7 +5,7 @@
     pose = student.load_student("runs/mine")
     keypoints = pose.predict("photo.jpg")    # (1, 17, 3): x, y in image pixels, score
 
-Importing this package costs nothing: what needs torch is imported when it is first used.
+What needs torch is imported when it is first used.
 """
 
 import lazy_loader as lazy

@@ -1,6 +1,7 @@
-"""How a network is run over persons: the settings that predict, evaluate, hka, fidelity and the panels share.
+"""How a network is run over persons: the settings that `predict`, `evaluate`, `hka`, `fidelity` and the panels share.
 
-Imports nothing heavy, so that a command line may hold one."""
+It imports nothing heavy: a command's options can make one.
+"""
 
 from dataclasses import dataclass
 

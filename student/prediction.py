@@ -1,7 +1,9 @@
 """Predict keypoints of persons in photos with any pose network: a student, a teacher or an ONNX file.
 
-keypoints = predict(network, ["a.jpg", "b.jpg"])       # one person a photo
-keypoints = predict(network, "a.jpg", boxes=boxes)     # several persons in one photo
+    keypoints = predict(network, ["a.jpg", "b.jpg"])       # one person a photo
+    keypoints = predict(network, "a.jpg", boxes=boxes)     # several persons in one photo
+
+`heatmap_batches` gives the heatmaps on the way.
 """
 
 import os

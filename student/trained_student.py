@@ -1,7 +1,9 @@
 """A trained student as a network that finds keypoints.
 
-student = load_student("runs/mine")
-keypoints = student.predict("photo.jpg")   # (1, 17, 3) x, y in image pixels, score
+    pose = load_student("runs/mine")
+    keypoints = pose.predict("photo.jpg")   # (1, 17, 3): x, y in image pixels, score
+
+It is a `PoseNetwork` as teachers are, and whatever takes one of them takes it.
 """
 
 import os
