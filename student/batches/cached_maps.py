@@ -63,6 +63,8 @@ class CachedMaps:
             raise ValueError(
                 f"{store.url} holds no views: build it with --views K, or set distill.replay to peaks or warp"
             )
+        #: student's cell -> cell of a teacher's map of the same view
+        self._between_cells = between_cells(settings.heatmap_size, store.codec.heatmap_size)
         self.codec = DeviceCodec.of(store.codec, device)
         self.shape = (store.spec.joints, *store.codec.code_shape)
         self.torch_dtype = torch.from_numpy(np.empty(0, store.codec.dtype)).dtype
@@ -88,8 +90,7 @@ class CachedMaps:
         """Return one stored view a row: student's cell -> image (B, 2, 3), flipped (B,), codes (B, 17, h', w')."""
         codes, crop_to_image, flipped = self.store.read_view_codes(rows)
         chosen = np.arange(len(rows)), choose_stored_views(self.settings, rows, epochs, self.views)
-        student_to_teacher = between_cells(self.settings.heatmap_size, self.store.codec.heatmap_size)
-        cell_to_image = compose(student_to_teacher, self.store.cell_to_crop, crop_to_image[chosen])
+        cell_to_image = compose(self._between_cells, self.store.cell_to_crop, crop_to_image[chosen])
         return cell_to_image, flipped[chosen], codes[chosen]
 
     def codes(self, rows: NDArray[np.int64]) -> Codes:
@@ -101,6 +102,9 @@ class CachedMaps:
 
     def matrices(self, plan: BatchPlan) -> Matrix:
         """Return student's cell -> image -> teacher's crop -> teacher's cell (B, 2, 3), composed."""
+        if self.views:
+            # the student's view is the teacher's
+            return np.broadcast_to(self._between_cells, (len(plan.rows), 2, 3))
         image_to_teacher = compose(invert(self.store.crop_to_image[plan.rows]), invert(self.store.cell_to_crop))
         return compose(plan.cell_to_image, image_to_teacher)
 
@@ -116,7 +120,6 @@ class CachedMaps:
         maps = decode_codes(codes, self.codec)
         size, settings = self.settings.heatmap_size, self.settings
         if self.views and maps.shape[-2:] == size:
-            # the student's view is the teacher's
             return maps
         if self.views:
             return replay_maps(maps, student_to_teacher, torch.zeros_like(flipped), size, "warp")

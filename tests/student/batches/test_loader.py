@@ -105,6 +105,17 @@ def largest_cell(heatmap: torch.Tensor) -> NDArray[np.int64]:
     return np.array([column, row])
 
 
+def test_stored_views_are_resampled_for_a_student_of_another_size(store: HeatmapStore) -> None:
+    small = replace(STREAM, input_size=(64, 48), heatmap_size=(16, 12), sigma=0.75, replay="views")
+    errors = []
+    for batch in take_batches(store, small):
+        xy = torch.from_numpy(batch.plan.xy_cells)
+        inside = ((xy > 2) & (xy < torch.tensor([9.0, 13.0]))).all(-1)
+        errors.append((teacher_maps(batch) - batch.targets)[inside].abs().amax((-1, -2)))
+    assert len(torch.cat(errors)) > 100
+    assert torch.cat(errors).median() < 0.1
+
+
 def test_joints_out_of_view_weigh_nothing(store: HeatmapStore) -> None:
     for batch in take_batches(store):
         xy = torch.from_numpy(batch.plan.xy_cells)
