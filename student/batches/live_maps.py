@@ -13,7 +13,7 @@ from student.pose_network import PoseNetwork
 
 
 class LiveMaps:
-    """A teacher's maps of the student's own views: `crop_to_image` says how to cut its crops, `maps` runs it."""
+    """A teacher's maps of the student's views: `crop_to_image` places its crops, `maps` runs it."""
 
     def __init__(self, teacher: PoseNetwork, settings: StreamSettings, device: torch.device) -> None:
         self.teacher, self.settings, self.device = teacher, settings, device

@@ -17,12 +17,12 @@ from cache_tools.images import Image, cut, read_image
 from cache_tools.store.writer import HeatmapStore
 
 ColourSpace = Literal["RGB", "RGBA"]
-# a JPEG decoder averages blocks of so many pixels to one at almost no cost
+# sides of pixel blocks that a JPEG decoder averages to one pixel at almost no cost
 SHRINKS = (8, 4, 2)
 
 
 class PixelSource:
-    """Reads the pixels of each row, from the store's own crops or from the folder of photos.
+    """The pixels of each row, from the store's crops or from the folder of photos.
 
     Raises ValueError where the store holds no crops and no folder is given, FileNotFoundError for a missing folder.
     """

@@ -95,7 +95,7 @@ def choose_stored_views(
 def between_cells(source: tuple[int, int], destination: tuple[int, int]) -> Matrix:
     """Return the matrix (2, 3) from cells of one map to those of another of the same view: corner cell on corner cell.
 
-    With maps of equal size a teacher's view is chosen so that its cells *are* the student's, whatever its frame: no map
+    With maps of equal size the teacher's view is chosen by its cells, which *are* the student's in either frame: no map
     is resampled, and its crop differs from its frame's by one part in the width at most.
     """
     (source_height, source_width), (height, width) = source, destination

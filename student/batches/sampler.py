@@ -21,7 +21,7 @@ class Sampler:
     #: of one process
     batch_size: int
     seed: int = 0
-    #: None shuffles all rows, for a store in memory. Else shards of so many rows come in random order, and rows are
+    #: None shuffles all rows, for a store in memory. Else shards of that many rows come in random order, and rows are
     #: shuffled within windows of `window` rows: a store on disk is read a few shards at a time.
     shard_rows: int | None = None
     window: int = 8192

@@ -76,6 +76,6 @@ def _shared_settings(student: StudentSettings) -> dict[str, Any]:
 
 
 def _teacher_source(distill: DistillSettings) -> tuple[bool, Replay | None]:
-    """Return whether the teacher is live, and the replay; a live teacher has no stored views, so `views` is `peaks`."""
+    """Return whether the teacher is live, and the replay; `views` is `peaks` for a live one, which stores none."""
     live = distill.mode == "live"
     return live, "peaks" if live and distill.replay == "views" else distill.replay

@@ -1,4 +1,4 @@
-"""A cached heatmap in the student's own view, by geometry only: the teacher does not run again.
+"""A cached heatmap in the student's view, by geometry only: the teacher does not run again.
 
 `warp` moves the whole map with the image: a peak grows and shrinks with the zoom, which a live teacher's does not.
 `peaks` moves the window around each joint's highest peak to where `warp` puts that peak, turned and mirrored, but not
@@ -100,7 +100,7 @@ def _move_windows(
     )
     moved = maps.new_zeros(batch * count, out_height + 2 * margin, pitch)
     steps = torch.arange(side, device=maps.device)
-    # `shown` is its own inverse: it also says which of the view's joints a teacher's joint becomes
+    # `shown` is its own inverse: it also gives the view's joint that a teacher's joint becomes
     first = shown * moved[0].numel() + (corner[..., 1] * pitch + corner[..., 0]).long()
     cells = first.view(-1, 1, 1) + steps[:, None] * pitch + steps
     moved.view(-1).scatter_(0, cells.flatten(), values.flatten())

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from student.models.paper import canonical_name, paper_row, paper_rows
-from student.models.pretrained import download_advice, load_pretrained
+from student.models.pretrained import download_advice, imagenet_url, load_pretrained
 
 FeatureMaps = Literal["last", "pyramid"]
 # side of the image that is sent through a new backbone to find its strides
@@ -127,7 +127,11 @@ def create_backbone(
         raise OSError(download_advice(library, model, error)) from error
     # timm's errors for options that do not fit
     except (TypeError, AssertionError, RuntimeError) as error:
-        advice = "; ImageNet weights fit no changed network: use weights `none`" if pretrained and options else ""
+        advice = ""
+        if pretrained and imagenet_url(library, model) is None:
+            advice = "; use weights `none` or a file"
+        elif pretrained and options:
+            advice = "; ImageNet weights fit no changed network: use weights `none`"
         raise ValueError(f"{backbone} with options {dict(options or {})} cannot be built: {error}{advice}") from error
     _check_strides(backbone, built.strides, features)
     if weights not in ("imagenet", "none"):

@@ -50,7 +50,7 @@ class SubPixelHead(nn.Module):
 class LateralHead(nn.Module):
     """Not the paper's: 1x1 laterals from every feature map, summed on the way up to stride 4, a narrow mix at each.
 
-    The stride-4 features reach the heatmaps through few layers, and it learns from far fewer samples.
+    Few layers lie between the stride-4 features and the heatmaps: it learns from far fewer samples.
     """
 
     def __init__(self, channels: Sequence[int], joints: int, width: int) -> None:

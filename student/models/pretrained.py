@@ -91,7 +91,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 def download_advice(library: str, model: str, error: OSError) -> str:
     """Return what to tell a user whose ImageNet weights cannot be downloaded: their address, and the alternatives."""
     first_line = (str(error).splitlines() or [type(error).__name__])[0]
-    url = _imagenet_url(library, model)
+    url = imagenet_url(library, model)
     if not url:
         return f"{library} has no ImageNet weights for {model}: use weights `none` or a file ({first_line})"
     return (
@@ -100,7 +100,7 @@ def download_advice(library: str, model: str, error: OSError) -> str:
     )
 
 
-def _imagenet_url(library: str, model: str) -> str | None:
+def imagenet_url(library: str, model: str) -> str | None:
     """Return the address of a model's ImageNet weights, or None where the library has none."""
     if library == "torchvision":
         from torchvision.models import get_model_weights
@@ -109,11 +109,11 @@ def _imagenet_url(library: str, model: str) -> str | None:
     import timm
 
     config = timm.get_pretrained_cfg(model)
-    if config is None:
-        return None
+    # timm has one for every model that it knows
+    assert config is not None
     if config.hf_hub_id:
         return f"https://huggingface.co/{config.hf_hub_id}/resolve/main/model.safetensors"
-    return str(config.url) if config.url else None
+    return config.url or None
 
 
 def _flat_key(key: str) -> str:

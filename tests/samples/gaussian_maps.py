@@ -1,4 +1,4 @@
-"""Heatmaps of Gaussians, computed cell by cell in numpy: what the product's own ones are compared with."""
+"""Heatmaps of Gaussians, computed cell by cell in numpy: the product's are compared with them."""
 
 import numpy as np
 from numpy.typing import NDArray

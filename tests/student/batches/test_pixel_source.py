@@ -70,15 +70,15 @@ def test_canvases_are_shrunk_by_the_density(store: HeatmapStore, bare: HeatmapSt
             assert canvas.shape[:2] == tuple(-(-int(side) // shrink) for side in sides)
 
 
-def test_several_views_are_cut_as_each_alone(store: HeatmapStore) -> None:
+def test_several_views_are_cut_as_each_would_be(store: HeatmapStore) -> None:
     rows = np.arange(3)
     plain = crop_to_image(store.instances.box[rows], "udp", INPUT)
     narrow = crop_to_image(store.instances.box[rows], "udp", (64, 48))
-    large, small, alone = (np.zeros((3, *size, 3), np.uint8) for size in (INPUT, (64, 48), INPUT))
+    large, small, single = (np.zeros((3, *size, 3), np.uint8) for size in (INPUT, (64, 48), INPUT))
     source = PixelSource(store)
     source.cut(rows, [(plain, large), (narrow, small)])
-    source.cut(rows, [(plain, alone)])
-    np.testing.assert_array_equal(large, alone)
+    source.cut(rows, [(plain, single)])
+    np.testing.assert_array_equal(large, single)
     assert small.any()
 
 

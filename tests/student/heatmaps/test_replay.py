@@ -20,7 +20,7 @@ from student.heatmaps.replay import ReplayMode, nearest_rotation, replay_maps
 from student.heatmaps.targets import render_targets
 
 SIZE = (64, 48)
-# linear interpolation half-way between cells lowers a peak of sigma 1.5 by so much, with the codec's error
+# linear interpolation half-way between cells lowers a peak of sigma 1.5; codec's error included
 BILINEAR_LOSS = 0.08
 # cells; DARK's blur mirrors the map there, and the official decoder itself errs nearer to the border
 BLUR_RADIUS = 5.5

@@ -77,3 +77,8 @@ def test_options_make_a_narrow_network_and_cut_it() -> None:
 def test_options_that_do_not_fit_are_refused(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         create_backbone(name, "none", options)
+
+
+def test_a_pyramid_must_start_at_stride_4() -> None:
+    with pytest.raises(ValueError, match=r"has maps at strides \(8, 16, 32\): this head needs one at stride 4"):
+        create_backbone("timm:resnet10t", "none", NARROW | {"out_indices": [2, 3, 4]}, features="pyramid")

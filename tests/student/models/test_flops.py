@@ -50,11 +50,28 @@ def test_counting_restores_the_mode_of_each_module() -> None:
     assert [module.training for module in model] == [True, False]
 
 
-def test_attention_counts_in_macs_and_not_in_table_1() -> None:
-    class Attention(nn.Module):
-        def forward(self, image: torch.Tensor) -> torch.Tensor:
-            tokens = image.reshape(1, 1, 12, 16)
-            return nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+class FusedAttention(nn.Module):
+    """Attention by torch's one operator."""
 
-    costs = count_costs(Attention(), (8, 8))
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the attention of twelve tokens of sixteen channels."""
+        tokens = image.reshape(1, 1, 12, 16)
+        return nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+
+
+class EagerAttention(nn.Module):
+    """The same attention, product by product."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the attention of twelve tokens of sixteen channels."""
+        tokens = image.reshape(1, 1, 12, 16)
+        scores = (tokens @ tokens.mT) * 16**-0.5
+        return scores.softmax(-1) @ tokens
+
+
+@pytest.mark.parametrize("attention", [FusedAttention(), EagerAttention()])
+def test_attention_counts_in_macs_and_not_in_table_1(attention: nn.Module) -> None:
+    costs = count_costs(attention, (8, 8))
     assert (costs.macs, costs.table1_flops) == (2 * 12 * 12 * 16, 0)
+    image = torch.randn(1, 3, 8, 8)
+    torch.testing.assert_close(EagerAttention()(image), FusedAttention()(image))

@@ -139,3 +139,11 @@ def test_lite0_of_the_package_gives_the_features_of_its_own_code(shared_data: Pa
         # the pyramid ends before the last 1x1
         last = theirs._swish(theirs._bn1(theirs._conv_head(pyramid[-1])))
         torch.testing.assert_close(last, expected, rtol=0, atol=1e-4)
+
+
+def test_models_without_imagenet_weights_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"No pretrained weights exist .*; use weights `none` or a file"):
+        create_backbone("timm:botnet50ts_256", "imagenet")
+    missing = {"pretrained_cfg_overlay": {"file": str(tmp_path / "missing.pth")}}
+    with pytest.raises(OSError, match="timm has no ImageNet weights for botnet50ts_256: use weights `none` or a file"):
+        create_backbone("timm:botnet50ts_256", "imagenet", missing)
