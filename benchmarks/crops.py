@@ -20,6 +20,7 @@ from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.crops import CropPolicy, decode_crop, encode_crop
 from cache_tools.geometry import cell_to_crop, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
+from cache_tools.skeletons import COCO
 from pipeline.evaluation.evaluation import score
 from pipeline.evaluation.metrics_file import NetworkProtocol
 from pipeline.persons.boxes import annotated
@@ -48,7 +49,9 @@ def main() -> None:
     rows = np.unique(np.linspace(0, len(persons) - 1, min(arguments.rows, len(persons))).round().astype(int))
     persons = persons.take(rows)
     photos = {name: read_image(arguments.images / name) for name in set(persons.file_name)}
-    views = sample_views(persons.box, persons.keypoints, persons.visibility, rows, RECIPES["vitpose"]).crop_to_image
+    views = sample_views(
+        persons.box, persons.keypoints, persons.visibility, rows, RECIPES["vitpose"], skeleton=COCO
+    ).crop_to_image
     references = [cut(photos[name], view, (256, 192)) for name, view in zip(persons.file_name, views, strict=True)]
     whole = sum((arguments.images / name).stat().st_size for name in photos) / len(persons)
     print(f"{len(persons)} persons in {len(photos)} photos; the photos themselves: {whole:,.0f} bytes a person\n")

@@ -143,7 +143,9 @@ class UsualDataset(torch.utils.data.Dataset[tuple[NDArray[np.floating], ...]]):
         self.table, self.photos, self.maps, self.cells = table, photos, maps, cell_to_crop("udp", INPUT, CELLS)
         self.plain = crop_to_image(table.box)
         rows = np.arange(len(table))
-        self.views = sample_views(table.box, table.keypoints, table.visibility, rows, STREAM.augment, input_size=INPUT)
+        self.views = sample_views(
+            table.box, table.keypoints, table.visibility, rows, STREAM.augment, skeleton=COCO, input_size=INPUT
+        )
 
     def __len__(self) -> int:
         return len(self.table)

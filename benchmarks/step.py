@@ -20,6 +20,7 @@ from loader import REAL, make_store, persons_of
 from numpy.typing import NDArray
 from tabulate import tabulate
 
+from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.writer import HeatmapStore
 from pipeline.teachers.vitpose import fold, plus_network
 from student.batches.loader import TrainLoader
@@ -40,6 +41,7 @@ class SmallVitPose:
     """A live teacher of ViTPose-S's cost; its heatmaps are noise."""
 
     name, digest, licence, frame, sigma = "ViTPose-S, random", "0" * 64, "none", "udp", 2.0
+    skeleton: Skeleton | None = COCO
     input_size, heatmap_size = (256, 192), (64, 48)
 
     def __init__(self) -> None:

@@ -54,8 +54,9 @@ def load_model(
 
     Raises FileNotFoundError when there is no such run or it has no weights yet, ValueError when they do not fit.
     """
-    settings = read_record(run).settings
-    model = create_student(settings.model, pretrained=False)
+    record = read_record(run)
+    settings = record.settings
+    model = create_student(settings.model, record.pose_skeleton(), pretrained=False)
     load_weights(model, Path(run) / f"{weights}.safetensors")
     return model.to(device).eval(), settings
 

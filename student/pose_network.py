@@ -7,8 +7,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cache_tools.skeletons import Skeleton
+
 Crops = NDArray[np.uint8]  # (B, height, width, 3) RGB
-Maps = NDArray[np.float32]  # (B, 17, cells down, cells across)
+Maps = NDArray[np.float32]  # (B, K, cells down, cells across)
 
 
 class PoseNetwork(Protocol):
@@ -42,8 +44,15 @@ class PoseNetwork(Protocol):
     def sigma(self) -> float:
         """Return the standard deviation of its peaks, in heatmap cells."""
 
+    @property
+    def skeleton(self) -> Skeleton | None:
+        """Return the K joints of its heatmaps; None where the network does not say.
+
+        Such a network is taken for one of COCO's joints on data of COCO's joints only.
+        """
+
     def __call__(self, crops: Crops, /) -> Maps:
-        """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
+        """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""
 
 
 def digest_of(*parts: str | Path) -> str:

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from cache_tools.coco import JOINTS
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut, read_image
 from cache_tools.prefetch import ordered_map
 from cache_tools.progress import progress_bar
+from cache_tools.skeletons import COCO
 from student.device import torch_device
 from student.heatmaps.decode import dark_decode
 from student.heatmaps.mirror import mirror_maps
@@ -38,7 +38,7 @@ class HeatmapBatch:
 
     #: which of the N persons these are
     rows: slice
-    #: (B, 17, h, w)
+    #: (B, K, h, w)
     maps: Maps
     #: (B, 2, 3) heatmap cell -> image pixel
     cell_to_image: Matrix
@@ -54,7 +54,7 @@ def predict(
     upright: bool | None = None,
     progress: str | None = None,
 ) -> NDArray[np.float64]:
-    """Return keypoints (N, 17, 3) of N persons: x and y in image pixels, and the height of the heatmap's peak.
+    """Return keypoints (N, K, 3) of N persons: x and y in image pixels, and the height of the heatmap's peak.
 
     photos: the photo of each person; one photo in place of a list is that of all persons. Persons of one photo that
     follow each other share one read.
@@ -78,12 +78,12 @@ def predict(
             f"{len(photo_list)} photos and {len(person_boxes)} boxes: expected the photo of each box, or one photo"
         )
     device = torch_device(inference.device)
-    keypoints = np.zeros((len(person_boxes), JOINTS, 3))
+    parts = []
     for batch in heatmap_batches(
         network, photo_list, person_boxes, inference, photo_sizes=photo_sizes, upright=upright, progress=progress
     ):
-        keypoints[batch.rows] = decode_keypoints(batch.maps, batch.cell_to_image, device)
-    return keypoints
+        parts.append(decode_keypoints(batch.maps, batch.cell_to_image, device))
+    return np.concatenate(parts) if parts else np.zeros((0, len(network.skeleton or COCO), 3))
 
 
 def heatmap_batches(
@@ -112,19 +112,30 @@ def heatmap_batches(
 
 
 def predict_heatmaps(network: PoseNetwork, crops: Crops, *, flip: bool = False) -> Maps:
-    """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3).
+    """Return heatmaps (B, K, h, w) of crops (B, H, W, 3).
 
     flip: average with the heatmaps of the mirrored crops, mirrored back (the flip test).
+    Raises ValueError for a flip test where the network's joints are unknown or have no mirror order.
     """
     maps = np.asarray(network(crops), np.float32)
     if not flip:
         return maps
+    mirror = mirror_order(network)
+    if mirror is None or len(mirror) != maps.shape[1]:
+        raise ValueError(
+            f"{network.name} has {maps.shape[1]} joints whose mirror order is not known: run it without flip test"
+        )
     mirrored = torch.from_numpy(np.asarray(network(np.ascontiguousarray(crops[:, :, ::-1])), np.float32))
-    return np.asarray((maps + mirror_maps(mirrored, network.frame).numpy()) / 2, np.float32)
+    return np.asarray((maps + mirror_maps(mirrored, network.frame, mirror).numpy()) / 2, np.float32)
+
+
+def mirror_order(network: PoseNetwork) -> tuple[int, ...] | None:
+    """Return the mirror order of a network's joints, COCO's for a network that does not say; None: not known."""
+    return (network.skeleton or COCO).mirror
 
 
 def decode_keypoints(maps: Maps, cell_to_image: Matrix, device: torch.device) -> NDArray[np.float64]:
-    """Return keypoints (B, 17, 3), x and y in image pixels and score, of heatmaps (B, 17, h, w).
+    """Return keypoints (B, K, 3), x and y in image pixels and score, of heatmaps (B, K, h, w).
 
     cell_to_image (B, 2, 3): heatmap cell -> image pixel. device: where the heatmaps are decoded.
     Raises ValueError for heatmaps that are not finite.

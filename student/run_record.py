@@ -18,6 +18,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cache_tools.files import PARTIAL, write_json
+from cache_tools.skeletons import COCO, Skeleton
 from student.augment_recipes import recipe
 from student.settings import StudentSettings, list_mistakes
 
@@ -51,6 +52,8 @@ class RunRecord(BaseModel):
     finished: bool = Field(False, description="Whether the run is over and its weights are final.")
     settings: StudentSettings = Field(description="All settings, with the augmentation's numbers in place of its name.")
     data: RunData = Field(RunData(), description="What else the run depends on.")
+    skeleton: dict[str, Any] | None = Field(None, description="Skeleton of the heatmaps; left out: COCO's.")
+    categories: list[int] | None = Field(None, description="Ids of the categories of its data; left out: 1.")
     teachers: list[dict[str, Any]] = Field([], description="URL and teacher of each store.")
     rows: int | None = Field(None, description="Rows of the stores that are trained on.")
     parameters: int | None = Field(None, description="Number of the network's parameters.")
@@ -59,6 +62,10 @@ class RunRecord(BaseModel):
     versions: dict[str, str] = Field({}, description="Versions of Python, kdcache, torch, timm and numpy.")
     seconds: float | None = Field(None, description="Seconds of training, without evaluations; of a finished run.")
     best: dict[str, Any] | None = Field(None, description="Step and metrics of the best weights; null without AP.")
+
+    def pose_skeleton(self) -> Skeleton:
+        """Return the skeleton of the student's heatmaps; ValueError where the record holds none that is valid."""
+        return COCO if self.skeleton is None else Skeleton.from_json(self.skeleton)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields that were set, as JSON."""

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from cache_tools.skeletons import Skeleton
 from student.checkpoint import Weights, load_model
 from student.device import dtype_on, torch_device
 from student.inference import Inference
@@ -49,7 +50,11 @@ class TrainedStudent:
         """
         self.run, self.weights = Path(run), weights
         #: all settings of its training
-        self.settings = read_record(self.run).settings
+        record = read_record(self.run)
+        self.settings = record.settings
+        self.skeleton: Skeleton | None = record.pose_skeleton()
+        #: ids of the categories of its training data
+        self.categories = tuple(record.categories or (1,))
         model = self.settings.model
         self.name, self.sigma = self.settings.name, model.sigma
         self.input_size, self.heatmap_size = model.input_size, model.heatmap_size
@@ -66,6 +71,7 @@ class TrainedStudent:
     @cached_property
     def digest(self) -> str:
         """Return the sha256 over the network's settings and weights."""
+        # the joints are not part of it: another skeleton of as many joints is another run with other weights
         return digest_of(self.settings.model.model_dump_json(exclude={"weights"}), self.weights_file)
 
     @cached_property
@@ -76,7 +82,7 @@ class TrainedStudent:
         return load_model(self.run, self.weights, self.device)[0]
 
     def __call__(self, crops: Crops) -> Maps:
-        """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
+        """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""
         return run_network(self.network, crops, self.device)
 
     def predict(
@@ -90,9 +96,9 @@ class TrainedStudent:
         upright: bool | None = None,
         progress: str | None = None,
     ) -> NDArray[np.float64]:
-        """Return keypoints (N, 17, 3) of N persons: x and y in image pixels, and the height of the heatmap's peak.
+        """Return keypoints (N, K, 3) of N persons: x and y in image pixels, and the height of the heatmap's peak.
 
-        The joints are COCO's, in its order (`cache_tools.coco.KEYPOINTS`). photos, boxes, upright, progress: as in
+        The joints are those of `skeleton.names`, in their order. photos, boxes, upright, progress: as in
         `student.predict`; flip, batch_size, workers: as in `student.Inference`.
         """
         inference = Inference(flip=flip, batch_size=batch_size, workers=workers, device=str(self.device))

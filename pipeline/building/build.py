@@ -14,20 +14,21 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.crops import CropPolicy
 from cache_tools.instances import Instances
 from cache_tools.progress import progress_bar
-from cache_tools.skeletons import COCO
+from cache_tools.skeletons import Skeleton, load_skeleton
 from cache_tools.store.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.conditions import check_ap, check_codec_error, check_photos, check_undamaged
 from pipeline.building.job import SHARDS_AT_ONCE, BuildJob, Expectation
 from pipeline.building.shard_maker import ShardMaker
 from pipeline.teachers.load import load_network
+from pipeline.teachers.translated import log_translation, names_of_joints
 from student.pose_network import PoseNetwork, digest_of
 
 logger = logging.getLogger(__name__)
@@ -51,10 +52,11 @@ def build(
     Raises CacheMismatch where the store holds something else, FileNotFoundError where photos are missing, ValueError
     where the teacher or the codec does not meet its condition and where the store is damaged.
     """
-    teacher = load_network(job.teacher, job.device, job.flip, job.threads)
     store = HeatmapStore.open(job.store, mode="r+") if HeatmapStore.exists(job.store) else None
-    persons, source = read_persons(job, store)
-    spec = store_spec(job, teacher, persons, source)
+    people = read_people(job, store)
+    teacher = load_network(job.teacher, job.device, job.flip, job.threads, people.skeleton, dict(job.joints))
+    log_translation(teacher)
+    persons, spec = people.persons, store_spec(job, teacher, people)
     if store is not None:
         spec.check(store.spec, job.store)
     if store is None or store.pending():
@@ -72,31 +74,55 @@ def build(
         return store.finalize()
 
 
-def read_persons(job: BuildJob, store: HeatmapStore | None) -> tuple[Instances, str]:
-    """Return the instance table and its source.
+@dataclass(frozen=True, kw_only=True)
+class People:
+    """The persons of a store, and what their annotation file says of them."""
+
+    persons: Instances
+    #: name and sha256 of the file
+    source: str
+    skeleton: Skeleton
+    categories: tuple[int, ...]
+
+
+def read_people(job: BuildJob, store: HeatmapStore | None) -> People:
+    """Return the persons that the job caches; log what the annotation file leaves out.
 
     A store that was made from the same file has the table already, and parsing COCO's takes seconds.
     """
     if not job.annotations.is_file():
         raise FileNotFoundError(f"there is no annotation file {job.annotations.absolute()}")
     source = f"{job.annotations.name}, sha256 {digest_of(job.annotations)}"
-    if store is not None:
-        made_from = store.spec.annotations
-        if (made_from.source, made_from.labelled, made_from.part) == (source, job.labelled, job.part):
-            return store.instances, source
-    file = read_annotation_file(job.annotations, expected=COCO)
-    return file.instances(labelled=job.labelled, part=job.part), source
+    stated = None if job.skeleton is None else load_skeleton(job.skeleton)
+    if store is not None and not job.category:
+        made_from, skeleton = store.spec.annotations, store.spec.skeleton
+        same_rule = (made_from.source, made_from.labelled, made_from.part) == (source, job.labelled, job.part)
+        if same_rule and stated in (None, skeleton):
+            return People(persons=store.instances, source=source, skeleton=skeleton, categories=made_from.categories)
+    file = read_annotation_file(job.annotations, skeleton=stated, category=job.category)
+    persons = file.instances(labelled=job.labelled, part=job.part)
+    for remark in file.persons.remarks:
+        logger.warning("%s: %s", job.annotations.name, remark)
+    logger.info(
+        "%s: %d persons of %s; left out: %s",
+        job.annotations.name,
+        len(persons),
+        file.skeleton.name,
+        file.left_out_text(job.labelled),
+    )
+    return People(persons=persons, source=source, skeleton=file.skeleton, categories=file.categories)
 
 
-def store_spec(job: BuildJob, teacher: PoseNetwork, persons: Instances, source: str) -> StoreSpec:
+def store_spec(job: BuildJob, teacher: PoseNetwork, people: People) -> StoreSpec:
     """Return the spec of the store that the job makes."""
     policy = CropPolicy(input_size=teacher.input_size)
     crops = CropsSpec(policy.region, policy.quality, zoom=policy.zoom, rotation=policy.rotation, shift=policy.shift)
     return make_spec(
-        persons,
-        TeacherSpec(teacher.name, teacher.digest, teacher.licence, flip=job.flip),
-        skeleton=COCO,
-        source=source,
+        people.persons,
+        TeacherSpec(teacher.name, teacher.digest, teacher.licence, flip=job.flip, joints=names_of_joints(teacher)),
+        skeleton=people.skeleton,
+        source=people.source,
+        categories=people.categories,
         labelled=job.labelled,
         part=job.part,
         frame=FrameSpec(teacher.frame, teacher.input_size, teacher.heatmap_size, sigma=teacher.sigma),

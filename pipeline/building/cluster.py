@@ -55,7 +55,14 @@ class TeacherOnWorker(WorkerPlugin):
         store = HeatmapStore.open(job.store, mode="r+")
         # the process that started the build has loaded the same teacher and shown its warnings
         logging.getLogger("pipeline.teachers").setLevel(logging.ERROR)
-        teacher = load_network(job.teacher, worker_device(job.device, number), job.flip, threads)
+        teacher = load_network(
+            job.teacher,
+            worker_device(job.device, number),
+            job.flip,
+            threads,
+            store.spec.skeleton,
+            dict(job.joints),
+        )
         maker = ShardMaker(store, teacher, job.images, batch_size=job.batch_size, readers=threads)
         setattr(worker, self.name, maker)
 

@@ -37,6 +37,12 @@ class BuildJob:
     labelled: bool = True
     #: (i, n): only the i-th of n parts of the persons, to be merged later
     part: tuple[int, int] | None = None
+    #: name of a built-in skeleton or a YAML file; None: as the annotation file names its keypoints
+    skeleton: str | None = None
+    #: names or ids of the annotations' categories; none: all with the same keypoints
+    category: tuple[str, ...] = ()
+    #: (name in the store, the teacher's name) of joints that are not found by name
+    joints: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from cache_tools.geometry import Matrix
 from cache_tools.images import cut, four_channels, read_image
 from cache_tools.instances import Instances
 from cache_tools.prefetch import ordered_map, usable_cpus
+from cache_tools.skeletons import Skeleton
 from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import RECIPES
@@ -144,7 +145,9 @@ class ShardMaker:
     def _add_views(self, content: ShardContent, persons: Instances) -> None:
         """Add the heatmaps of random views of each person."""
         rows = content.rows
-        to_image, flipped = sample_geometry(persons, np.array(rows), self.store.spec.views, self.teacher)
+        to_image, flipped = sample_geometry(
+            persons, np.array(rows), self.store.spec.views, self.teacher, self.store.spec.skeleton
+        )
         with closing(self._heatmaps(persons, to_image)) as batches:
             for positions, maps, _ in batches:
                 part = slice(positions.start, positions.stop)
@@ -190,12 +193,13 @@ class ShardMaker:
 
 
 def sample_geometry(
-    persons: Instances, rows: NDArray[np.integer], count: int, teacher: PoseNetwork
+    persons: Instances, rows: NDArray[np.integer], count: int, teacher: PoseNetwork, skeleton: Skeleton
 ) -> tuple[Matrix, NDArray[np.bool_]]:
     """Return crop_to_image (n, K, 2, 3) and flipped (n, K) of K random views a person."""
     sampled = [
         sample_views(
-            persons.box, persons.keypoints, persons.visibility, rows, RECIPES[VIEWS_RECIPE], seed=VIEWS_SEED, epoch=k,
+            persons.box, persons.keypoints, persons.visibility, rows, RECIPES[VIEWS_RECIPE],
+            skeleton=skeleton, seed=VIEWS_SEED, epoch=k,
             input_size=teacher.input_size, frame=teacher.frame,
         )
         for k in range(count)

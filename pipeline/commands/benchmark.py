@@ -113,10 +113,11 @@ def _cost(
 
         network, settings = load_model(run)
         return student_cost(network, settings.model, settings.name, speed_settings, onnx=onnx)
+    from cache_tools.skeletons import COCO
     from student.models.student import create_student, untrained_settings
 
     model = untrained_settings(str(backbone), head, input_size)
-    return student_cost(create_student(model), model, str(backbone), speed_settings, onnx=onnx)
+    return student_cost(create_student(model, COCO), model, str(backbone), speed_settings, onnx=onnx)
 
 
 def _step_times(store: str, run: Path, images: Path | None, teacher: str | None, device: str) -> "StepTimes":

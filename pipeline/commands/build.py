@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pipeline.commands.shared_options import PATH, batch_size_option, device_option, flip_option
+from pipeline.commands.skeleton_options import category_option, joint_option, skeleton_option
 from pipeline.commands.store_text import part_sizes
 
 # the keys of cache_tools.codec.profiles.PROFILES, which would import numpy
@@ -21,6 +22,9 @@ CODECS = ("compact", "compact6", "exact8", "float16")
               "none: crops and labels only.")  # fmt: skip
 @click.option("--images", required=True, type=PATH, help="Folder of the photos.")
 @click.option("--annotations", required=True, type=PATH, help="COCO person_keypoints file.")
+@skeleton_option
+@category_option
+@joint_option
 @click.option("--unlabelled", is_flag=True, help="Every person with a box, not only those with labelled keypoints.")
 @click.option("--part", metavar="I/N", callback=lambda *given: part_of(given[2]),
               help="Only the I-th of N parts of the persons; `kdcache merge` joins the N stores.")  # fmt: skip
@@ -51,6 +55,9 @@ def command(
     teacher: str,
     images: Path,
     annotations: Path,
+    skeleton: str | None,
+    category: tuple[str, ...],
+    joints: tuple[tuple[str, str], ...],
     unlabelled: bool,
     part: tuple[int, int] | None,
     codec: str,
@@ -93,6 +100,9 @@ def command(
         device=device,
         labelled=not unlabelled,
         part=part,
+        skeleton=skeleton,
+        category=category,
+        joints=joints,
     )
     expectation = None
     if expect_ap is not None:

@@ -46,6 +46,7 @@ def command(
     from pipeline.fidelity.measure import measure_fidelity
     from pipeline.fidelity.table import fidelity_table
     from pipeline.teachers.load import load_network
+    from pipeline.teachers.translated import renamed_joints
 
     opened = HeatmapStore.open(store)
     if annotations is not None:
@@ -56,7 +57,13 @@ def command(
                 f"  annotations.digest: found {found[:16]}, expected {given[:16]}\n"
                 "Give the annotation file that the store was built from: `kdcache info` names it."
             )
-    network = load_network(teacher, inference.device, flip=opened.spec.teacher.flip)
+    network = load_network(
+        teacher,
+        inference.device,
+        flip=opened.spec.teacher.flip,
+        skeleton=opened.spec.skeleton,
+        renamed=renamed_joints(opened.spec),
+    )
     report, examples = measure_fidelity(opened, network, images, rows=rows, seed=seed, inference=inference)
     if out is not None:
         write_json(out, report)

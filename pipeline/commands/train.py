@@ -49,6 +49,11 @@ OPTIONS = {
     "--images", type=click.Path(path_type=Path), help="Folder of the photos.  [default: crops that the store holds]"
 )
 @click.option("--teacher", metavar="REF", help="The teacher that --distill live runs, as in `kdcache build`.")
+@click.option(
+    "--skeleton",
+    metavar="NAME|FILE",
+    help="Another mirror order, halves, edges or sigmas of the store's joints.  [default: the store's]",
+)
 @click.option("--val-images", type=click.Path(path_type=Path), help="Measure AP while training: folder of the photos.")
 @click.option("--val-annotations", type=click.Path(path_type=Path), help="COCO person_keypoints file of --val-images.")
 @device_option
@@ -67,6 +72,7 @@ def command(
     changes: tuple[str, ...],
     images: Path | None,
     teacher: str | None,
+    skeleton: str | None,
     val_images: Path | None,
     val_annotations: Path | None,
     device: str,
@@ -100,13 +106,17 @@ def command(
     if val_images is None and any(student.train.evaluate_epochs for student in chosen):
         raise click.UsageError("train.evaluate_epochs needs --val-images and --val-annotations: what AP is measured on")
 
+    from cache_tools.skeletons import load_skeleton
     from student.training.loop import train
 
     live = None
     if teacher is not None:
+        from cache_tools.store.writer import HeatmapStore
         from pipeline.teachers.load import load_network
+        from pipeline.teachers.translated import renamed_joints
 
-        live = load_network(teacher, device=device)
+        spec = HeatmapStore.open(stores[0]).spec
+        live = load_network(teacher, device=device, skeleton=spec.skeleton, renamed=renamed_joints(spec))
     evaluate = None
     if val_images is not None and val_annotations is not None:
         from pipeline.evaluation.during_training import training_evaluation
@@ -114,7 +124,7 @@ def command(
         evaluate = training_evaluation(val_annotations, val_images, device)
     records = train(
         stores, chosen, runs, photos=images, teacher=live, evaluate=evaluate, device=device, overwrite=overwrite,
-        resume=resume,
+        resume=resume, skeleton=None if skeleton is None else load_skeleton(skeleton),
     )  # fmt: skip
     if int(os.environ.get("RANK", "0")) > 0:
         return  # of torchrun's processes the first one prints and writes

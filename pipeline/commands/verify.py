@@ -58,9 +58,16 @@ def command(
     elif recompute and teacher and images:
         from pipeline.fidelity.recompute import recompute_rows
         from pipeline.teachers.load import load_network
+        from pipeline.teachers.translated import renamed_joints
 
         opened = HeatmapStore.open(store)
-        network = load_network(teacher, device, flip=opened.spec.teacher.flip)
+        network = load_network(
+            teacher,
+            device,
+            flip=opened.spec.teacher.flip,
+            skeleton=opened.spec.skeleton,
+            renamed=renamed_joints(opened.spec),
+        )
         report["recomputed"] = recompute_rows(opened, network, images, recompute, seed=seed)
     click.echo(json.dumps(report, indent=1) if as_json else "\n".join(report_lines(report)))
     sys.exit(1 if found else 0)

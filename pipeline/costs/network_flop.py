@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from cache_tools.skeletons import COCO
 from student.models.flops import count_costs
 from student.models.student import create_student
 from student.settings import ModelSettings
@@ -19,7 +20,7 @@ def _student_flop(settings: str) -> float:
 
     model = ModelSettings.model_validate_json(settings)
     with torch.device("meta"):
-        return 2.0 * count_costs(create_student(model), model.input_size).macs
+        return 2.0 * count_costs(create_student(model, COCO), model.input_size).macs
 
 
 @cache

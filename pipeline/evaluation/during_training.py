@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cache_tools.skeletons import Skeleton
 from pipeline.evaluation.evaluation import evaluate
 from pipeline.persons.coco_labels import CocoLabels
 from student.device import dtype_on
@@ -25,13 +26,14 @@ class ModelInTraining:
     def __init__(self, model: "PoseStudent", settings: "StudentSettings") -> None:
         """Take the model as it is; its weights may change between calls."""
         self.model, self.name = model, settings.name
+        self.skeleton: Skeleton | None = model.skeleton
         self.input_size, self.heatmap_size = settings.model.input_size, settings.model.heatmap_size
         self.sigma = settings.model.sigma
         self.device = next(model.parameters()).device
         self.dtype = dtype_on(self.device)
 
     def __call__(self, crops: Crops) -> Maps:
-        """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
+        """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""
         return run_network(self.model, crops, self.device)
 
 

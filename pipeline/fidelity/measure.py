@@ -124,7 +124,8 @@ def _sample(store: HeatmapStore, rows: NDArray[np.int64], seed: int) -> Augmente
     """Draw a random view of each row's person."""
     persons, frame = store.instances.take(rows), store.spec.frame
     return sample_views(
-        persons.box, persons.keypoints, persons.visibility, rows, VIEW_SETTINGS, seed=seed,
+        persons.box, persons.keypoints, persons.visibility, rows, VIEW_SETTINGS,
+        skeleton=store.spec.skeleton, seed=seed,
         input_size=frame.input_size, frame=frame.name, padding=frame.padding,
     )  # fmt: skip
 
@@ -143,8 +144,10 @@ def _replays(
     maps = decode_codes(torch.from_numpy(store.read_codes(rows)).to(device), DeviceCodec.of(store.codec, device))
     mirrored = torch.from_numpy(flipped).to(device)
     sigmas = {"teacher_sigma": frame.sigma, "student_sigma": frame.sigma}
+    mirror = store.spec.skeleton.mirror
     return {
-        mode: replay_maps(maps, matrix, mirrored, frame.heatmap_size, mode, **sigmas).cpu().numpy() for mode in MODES
+        mode: replay_maps(maps, matrix, mirrored, frame.heatmap_size, mode, mirror=mirror, **sigmas).cpu().numpy()
+        for mode in MODES
     }
 
 

@@ -11,7 +11,7 @@ class Flipped:
         self.unflipped = network
         self.name, self.licence = network.name, network.licence
         self.input_size, self.heatmap_size = network.input_size, network.heatmap_size
-        self.frame, self.sigma = network.frame, network.sigma
+        self.frame, self.sigma, self.skeleton = network.frame, network.sigma, network.skeleton
 
     @property
     def digest(self) -> str:
@@ -19,7 +19,7 @@ class Flipped:
         return self.unflipped.digest
 
     def __call__(self, crops: Crops) -> Maps:
-        """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3), by two passes of the network."""
+        """Return heatmaps (B, K, h, w) of crops (B, H, W, 3), by two passes of the network."""
         from student.prediction import predict_heatmaps
 
         return predict_heatmaps(self.unflipped, crops, flip=True)

@@ -1,22 +1,38 @@
 """Find the network that a reference names. Each kind imports its framework only when it is requested."""
 
+from collections.abc import Mapping
+
+from cache_tools.skeletons import Skeleton
 from pipeline.teachers.flipped import Flipped
 from pipeline.teachers.names import kind_of
+from pipeline.teachers.translated import translated
 from student.pose_network import PoseNetwork
 
 
-def load_network(reference: str, device: str = "auto", flip: bool = False, threads: int | None = None) -> PoseNetwork:
+def load_network(
+    reference: str,
+    device: str = "auto",
+    flip: bool = False,
+    threads: int | None = None,
+    skeleton: Skeleton | None = None,
+    renamed: Mapping[str, str] | None = None,
+) -> PoseNetwork:
     """Return the network that `reference` names (pipeline/teachers/names.py); its weights are read at its first crop.
 
     device: auto, cpu, cuda or cuda:N. flip: average with the mirrored crop's heatmaps. threads: CPU threads, None for
-    the library's own choice.
-    Raises ValueError for a reference that names nothing, FileNotFoundError for weights that are missing.
+    the library's own choice. skeleton, renamed: the joints that its heatmaps are to be of (translated.py); None: its
+    own.
+    Raises ValueError for a reference that names nothing and for joints that it does not know, FileNotFoundError for
+    weights that are missing.
     """
-    network = _find(reference, device, threads)
-    return Flipped(network) if flip else network
+    network = _find(reference, device, threads, skeleton)
+    if flip:
+        # before the translation, by the network's own mirror order: a skeleton of one leg still gets both passes
+        network = Flipped(network)
+    return network if skeleton is None else translated(network, skeleton, renamed)
 
 
-def _find(reference: str, device: str, threads: int | None) -> PoseNetwork:
+def _find(reference: str, device: str, threads: int | None, skeleton: Skeleton | None) -> PoseNetwork:
     kind, name = kind_of(reference)
     if kind == "vitpose":
         from pipeline.teachers.vitpose import VitPoseTeacher
@@ -37,7 +53,7 @@ def _find(reference: str, device: str, threads: int | None) -> PoseNetwork:
     if kind == "oracle":
         from pipeline.teachers.oracle import OracleTeacher
 
-        return OracleTeacher(name)
+        return OracleTeacher(name, skeleton)
     from pipeline.teachers.blank import BlankTeacher
 
-    return BlankTeacher(name)
+    return BlankTeacher(name, skeleton)

@@ -1,5 +1,6 @@
 """Any pose network in an ONNX file."""
 
+import json
 import math
 import re
 from functools import cached_property
@@ -9,23 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.coco import JOINTS
 from cache_tools.geometry import FRAMES
+from cache_tools.skeletons import Skeleton, load_skeleton, skeleton_of_category
 from pipeline.teachers.names import options_of
 from student.pose_network import Crops, Maps, digest_of
 
 #: of ImageNet, RGB in [0, 1]; student/normalise.py has the same, but would import torch
 MEAN, STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
-OPTIONS = ("frame", "input", "sigma", "licence")
+OPTIONS = ("frame", "input", "sigma", "licence", "skeleton")
 CUDA = "CUDAExecutionProvider"
 
 
 class OnnxTeacher:
-    """An ONNX graph from float32 (B, 3, H, W) by ImageNet mean and std, or uint8 (B, H, W, 3), to (B, 17, h, w)."""
+    """An ONNX graph from float32 (B, 3, H, W) by ImageNet mean and std, or uint8 (B, H, W, 3), to (B, K, h, w)."""
 
     def __init__(self, reference: str, device: str = "auto", threads: int | None = None) -> None:
-        """Open FILE?frame=udp|stride[&input=256x192][&sigma=2][&licence=...]; the file's metadata may state them, too.
+        """Open FILE?frame=udp|stride[&input=256x192][&sigma=2][&licence=...][&skeleton=NAME|FILE].
 
+        The file's metadata may state them, too.
         Raises FileNotFoundError for a missing file, ValueError for a file that is no pose network, for options that
         are unknown, wrong or missing, and for a device that onnxruntime does not have.
         """
@@ -53,7 +55,9 @@ class OnnxTeacher:
         #: the only batch size that the graph takes; None: any
         self.batch = self.input.shape[0] if isinstance(self.input.shape[0], int) else None
         self.input_size = self._input_size(reference, options.get("input"))
-        self.heatmap_size = self._heatmap_size()
+        joints, height, width = self._output_shape()
+        self.heatmap_size = (height, width)
+        self.skeleton = _skeleton(reference, options.get("skeleton"), metadata, joints)
 
     @cached_property
     def digest(self) -> str:
@@ -81,7 +85,7 @@ class OnnxTeacher:
         return sum(math.prod(weight.dims) for weight in weights)
 
     def __call__(self, crops: Crops) -> Maps:
-        """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
+        """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""
         step = self.batch or len(crops)
         parts = [self._run(crops[start : start + step]) for start in range(0, len(crops), step)]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
@@ -107,16 +111,34 @@ class OnnxTeacher:
             raise ValueError(f"onnx:{reference}: input is {stated!r}: expected HEIGHTxWIDTH, as in input=256x192")
         return int(size[1]), int(size[2])
 
-    def _heatmap_size(self) -> tuple[int, int]:
+    def _output_shape(self) -> tuple[int, int, int]:
         shape: Any = self.session.get_outputs()[0].shape
         # where the file does not state it, one crop shows it
         if not all(isinstance(side, int) for side in shape[1:]):
             shape = self(np.zeros((1, *self.input_size, 3), np.uint8)).shape
-        if len(shape) != 4 or shape[1] != JOINTS:
-            raise ValueError(
-                f"the first output of {self.path} has shape {tuple(shape)}: expected heatmaps (B, {JOINTS}, h, w)"
-            )
-        return shape[2], shape[3]
+        if len(shape) != 4:
+            raise ValueError(f"the first output of {self.path} has shape {tuple(shape)}: expected (B, K, h, w)")
+        return shape[1], shape[2], shape[3]
+
+
+def _skeleton(reference: str, stated: str | None, metadata: dict[str, str], joints: int) -> Skeleton | None:
+    """Return the joints that an option or the metadata state; None where nobody says.
+
+    `kdcache export` writes `skeleton`, and before version 0.2 only the names. ValueError for another number of joints.
+    """
+    skeleton = None
+    if stated is not None:
+        skeleton = load_skeleton(stated)
+    elif "skeleton" in metadata:
+        skeleton = Skeleton.from_json(json.loads(metadata["skeleton"]))
+    elif "keypoints" in metadata:
+        skeleton = skeleton_of_category({"keypoints": json.loads(metadata["keypoints"])})
+    if skeleton is not None and len(skeleton) != joints:
+        raise ValueError(
+            f"onnx:{reference} has {joints} heatmaps, skeleton {skeleton.name} has {len(skeleton)} joints: state the "
+            "right one with ?skeleton=NAME or ?skeleton=FILE.yaml"
+        )
+    return skeleton
 
 
 def open_session(path: Path, device: str, threads: int | None) -> Any:

@@ -11,7 +11,7 @@ import zlib
 
 import numpy as np
 
-from cache_tools.coco import JOINTS
+from cache_tools.skeletons import COCO, Skeleton
 from pipeline.teachers.names import options_of
 from student.pose_network import Crops, Maps, digest_of
 
@@ -28,11 +28,14 @@ class OracleTeacher:
     input_size, heatmap_size = (256, 192), (64, 48)
     digest = digest_of("gaussian oracle, version 1")
 
-    def __init__(self, reference: str = "oracle") -> None:
+    def __init__(self, reference: str = "oracle", skeleton: Skeleton | None = None) -> None:
         """Read the options of the reference. seconds_per_crop: be as slow as a real teacher.
+
+        skeleton: of the data; None: COCO's.
 
         Raises ValueError for an unknown option and for seconds that are none.
         """
+        self.skeleton: Skeleton | None = skeleton or COCO
         options = options_of(reference, ("seconds_per_crop",))[1]
         self.seconds_per_crop = _seconds(reference, options.get("seconds_per_crop", "0"))
         logger.warning(
@@ -41,19 +44,20 @@ class OracleTeacher:
         )
 
     def __call__(self, crops: Crops) -> Maps:
-        """Return heatmaps (B, 17, 64, 48) of crops (B, 256, 192, 3)."""
+        """Return heatmaps (B, K, 64, 48) of crops (B, 256, 192, 3)."""
         if self.seconds_per_crop:
             time.sleep(self.seconds_per_crop * len(crops))
         return np.stack([self._draw(zlib.crc32(crop[::8, ::8].tobytes())) for crop in crops])
 
     def _draw(self, seed: int) -> Maps:
-        """Return heatmaps (17, 64, 48) of one person."""
+        """Return heatmaps (K, 64, 48) of one person."""
         generator = np.random.default_rng(seed)
         height, width = self.heatmap_size
-        centre = generator.uniform(0.1, 0.9, (2, JOINTS, 1)) * [[[height]], [[width]]]
-        peak = np.where(generator.uniform(size=JOINTS) < FAINT_SHARE, FAINT, CLEAR)
-        down = np.exp(-((np.arange(height) - centre[0]) ** 2) / (2 * self.sigma**2))  # (17, 64)
-        across = np.exp(-((np.arange(width) - centre[1]) ** 2) / (2 * self.sigma**2))  # (17, 48)
+        joints = len(self.skeleton or COCO)
+        centre = generator.uniform(0.1, 0.9, (2, joints, 1)) * [[[height]], [[width]]]
+        peak = np.where(generator.uniform(size=joints) < FAINT_SHARE, FAINT, CLEAR)
+        down = np.exp(-((np.arange(height) - centre[0]) ** 2) / (2 * self.sigma**2))  # (K, 64)
+        across = np.exp(-((np.arange(width) - centre[1]) ** 2) / (2 * self.sigma**2))  # (K, 48)
         maps: Maps = (peak[:, None, None] * down[:, :, None] * across[:, None, :]).astype(np.float32)
         return maps
 

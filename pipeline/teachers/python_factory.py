@@ -7,6 +7,7 @@ import sys
 from cache_tools.geometry import frame_of
 from student.pose_network import PoseNetwork
 
+#: what a PoseNetwork has; `skeleton` may be left out
 REQUIRED = ("name", "digest", "licence", "input_size", "heatmap_size", "frame", "sigma")
 
 
@@ -35,4 +36,6 @@ def call_factory(reference: str, device: str) -> PoseNetwork:
     if missing:
         raise ValueError(f"teacher {reference} lacks {', '.join(missing)}: see docs/own_teacher.py for a whole example")
     frame_of(network.frame)
+    if not hasattr(network, "skeleton"):
+        network.skeleton = None  # type: ignore[misc]  # the protocol only reads it
     return network

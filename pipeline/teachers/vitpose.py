@@ -1,5 +1,7 @@
 """ViTPose and ViTPose+ (Xu et al., NeurIPS 2022; TPAMI 2024) by transformers, from the hub or a local folder."""
 
+import re
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cache_tools.skeletons import COCO, Skeleton, matching_joints, skeleton_of_category
 from pipeline.teachers.names import VITPOSE_HUB, options_of
 from student.device import dtype_on, torch_device
 from student.pose_network import Crops, Maps, digest_of
@@ -53,6 +56,7 @@ class VitPoseTeacher:
         self.input_size = (height, width)
         # both heads enlarge the patches of 16 pixels by four
         self.heatmap_size = (height // 4, width // 4)
+        self.skeleton = skeleton_of_labels(config.id2label)
         self.folded = config.backbone_config.num_experts > 1
         self.device, self.threads = torch_device(device), threads
         #: batch so far
@@ -77,7 +81,7 @@ class VitPoseTeacher:
         return network
 
     def __call__(self, crops: Crops) -> Maps:
-        """Return heatmaps (B, 17, h, w) of crops (B, H, W, 3)."""
+        """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""
         rows = len(crops)
         self.largest = max(self.largest, rows)
         # another batch size would be compiled again
@@ -87,7 +91,7 @@ class VitPoseTeacher:
 
 
 class Heatmaps(nn.Module):
-    """A transformers model, from normalised crops (B, 3, H, W) to heatmaps (B, 17, h, w) only."""
+    """A transformers model, from normalised crops (B, 3, H, W) to heatmaps (B, K, h, w) only."""
 
     def __init__(self, model: Any) -> None:
         """Wrap a VitPoseForPoseEstimation."""
@@ -167,16 +171,25 @@ def fetch(name: str) -> Path:
 
 
 def read_config(folder: Path) -> Any:
-    """Return the VitPoseConfig of a folder; ValueError for another model or other keypoints than COCO's seventeen."""
+    """Return the VitPoseConfig of a folder; ValueError for another model."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder)
-    if config.model_type != "vitpose" or config.num_labels != 17:
-        raise ValueError(
-            f"{folder}/config.json describes a {config.model_type!r} with {config.num_labels} outputs: "
-            "expected a 'vitpose' with COCO's 17 keypoints"
-        )
+    if config.model_type != "vitpose":
+        raise ValueError(f"{folder}/config.json describes a {config.model_type!r}: expected a 'vitpose'")
     return config
+
+
+def skeleton_of_labels(labels: Mapping[int, str]) -> Skeleton | None:
+    """Return the joints that a configuration's `id2label` names; None where it names none and there are not 17.
+
+    The hub's own networks write COCO's joints in another spelling (L_Eye), or number them (LABEL_0).
+    """
+    names = [labels[number] for number in sorted(labels)]
+    numbered = all(re.fullmatch(r"LABEL_\d+", name) for name in names)
+    if len(names) == len(COCO) and (numbered or matching_joints(names, COCO.names) == tuple(range(len(COCO)))):
+        return COCO
+    return None if numbered else skeleton_of_category({"name": "vitpose", "keypoints": names})
 
 
 def read_weights(folder: Path) -> Any:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cache_tools.coco import LOWER_BODY, UPPER_BODY
 from cache_tools.geometry import PADDING, Matrix, compose, crop_to_image, mirror_matrix, padded_box
+from cache_tools.skeletons import Skeleton
 from student.batches.random_draws import normal_draws, uniform_draws
 from student.settings import AugmentSettings
 
@@ -42,6 +42,7 @@ def sample_views(
     rows: NDArray[np.integer],
     settings: AugmentSettings,
     *,
+    skeleton: Skeleton,
     seed: int = 0,
     epoch: ArrayLike = 0,
     input_size: tuple[int, int] = (256, 192),
@@ -50,7 +51,8 @@ def sample_views(
 ) -> AugmentedViews:
     """Draw a random view of each person; the same for the same (seed, epoch, row).
 
-    box (B, 4) x, y, width, height and keypoints (B, 17, 2) in image pixels; visibility (B, 17); rows (B,) of the
+    skeleton: of the keypoints. Without its mirror order no view is mirrored, without its halves none shows a half.
+    box (B, 4) x, y, width, height and keypoints (B, K, 2) in image pixels; visibility (B, K); rows (B,) of the
     instance table; epoch: one for all rows, or (B,); input_size: (height, width).
     """
     # one column a decision, always drawn: settings of one decision do not change another
@@ -59,16 +61,18 @@ def sample_views(
     chance = uniform[:, 8:12]  # flip, half body, rotation, shift
     half = chance[:, 1] < settings.half_body
     half &= (visibility > 0).sum(1) > settings.half_body_joints
+    half &= bool(skeleton.upper and skeleton.lower)
     centre, size = padded_box(box, input_size, padding)
     plain_width = size[:, 0].copy()
     if half.any():
-        boxes = half_body_boxes(keypoints[half], visibility[half], upper=uniform[half, 12] < 0.5)
+        boxes = half_body_boxes(keypoints[half], visibility[half], skeleton, upper=uniform[half, 12] < 0.5)
         centre[half], size[half] = padded_box(boxes, input_size, HALF_BODY_PADDING)
     zoom = np.clip(1 + settings.scale_sd * normal[:, 0], *settings.scale_range)
     degrees = np.clip(settings.rotate_sd * normal[:, 1], -settings.rotate_limit, settings.rotate_limit)
     degrees *= chance[:, 2] < settings.rotate
     shift = settings.shift_sd * normal[:, 2:4] * (chance[:, 3] < settings.shift)[:, None]
     flipped = chance[:, 0] < settings.flip
+    flipped &= skeleton.mirror is not None
     gain, bias = _colour_jitter(uniform[:, 13:18], settings.colour)
     return AugmentedViews(
         crop_to_image=view_matrix(centre + shift * size, size * zoom[:, None], degrees, flipped, input_size, frame),
@@ -101,7 +105,7 @@ def view_matrix(
 
 
 def half_body_boxes(
-    keypoints: NDArray[np.float64], visibility: NDArray[np.uint8], upper: NDArray[np.bool_]
+    keypoints: NDArray[np.float64], visibility: NDArray[np.uint8], skeleton: Skeleton, upper: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Return boxes (B, 4) around the labelled joints of the upper or the lower body, centred on their mean (as MMPose).
 
@@ -110,11 +114,11 @@ def half_body_boxes(
     """
     labelled = visibility > 0
     joints = np.arange(labelled.shape[1])
-    is_upper, is_lower = np.isin(joints, UPPER_BODY), np.isin(joints, LOWER_BODY)
+    is_upper, is_lower = np.isin(joints, skeleton.upper), np.isin(joints, skeleton.lower)
     requested = labelled & np.where(upper[:, None], is_upper, is_lower)
     other = labelled & np.where(upper[:, None], is_lower, is_upper)
     enough = requested.sum(1) > 2
-    chosen = np.where(enough[:, None], requested, other)[..., None]  # (B, 17, 1)
+    chosen = np.where(enough[:, None], requested, other)[..., None]  # (B, K, 1)
     centre = np.where(chosen, keypoints, 0).sum(1) / chosen.sum(1)
     size = np.where(chosen, keypoints, -np.inf).max(1) - np.where(chosen, keypoints, np.inf).min(1)
     return np.concatenate([centre - size / 2, size], axis=1)

@@ -10,12 +10,14 @@ from torch import Tensor
 
 from cache_tools.codec.profiles import Codes
 from cache_tools.geometry import Matrix, compose, invert
+from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from student.batches.plan import BatchPlan, between_cells, choose_stored_views
 from student.batches.stream import StreamSettings
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.replay import replay_maps
+from student.pose_network import PoseNetwork
 
 # of a store on disk, kept decompressed at the least
 MIN_CHUNKS = 64
@@ -34,6 +36,20 @@ def check_same_rows(stores: Sequence[HeatmapStore]) -> None:
             )
 
 
+def check_same_joints(skeleton: Skeleton, stores: Sequence[HeatmapStore], teacher: PoseNetwork | None) -> None:
+    """Raise CacheMismatch unless stores and live teacher have the joints of `skeleton`, in its order."""
+    for store in stores:
+        if store.spec.skeleton.names != skeleton.names:
+            raise CacheMismatch(
+                f"{store.url} has other joints than {skeleton.name}:\n"
+                f"  skeleton.names: found {', '.join(store.spec.skeleton.names)}\n"
+                f"  expected {', '.join(skeleton.names)}\n"
+                "A skeleton may change mirror, halves, edges and sigmas of a store's joints, not the joints."
+            )
+    if teacher is not None and (teacher.skeleton or COCO).names != skeleton.names:
+        raise CacheMismatch(f"{teacher.name} has other joints than {skeleton.name}, of which the store's labels are")
+
+
 def fits_memory(store: HeatmapStore, rows: int, memory_gib: float) -> bool:
     """Return whether `rows` rows of the store's maps, or of its views where it has any, fit in `memory_gib`."""
     return rows * _row_bytes(store) * max(store.spec.views, 1) <= memory_gib * 2**30
@@ -47,17 +63,25 @@ def _row_bytes(store: HeatmapStore) -> int:
 class CachedMaps:
     """The maps of one store: `codes` and `matrices` prepare a batch on the CPU, `maps` completes it on the device.
 
-    rows: the first `rows` of the store are used. Raises ValueError for a store of blank heatmaps, and for one without
-    views where `settings.replay` is `views`.
+    rows: the first `rows` of the store are used. mirror: mirror order of its joints, None where it is not known.
+    Raises ValueError for a store of blank heatmaps, and for one without views where `settings.replay` is `views`.
     """
 
-    def __init__(self, store: HeatmapStore, settings: StreamSettings, rows: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        store: HeatmapStore,
+        settings: StreamSettings,
+        rows: int,
+        device: torch.device,
+        *,
+        mirror: tuple[int, ...] | None,
+    ) -> None:
         if store.spec.teacher.digest == "none":
             raise ValueError(
                 f"{store.url} was built with no teacher, and its heatmaps are blank: set distill.mode to none, "
                 "or build a store with a teacher"
             )
-        self.store, self.settings = store, settings
+        self.store, self.settings, self.mirror = store, settings, mirror
         self.views = store.spec.views if settings.replay == "views" else 0
         if settings.replay == "views" and not self.views:
             raise ValueError(
@@ -87,14 +111,14 @@ class CachedMaps:
     def stored_views(
         self, rows: NDArray[np.int64], epochs: NDArray[np.int64]
     ) -> tuple[Matrix, NDArray[np.bool_], Codes]:
-        """Return one stored view a row: student's cell -> image (B, 2, 3), flipped (B,), codes (B, 17, h', w')."""
+        """Return one stored view a row: student's cell -> image (B, 2, 3), flipped (B,), codes (B, K, h', w')."""
         codes, crop_to_image, flipped = self.store.read_view_codes(rows)
         chosen = np.arange(len(rows)), choose_stored_views(self.settings, rows, epochs, self.views)
         cell_to_image = compose(self._between_cells, self.store.cell_to_crop, crop_to_image[chosen])
         return cell_to_image, flipped[chosen], codes[chosen]
 
     def codes(self, rows: NDArray[np.int64]) -> Codes:
-        """Return the codes (B, 17, h', w') of rows."""
+        """Return the codes (B, K, h', w') of rows."""
         if self.in_memory:
             return self.store.read_codes(rows)
         chunk_rows = self.store.spec.chunk_rows
@@ -109,7 +133,7 @@ class CachedMaps:
         return compose(plan.cell_to_image, image_to_teacher)
 
     def maps(self, rows: Tensor, codes: Tensor | None, student_to_teacher: Tensor, flipped: Tensor) -> Tensor:
-        """Return teacher maps (B, 17, h, w) in the student's view, on the device.
+        """Return teacher maps (B, K, h, w) in the student's view, on the device.
 
         codes: None where the device has them already. The other arguments are tensors on the device: rows (B,),
         student_to_teacher (B, 2, 3) as `matrices` returns it, flipped (B,).
@@ -122,13 +146,15 @@ class CachedMaps:
         if self.views and maps.shape[-2:] == size:
             return maps
         if self.views:
-            return replay_maps(maps, student_to_teacher, torch.zeros_like(flipped), size, "warp")
+            unflipped = torch.zeros_like(flipped)
+            return replay_maps(maps, student_to_teacher, unflipped, size, "warp", mirror=self.mirror)
         return replay_maps(
             maps,
             student_to_teacher,
             flipped,
             size,
             settings.replay_mode,
+            mirror=self.mirror,
             teacher_sigma=self.store.spec.frame.sigma,
             student_sigma=settings.sigma,
         )

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cache_tools.geometry import Matrix, cell_to_crop, compose, invert
+from cache_tools.skeletons import COCO
 from student.batches.plan import BatchPlan, between_cells
 from student.batches.stream import StreamSettings
 from student.heatmaps.replay import replay_maps
@@ -18,6 +19,11 @@ class LiveMaps:
     def __init__(self, teacher: PoseNetwork, settings: StreamSettings, device: torch.device) -> None:
         self.teacher, self.settings, self.device = teacher, settings, device
         self.input_size = teacher.input_size
+        # a network translated to the data's joints names each joint that it knows (pipeline/teachers/translated.py)
+        names = getattr(teacher, "joints", None)
+        joints = (teacher.skeleton or COCO).names
+        #: whether the teacher knows each joint
+        self.known_joints = tuple(name is not None for name in names or joints)
         self._student_to_teacher = between_cells(settings.heatmap_size, teacher.heatmap_size)
         teacher_map, student_map = (teacher.heatmap_size, teacher.sigma), (settings.heatmap_size, settings.sigma)
         self._same_map = teacher_map == student_map
@@ -28,7 +34,7 @@ class LiveMaps:
         return compose(crop_to_cell, invert(self._student_to_teacher), plan.cell_to_image)
 
     def maps(self, crops: NDArray[np.uint8]) -> Tensor:
-        """Run the teacher on crops (B, H, W, 3); return maps (B, 17, h, w) in the student's cells, on the device.
+        """Run the teacher on crops (B, H, W, 3); return maps (B, K, h, w) in the student's cells, on the device.
 
         Their peaks are as wide as those of a cached map would be.
         """
@@ -43,6 +49,7 @@ class LiveMaps:
             torch.zeros(len(maps), dtype=torch.bool, device=self.device),
             self.settings.heatmap_size,
             self.settings.replay_mode,
+            mirror=None,
             teacher_sigma=self.teacher.sigma,
             student_sigma=self.settings.sigma,
         )

@@ -25,14 +25,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cache_tools.geometry import Matrix
+from cache_tools.skeletons import Skeleton
 from cache_tools.store.writer import HeatmapStore
-from student.batches.cached_maps import CachedMaps, check_same_rows, fits_memory
+from student.batches.cached_maps import CachedMaps, check_same_joints, check_same_rows, fits_memory
 from student.batches.live_maps import LiveMaps
 from student.batches.pixel_source import PixelSource
 from student.batches.plan import BatchPlan, plan_batch
 from student.batches.sampler import Sampler
 from student.batches.stream import StreamSettings
 from student.batches.warp import warp_image
+from student.heatmaps.mirror import shown_joints
 from student.heatmaps.targets import render_targets, target_weight
 from student.normalise import normalise
 from student.pose_network import PoseNetwork
@@ -47,12 +49,14 @@ class Batch:
 
     #: (B, 3, H, W) float32, normalised
     images: Tensor
-    #: (B, 17, h, w) from the labels
+    #: (B, K, h, w) from the labels
     targets: Tensor
-    #: (B, 17) 1 where a joint is labelled and in view, else 0
+    #: (B, K) 1 where a joint is labelled and in view, else 0
     target_weight: Tensor
-    #: (B, 17, h, w) in the student's view; None where no student uses a teacher
+    #: (B, K, h, w) in the student's view; None where no student uses a teacher
     teacher_maps: Tensor | None
+    #: (B, K) 1 where some teacher knows the joint that the view shows, else 0; None where all know all
+    teacher_weight: Tensor | None
     #: rows and geometry, on the CPU
     plan: BatchPlan
 
@@ -79,7 +83,8 @@ class TrainLoader:
     """The stream of batches of one process. Close it, or use it in a `with` block.
 
     photos: folder of the photos, in place of stored crops. teacher: runs on every batch where `settings.live`. rank,
-    world: which process of how many this is. cut_on_device: where views are cut; None chooses the cheaper place.
+    world: which process of how many this is. skeleton: in place of the stores', with the same names: another mirror
+    order or other halves. cut_on_device: where views are cut; None chooses the cheaper place.
 
     Raises CacheMismatch for stores of different persons, ValueError for settings that stores and teacher cannot serve.
     """
@@ -94,6 +99,7 @@ class TrainLoader:
         device: torch.device | str = "cpu",
         rank: int = 0,
         world: int = 1,
+        skeleton: Skeleton | None = None,
         cut_on_device: bool | None = None,
     ) -> None:
         check_same_rows(stores)
@@ -106,8 +112,13 @@ class TrainLoader:
         self.live = LiveMaps(teacher, settings, self.device) if teacher is not None and settings.live else None
         rows = min(stores[0].rows, settings.max_rows or stores[0].rows)
         self.instances = stores[0].instances
+        self.skeleton = skeleton or stores[0].spec.skeleton
+        check_same_joints(self.skeleton, stores, teacher if settings.live else None)
         cached = settings.replay is not None and self.live is None
-        self.caches = [CachedMaps(store, settings, rows, self.device) for store in stores] if cached else []
+        self.caches = [
+            CachedMaps(store, settings, rows, self.device, mirror=self.skeleton.mirror) for store in stores if cached
+        ]
+        self._known = self._known_joints()
         with_crops = next((store for store in stores if store.spec.crops is not None), stores[0])
         self.pixels = PixelSource(with_crops, photos)
         requested = self.cuda if cut_on_device is None else cut_on_device
@@ -187,7 +198,7 @@ class TrainLoader:
             cell_to_image, flipped, codes = self.caches[0].stored_views(rows, epochs)
             stored = cell_to_image, flipped
             slot.write("codes_0", codes)
-        plan = slot.plan = plan_batch(self.settings, self.instances, rows, epochs, stored)
+        plan = slot.plan = plan_batch(self.settings, self.instances, rows, epochs, self.skeleton, stored)
         for i, cache in enumerate(self.caches):
             slot.write(f"student_to_teacher_{i}", cache.matrices(plan).astype(np.float32))
             if cache.needs_transfer and stored is None:
@@ -222,7 +233,7 @@ class TrainLoader:
             batch = self._batch(arrays, slot.arrays, slot.plan)
         step = torch.cuda.current_stream(self.device)
         step.wait_stream(self._copy_stream)
-        for tensor in (batch.images, batch.targets, batch.target_weight, batch.teacher_maps):
+        for tensor in (batch.images, batch.targets, batch.target_weight, batch.teacher_maps, batch.teacher_weight):
             if tensor is not None:
                 # allocated on the side stream: its memory must not be reused before the step has read it
                 tensor.record_stream(step)
@@ -245,8 +256,28 @@ class TrainLoader:
             targets=render_targets(xy, size, settings.sigma),
             target_weight=target_weight(xy, arrays["visibility"], size),
             teacher_maps=self._teacher_maps(arrays, host),
+            teacher_weight=None if self._known is None else self._shown_known(arrays["flipped"]).amax(0),
             plan=plan,
         )
+
+    def _known_joints(self) -> Tensor | None:
+        """Return which joints each teacher knows (T, K), 1 or 0 on the device; None where all know all."""
+        if self.live is not None:
+            known = [self.live.known_joints]
+        else:
+            known = [cache.store.spec.known_joints for cache in self.caches]
+        if all(all(joints) for joints in known):
+            return None
+        return torch.tensor(known, dtype=torch.float32, device=self.device)
+
+    def _shown_known(self, flipped: Tensor) -> Tensor:
+        """Return which of the joints that the views show each teacher knows (T, B, K); flipped (B,)."""
+        assert self._known is not None
+        if self.live is not None:
+            # it sees the mirrored crop itself
+            return self._known[:, None].expand(-1, len(flipped), -1)
+        shown = shown_joints(flipped, len(self.skeleton), self.skeleton.mirror)  # (B, K)
+        return self._known[:, shown]
 
     def _teacher_maps(self, arrays: dict[str, Tensor], host: dict[str, Tensor]) -> Tensor | None:
         """Return the teacher's maps, the mean of those of all caches."""
@@ -258,7 +289,13 @@ class TrainLoader:
             cache.maps(arrays["rows"], arrays.get(f"codes_{i}"), arrays[f"student_to_teacher_{i}"], arrays["flipped"])
             for i, cache in enumerate(self.caches)
         ]
-        return maps[0] if len(maps) == 1 else torch.stack(maps).mean(0)
+        if len(maps) == 1:
+            return maps[0]
+        if self._known is None:
+            return torch.stack(maps).mean(0)
+        # the mean of those who know the joint: a network of bodies and one of faces make one of whole bodies
+        known = self._shown_known(arrays["flipped"])[..., None, None]  # (T, B, K, 1, 1)
+        return (torch.stack(maps) * known).sum(0) / known.sum(0).clamp(min=1)
 
     def _new_slot(self) -> Slot:
         batch_size, joints = self.settings.batch_size, self.instances.keypoints.shape[1]

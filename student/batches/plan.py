@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools import geometry
-from cache_tools.coco import MIRROR
 from cache_tools.geometry import Matrix
 from cache_tools.instances import Instances
+from cache_tools.skeletons import Skeleton
 from student.batches.augment import sample_views
 from student.batches.random_draws import uniform_draws
 from student.batches.stream import StreamSettings
@@ -35,9 +35,9 @@ class BatchPlan:
     gain: NDArray[np.float32]
     #: (B, 3)
     bias: NDArray[np.float32]
-    #: (B, 17, 2) keypoints in heatmap cells, left and right as the view shows them
+    #: (B, K, 2) keypoints in heatmap cells, left and right as the view shows them
     xy_cells: NDArray[np.float64]
-    #: (B, 17)
+    #: (B, K)
     visibility: NDArray[np.uint8]
 
 
@@ -46,10 +46,12 @@ def plan_batch(
     instances: Instances,
     rows: NDArray[np.int64],
     epochs: NDArray[np.int64],
+    skeleton: Skeleton,
     stored: tuple[Matrix, NDArray[np.bool_]] | None = None,
 ) -> BatchPlan:
     """Return the plan of these rows in these epochs, (B,) each: a random view of each person, or the stored one.
 
+    skeleton: of the persons' keypoints.
     stored: student's cell -> image (B, 2, 3) and flipped (B,) of views whose heatmaps a store holds.
     """
     keypoints, visibility = instances.keypoints[rows], instances.visibility[rows]
@@ -59,6 +61,7 @@ def plan_batch(
         visibility,
         rows,
         settings.augment,
+        skeleton=skeleton,
         seed=settings.seed,
         epoch=epochs,
         input_size=settings.input_size,
@@ -70,7 +73,9 @@ def plan_batch(
         view_to_image, flipped = geometry.compose(geometry.invert(cell_to_view), stored[0]), stored[1]
     cell_to_image = geometry.compose(cell_to_view, view_to_image)
     xy_cells = geometry.apply(geometry.invert(cell_to_image), keypoints)
-    joints = np.where(flipped[:, None], MIRROR, np.arange(len(MIRROR)))  # (B, 17)
+    unflipped = np.arange(len(skeleton))
+    mirror = unflipped if skeleton.mirror is None else np.array(skeleton.mirror)
+    joints = np.where(flipped[:, None], mirror, unflipped)  # (B, K)
     batch = np.arange(len(rows))[:, None]
     return BatchPlan(
         rows=rows,

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cache_tools.coco import KEYPOINTS
 from cache_tools.files import replacing
 from cache_tools.geometry import PADDING
+from cache_tools.skeletons import Skeleton
 from student.export.onnx_session import INPUT, OUTPUT, run_onnx
 from student.models.network_mode import evaluation_mode
 from student.models.student import PoseStudent
@@ -54,7 +54,7 @@ def export_onnx(student: PoseStudent, settings: ModelSettings, path: str | Path,
             verbose=False,
         )
         assert program is not None
-        program.model.metadata_props.update(_metadata(settings, name))
+        program.model.metadata_props.update(_metadata(settings, name, student.skeleton))
         program.save(temporary, external_data=False)
         difference = float(np.abs(run_onnx(temporary, crops) - network(torch.from_numpy(crops)).numpy()).max())
         # `not <=` refuses NaN as well
@@ -66,7 +66,7 @@ def export_onnx(student: PoseStudent, settings: ModelSettings, path: str | Path,
     return difference
 
 
-def _metadata(settings: ModelSettings, name: str) -> dict[str, str]:
+def _metadata(settings: ModelSettings, name: str, skeleton: Skeleton) -> dict[str, str]:
     """Return what a user of the file must know, as strings: the place of cells in the crop, sizes, keypoints."""
     height, width = settings.input_size
     return {
@@ -79,5 +79,6 @@ def _metadata(settings: ModelSettings, name: str) -> dict[str, str]:
         "heatmap_size": f"{settings.heatmap_size[0]}x{settings.heatmap_size[1]}",
         "sigma": f"{settings.sigma:g}",
         "padding": f"{PADDING:g}",
-        "keypoints": json.dumps(KEYPOINTS),
+        "keypoints": json.dumps(skeleton.names),
+        "skeleton": json.dumps(skeleton.to_json()),
     }

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from student.heatmaps.decode import find_peaks
-from student.heatmaps.mirror import mirrored_joints
+from student.heatmaps.mirror import shown_joints
 from student.heatmaps.sampling import sampling_grid
 
 ReplayMode = Literal["peaks", "warp"]
@@ -29,20 +29,22 @@ def replay_maps(
     out_size: tuple[int, int],
     mode: ReplayMode = "peaks",
     *,
+    mirror: tuple[int, ...] | None,
     teacher_sigma: float = 2.0,
     student_sigma: float = 2.0,
 ) -> Tensor:
     """Return a teacher's maps (B, K, h, w) in the student's view: (B, K, *out_size), 0 outside the teacher's map.
 
     student_to_teacher (B, 2, 3): student cell -> student crop -> image -> teacher crop -> teacher cell, composed.
-    flipped (B,) bool: the view is mirrored, and left and right joints change places. teacher_sigma, student_sigma:
+    flipped (B,) bool: the view is mirrored, and left and right joints change places by the order `mirror`,
+    without which (None) no view may be mirrored. teacher_sigma, student_sigma:
     standard deviation of a peak in cells of either map; `peaks` draws the student's at every zoom.
     Raises ValueError for an unknown mode.
     """
     if mode not in get_args(ReplayMode):
         raise ValueError(f"unknown replay {mode!r}: expected one of {', '.join(get_args(ReplayMode))}")
     matrix, (height, width) = student_to_teacher.float(), maps.shape[2:]
-    shown = _shown_maps(flipped, maps.shape[1])
+    shown = _shown_maps(flipped, maps.shape[1], mirror)
     if mode == "peaks":
         return _move_windows(maps, matrix, shown, out_size, teacher_sigma / student_sigma, student_sigma)
     grid = sampling_grid(matrix, (height, width), out_size)
@@ -63,13 +65,12 @@ def nearest_rotation(linear: Tensor) -> Tensor:
     return torch.stack([cos, -sign * sin, sin, sign * cos], dim=-1).view(linear.shape)
 
 
-def _shown_maps(flipped: Tensor, joints: int) -> Tensor:
+def _shown_maps(flipped: Tensor, joints: int, mirror: tuple[int, ...] | None) -> Tensor:
     """Return the index (B, K) into maps (B * K, h, w) of the map that joint k of view b shows: its mirror's if flipped.
 
     As a permutation it is its own inverse.
     """
-    unflipped = torch.arange(joints, device=flipped.device)
-    joint = torch.where(flipped[:, None], mirrored_joints(flipped.device), unflipped)
+    joint = shown_joints(flipped, joints, mirror)
     return joint + joints * torch.arange(len(flipped), device=flipped.device)[:, None]
 
 

@@ -2,17 +2,21 @@
 
 from torch import Tensor, nn
 
-from cache_tools.coco import JOINTS
+from cache_tools.skeletons import Skeleton
 from student.models.backbones import Backbone, create_backbone
 from student.models.heads import LateralHead, SubPixelHead
 from student.settings import ModelSettings
 
 
 class PoseStudent(nn.Module):
-    """Images (B, 3, H, W) from `student.normalise` -> heatmaps (B, 17, H/4, W/4), unbounded, about 0 to 1."""
+    """Images (B, 3, H, W) from `student.normalise` -> heatmaps (B, K, H/4, W/4), unbounded, about 0 to 1.
 
-    def __init__(self, backbone: Backbone, head: nn.Module) -> None:
+    skeleton: of the K joints.
+    """
+
+    def __init__(self, backbone: Backbone, head: nn.Module, skeleton: Skeleton) -> None:
         super().__init__()
+        self.skeleton = skeleton
         self.backbone = backbone
         self.head = head
 
@@ -41,8 +45,8 @@ def untrained_settings(
     )
 
 
-def create_student(settings: ModelSettings, *, pretrained: bool = True) -> PoseStudent:
-    """Return the student that `settings` describe, in training mode.
+def create_student(settings: ModelSettings, skeleton: Skeleton, *, pretrained: bool = True) -> PoseStudent:
+    """Return the student that `settings` describe, in training mode, with a heatmap for each joint of `skeleton`.
 
     pretrained: False skips `settings.weights`, for a student whose trained weights will be loaded.
     Raises ValueError for settings that fit no network, OSError when ImageNet weights cannot be downloaded or read.
@@ -53,6 +57,7 @@ def create_student(settings: ModelSettings, *, pretrained: bool = True) -> PoseS
     weights = settings.weights if pretrained else "none"
     if settings.head == "subpixel":
         backbone = create_backbone(settings.backbone, weights, settings.backbone_options, features="last")
-        return PoseStudent(backbone, SubPixelHead(backbone.channels, JOINTS))
+        return PoseStudent(backbone, SubPixelHead(backbone.channels, len(skeleton)), skeleton)
     backbone = create_backbone(settings.backbone, weights, settings.backbone_options, features="pyramid")
-    return PoseStudent(backbone, LateralHead(backbone.channels, JOINTS, settings.head_channels))
+    head = LateralHead(backbone.channels, len(skeleton), settings.head_channels)
+    return PoseStudent(backbone, head, skeleton)

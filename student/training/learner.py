@@ -12,6 +12,7 @@ from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
 from torch import nn
 
+from cache_tools.skeletons import Skeleton
 from student import checkpoint
 from student.models.student import PoseStudent, create_student
 from student.settings import StudentSettings, TrainSettings
@@ -29,16 +30,26 @@ class Learner:
     """A student that takes steps on batches that it may share with others. `step` is the number of steps taken."""
 
     def __init__(
-        self, settings: StudentSettings, run: Path, *, steps: int, steps_per_epoch: float, process: ProcessContext
+        self,
+        settings: StudentSettings,
+        run: Path,
+        *,
+        skeleton: Skeleton,
+        steps: int,
+        steps_per_epoch: float,
+        process: ProcessContext,
     ) -> None:
-        """Create the student. steps: of the whole run; steps_per_epoch: a fraction where batches span two epochs."""
+        """Create the student.
+
+        skeleton: of its heatmaps. steps: of the whole run; steps_per_epoch: a fraction where batches span two epochs.
+        """
         train = settings.train
         self.settings, self.run, self.process = settings, run, process
         self.steps, self.steps_per_epoch = steps, steps_per_epoch
         self.step = 0
         self.seconds = 0.0
         self.best: dict[str, Any] | None = None
-        self.model = _create_model(settings, process)
+        self.model = _create_model(settings, skeleton, process)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = _create_optimizer(self.model, train)
         self.warmup = warmup_steps(train.warmup_epochs, steps, steps_per_epoch)
@@ -147,11 +158,11 @@ def warmup_steps(epochs: float | None, steps: int, steps_per_epoch: float) -> in
     return min(round(epochs * steps_per_epoch), steps - 1)
 
 
-def _create_model(settings: StudentSettings, process: ProcessContext) -> PoseStudent:
+def _create_model(settings: StudentSettings, skeleton: Skeleton, process: ProcessContext) -> PoseStudent:
     # initial weights depend only on the seed, not on the other students in this process
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.train.seed)
-        model = create_student(settings.model)
+        model = create_student(settings.model, skeleton)
     layout = torch.channels_last if settings.train.channels_last else torch.contiguous_format
     return model.to(process.device).to(memory_format=layout)
 

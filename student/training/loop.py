@@ -23,10 +23,10 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from cache_tools.progress import progress_bar
+from cache_tools.skeletons import Skeleton
 from cache_tools.store.writer import HeatmapStore
 from student.batches.crop_coverage import beyond_crops
 from student.batches.loader import Batch, TrainLoader
-from student.batches.sampler import Sampler
 from student.batches.stream import stream_of
 from student.pose_network import PoseNetwork
 from student.run_record import RunRecord, State, read_record, run_state
@@ -52,6 +52,7 @@ def train(
     device: str | torch.device = "auto",
     overwrite: bool = False,
     resume: bool = False,
+    skeleton: Skeleton | None = None,
 ) -> list[RunRecord]:
     """Train each student into its folder and return each run's record.
 
@@ -59,6 +60,7 @@ def train(
 
     stores: caches of the same rows, whose heatmaps are averaged. photos: folder of the photos, in place of stored
     crops. teacher: for `distill.mode: live`. evaluate: called every `train.evaluate_epochs` and at the end.
+    skeleton: in place of the stores', with the same names: another mirror order, halves, edges or sigmas.
     overwrite: replace another run, or a damaged one. resume: require a run that can be resumed, or that is finished.
 
     Raises ValueError where a folder holds another run, settings do not fit each other or the loss is not finite any
@@ -68,7 +70,7 @@ def train(
     folders = [Path(run) for run in runs]
     stream = stream_of(students)
     with join(device) as process, StopSignals() as stop:
-        data = run_data(opened, teacher if stream.live else None, photos, process)
+        data = run_data(opened, teacher if stream.live else None, photos, process, skeleton)
         states = [run_state(f, s, data, overwrite=overwrite) for f, s in zip(folders, students, strict=True)]
         if resume and "new" in states:
             absent = [str(folder) for folder, state in zip(folders, states, strict=True) if state == "new"]
@@ -80,12 +82,14 @@ def train(
             return [read_record(folder) for folder in folders]
         with TrainLoader(
             opened, stream, photos=photos, teacher=teacher,
-            device=process.device, rank=process.rank, world=process.world,
+            device=process.device, rank=process.rank, world=process.world, skeleton=skeleton,
         ) as loader:  # fmt: skip
-            learners = _create_learners(students, folders, states, loader.sampler, process, overwrite=overwrite)
+            learners = _create_learners(students, folders, states, loader, process, overwrite=overwrite)
             wait_for_all(process)  # and has read resume.pt
             if process.first:
                 _warn_beyond_crops(loader)
+                for unknown in loader.skeleton.unknown():
+                    logger.warning(f"skeleton {loader.skeleton.name} has {unknown}")
                 for learner in learners:
                     start_run(learner, opened, data, loader.sampler.rows)
             _run_loop(learners, loader, evaluate, stop)
@@ -142,8 +146,9 @@ def take_step(learner: Learner, batch: Batch, labelled_joints: torch.Tensor | No
         heatmaps = learner.network(batch.images)  # (B, 17, h, w)
     teacher = None if settings.distill.mode == "none" else batch.teacher_maps
     loss, parts = distillation_loss(
-        heatmaps, batch.targets, batch.target_weight, teacher, settings.distill, learner.alpha, labelled_joints
-    )
+        heatmaps, batch.targets, batch.target_weight, teacher, settings.distill, learner.alpha, labelled_joints,
+        None if teacher is None else batch.teacher_weight,
+    )  # fmt: skip
     learner.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
     if settings.train.clip_grad is not None:
@@ -159,7 +164,7 @@ def _create_learners(
     students: Sequence[StudentSettings],
     folders: Sequence[Path],
     states: Sequence[State],
-    sampler: Sampler,
+    loader: TrainLoader,
     process: ProcessContext,
     *,
     overwrite: bool,
@@ -169,8 +174,15 @@ def _create_learners(
     for settings, folder, state in zip(students, folders, states, strict=True):
         if state == "finished":
             continue
-        steps = sampler.steps(settings.train.epochs)
-        learner = Learner(settings, folder, steps=steps, steps_per_epoch=sampler.steps_per_epoch, process=process)
+        sampler = loader.sampler
+        learner = Learner(
+            settings,
+            folder,
+            skeleton=loader.skeleton,
+            steps=sampler.steps(settings.train.epochs),
+            steps_per_epoch=sampler.steps_per_epoch,
+            process=process,
+        )
         if state == "unfinished":
             learner.resume(overwrite=overwrite)
         learners.append(learner)

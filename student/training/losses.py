@@ -34,15 +34,20 @@ def distillation_loss(
     settings: DistillSettings,
     alpha: float,
     labelled_joints: Tensor | float | None = None,
+    teacher_weight: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return (1 - alpha) * L(ground truth) + alpha * L(teacher) (paper, equation 1), and both losses, detached.
 
-    prediction, target, teacher: (B, 17, h, w); target_weight: (B, 17). The ground truth's loss is a mean over weighted
+    prediction, target, teacher: (B, K, h, w); target_weight: (B, K). The ground truth's loss is a mean over weighted
     joints, the teacher's over all joints: it has maps of unlabelled ones as well. Without `teacher` the loss is the
     ground truth's; with alpha = 1 no ground truth is needed.
 
     labelled_joints: number by which the ground truth's sum is divided, in place of this batch's. In DDP, with the mean
     over the processes, averaged gradients are those of the joined batch.
+
+    teacher_weight: (B, K), 0 where no teacher knows the joint that the view shows; there alpha is 0, and the joint
+    learns from its labels with full weight. The teacher's loss remains a mean over all joints: how much one joint is
+    taught does not depend on which others the teacher knows. None: it knows all.
 
     Raises ValueError where alpha is below 1 and there is no ground truth.
     """
@@ -50,23 +55,28 @@ def distillation_loss(
         alpha = 0.0
     losses: dict[str, Tensor] = {}
     total = prediction.new_zeros((), dtype=torch.float32)
-    if alpha < 1:
+    share = alpha if teacher is None or teacher_weight is None else alpha * teacher_weight
+    if alpha < 1 or teacher_weight is not None:
         if target is None or target_weight is None:
             raise ValueError(f"alpha is {alpha}: below 1 the loss needs ground truth, and this batch has none")
         per_joint = joint_losses(prediction, target, settings) * target_weight
         count = (target_weight > 0).sum() if labelled_joints is None else torch.as_tensor(labelled_joints)
-        label_loss = per_joint.sum() / count.clamp(min=1)
-        losses["ground_truth"] = label_loss.detach()
-        total = total + (1 - alpha) * label_loss
+        count = count.clamp(min=1)
+        losses["ground_truth"] = per_joint.detach().sum() / count
+        if isinstance(share, Tensor):
+            total = total + ((1 - share) * per_joint).sum() / count
+        else:
+            total = total + (1 - share) * (per_joint.sum() / count)
     if teacher is not None and alpha > 0:
-        teacher_loss = joint_losses(prediction, teacher, settings).mean()
+        per_joint = joint_losses(prediction, teacher, settings)
+        teacher_loss = per_joint.mean() if teacher_weight is None else (teacher_weight * per_joint).mean()
         losses["teacher"] = teacher_loss.detach()
         total = total + alpha * teacher_loss
     return total, losses
 
 
 def joint_losses(prediction: Tensor, target: Tensor, settings: DistillSettings) -> Tensor:
-    """Return the loss (B, 17) of heatmaps (B, 17, h, w) by `settings.loss`, in float32 under any autocast."""
+    """Return the loss (B, K) of heatmaps (B, K, h, w) by `settings.loss`, in float32 under any autocast."""
     # heatmaps of teachers exceed [0, 1] a little
     prediction, target = prediction.float(), target.float().clamp(0, 1)
     if settings.loss == "kl":

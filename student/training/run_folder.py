@@ -5,10 +5,13 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from cache_tools.files import remove_temporaries
+from cache_tools.skeletons import COCO, Skeleton
+from cache_tools.store.spec import COCO_CATEGORIES
 from cache_tools.store.writer import HeatmapStore
 from student.device import device_name
 from student.pose_network import PoseNetwork
@@ -23,10 +26,19 @@ OUTPUTS = ("best.safetensors", "last.safetensors", "resume.pt", LOG)
 
 
 def run_data(
-    stores: Sequence[HeatmapStore], teacher: PoseNetwork | None, photos: str | Path | None, process: ProcessContext
+    stores: Sequence[HeatmapStore],
+    teacher: PoseNetwork | None,
+    photos: str | Path | None,
+    process: ProcessContext,
+    skeleton: Skeleton | None,
 ) -> RunData:
-    """Return what a run depends on besides its settings. teacher: the live one; photos: in place of stored crops."""
+    """Return what a run depends on besides its settings.
+
+    teacher: the live one; photos: in place of stored crops; skeleton: in place of the stores'.
+    """
+    stated = {} if skeleton is None else {"skeleton": skeleton.to_json()}
     return RunData(
+        **stated,
         stores=[store.spec.digest for store in stores],
         live_teacher=None if teacher is None else teacher.digest,
         pixels="crops" if photos is None else "photos",
@@ -43,6 +55,7 @@ def start_run(learner: Learner, stores: Sequence[HeatmapStore], data: RunData, r
         finished=False,
         settings=settings,
         data=data,
+        **_joints(learner.model.skeleton, stores),
         teachers=[{"store": store.url, **store.spec.to_json()["teacher"]} for store in stores],
         rows=rows,
         parameters=sum(p.numel() for p in learner.model.parameters()),
@@ -57,6 +70,13 @@ def start_run(learner: Learner, stores: Sequence[HeatmapStore], data: RunData, r
         write_record(learner.run, record)
         cut_log(learner.run, learner.step)
     _log_start(learner, record)
+
+
+def _joints(skeleton: Skeleton, stores: Sequence[HeatmapStore]) -> dict[str, Any]:
+    """Return skeleton and categories as run.json has them; nothing where they are COCO's."""
+    categories = stores[0].spec.annotations.categories
+    joints: dict[str, Any] = {} if skeleton == COCO else {"skeleton": skeleton.to_json()}
+    return joints if categories == COCO_CATEGORIES else joints | {"categories": list(categories)}
 
 
 def restart(run: Path, record: RunRecord) -> None:

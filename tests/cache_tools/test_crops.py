@@ -11,6 +11,7 @@ from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.crops import JPEG_BLOCK, CropPolicy, crop_regions, decode_crop, encode_crop
 from cache_tools.geometry import apply, compose, crop_to_image, invert, padded_box
 from cache_tools.images import cut, read_image
+from cache_tools.skeletons import COCO
 from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views, view_matrix
 
@@ -107,7 +108,9 @@ def test_the_region_names_every_number_of_the_policy() -> None:
 def test_views_of_real_persons_lose_little(shared_data: Path) -> None:
     persons = read_coco(shared_data / "coco" / "person_keypoints_val.json").take(slice(0, 356, 9))
     rows = np.arange(len(persons))
-    views = sample_views(persons.box, persons.keypoints, persons.visibility, rows, RECIPES["vitpose"]).crop_to_image
+    views = sample_views(
+        persons.box, persons.keypoints, persons.visibility, rows, RECIPES["vitpose"], skeleton=COCO
+    ).crop_to_image
     psnr = []
     for row, view in enumerate(views):
         image = read_image(shared_data / "coco" / "val" / persons.file_name[row])

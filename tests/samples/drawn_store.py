@@ -13,7 +13,7 @@ from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, invert
 from cache_tools.images import read_image
 from cache_tools.instances import Instances
-from cache_tools.skeletons import COCO
+from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
@@ -112,7 +112,7 @@ def _views(
     for k in range(count):
         view = sample_views(
             table.box[rows], table.keypoints[rows], table.visibility[rows], rows, recipe("vitpose"),
-            seed=99 + k, input_size=INPUT, frame="stride",
+            skeleton=COCO, seed=99 + k, input_size=INPUT, frame="stride",
         )  # fmt: skip
         xy = apply(invert(compose(store.cell_to_crop, view.crop_to_image)), table.keypoints[rows])
         xy[view.flipped] = xy[view.flipped][:, MIRROR]
@@ -134,6 +134,7 @@ class ColourTeacher:
     """A live teacher that finds the discs by their colour; on the plain crop it equals the exact maps."""
 
     name, digest, licence = "colours", "1" * 64, "CC0-1.0"
+    skeleton: Skeleton | None = COCO
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from cache_tools.skeletons import COCO
 from student.checkpoint import save_weights
 from student.models.student import PoseStudent, create_student
 from student.run_record import RunRecord, write_record
@@ -24,7 +25,7 @@ SMALL = ModelSettings(
 def lively_student(settings: ModelSettings = SMALL) -> PoseStudent:
     """Return a student in evaluation mode with heatmaps of deviation about 1 and batch norms that do something."""
     torch.manual_seed(0)
-    student = create_student(settings, pretrained=False)
+    student = create_student(settings, COCO, pretrained=False)
     for module in student.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.8, 1.2)

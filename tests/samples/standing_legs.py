@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
+from cache_tools.skeletons import COCO, Skeleton
 from student.pose_network import Crops, Maps, digest_of
 
 
@@ -38,6 +39,7 @@ class ExactNetwork:
     """A network without error: it finds keypoints (N, 17, 2) of images, for boxes requested in the same order."""
 
     name, digest, licence = "exact", digest_of("exact network of the tests"), "none"
+    skeleton: Skeleton | None = COCO
     input_size, heatmap_size, frame, sigma = (256, 192), (64, 48), "udp", 2.0
 
     def __init__(self, keypoints: NDArray[np.float64], boxes: NDArray[np.float64]) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cache_tools.skeletons import COCO, Skeleton
 from student.pose_network import Crops, Maps, digest_of
 from tests.samples.standing_legs import draw_peaks
 
@@ -13,6 +14,7 @@ class StillNetwork:
     """Gaussians of sigma 2 at CELLS, whatever the crop; other joints are not seen."""
 
     name, digest, licence = "still", digest_of("still network of the tests"), "none"
+    skeleton: Skeleton | None = COCO
     input_size, heatmap_size, frame, sigma = (256, 192), (64, 48), "udp", 2.0
 
     def __call__(self, crops: Crops) -> Maps:

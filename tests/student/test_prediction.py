@@ -9,6 +9,7 @@ import torch
 
 from cache_tools.geometry import apply, cell_to_crop, crop_to_image, invert
 from cache_tools.images import read_image
+from cache_tools.skeletons import COCO, Skeleton
 from student import prediction as module
 from student.heatmaps.targets import render_targets
 from student.inference import Inference
@@ -20,6 +21,7 @@ class ColourFinder:
     """A network that puts every joint on the green dot in the crop."""
 
     name, digest, licence, sigma = "colour finder", "none", "none", 2.0
+    skeleton: Skeleton | None = COCO
     input_size, heatmap_size = (128, 96), (32, 24)
 
     def __init__(self, frame: str) -> None:
@@ -101,6 +103,7 @@ def test_flipped_maps_are_of_the_same_joints() -> None:
         """A network that finds joint 5 on the left of the crop and joint 6 on the right, mirrored or not."""
 
         name, digest, licence, sigma = "sided", "none", "none", 2.0
+        skeleton: Skeleton | None = COCO
         input_size, heatmap_size, frame = (64, 48), (16, 12), "udp"
 
         def __call__(self, crops: Crops) -> Maps:

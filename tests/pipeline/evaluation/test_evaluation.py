@@ -10,7 +10,7 @@ import pytest
 from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
 from cache_tools.instances import Instances
-from cache_tools.skeletons import COCO
+from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.evaluation.coco_ap import coco_numbers
@@ -237,6 +237,7 @@ class Broken:
     """A network that fails on its second batch."""
 
     name, digest, licence, frame, sigma = "broken", "", "", "udp", 2.0
+    skeleton: Skeleton | None = COCO
     input_size, heatmap_size = (64, 48), (16, 12)
 
     def __init__(self) -> None:

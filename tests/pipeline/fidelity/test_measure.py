@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from cache_tools.coco import JOINTS
 from cache_tools.geometry import crop_to_image
+from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
@@ -32,6 +33,7 @@ class DotTeacher:
     """Finds the coloured dots of `dots` wherever they lie, and draws peaks of sigma 2 there at every zoom."""
 
     name, digest, licence = "dots", "d" * 64, "none"
+    skeleton: Skeleton | None = COCO
     input_size, heatmap_size, frame, sigma = (256, 192), (64, 48), "udp", 2.0
 
     def __init__(self, device: str = "cpu") -> None:

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from cache_tools.coco import MIRROR
 from cache_tools.geometry import apply as apply_matrix
 from cache_tools.geometry import cell_to_crop
+from cache_tools.skeletons import COCO, Skeleton
 from pipeline.teachers.flipped import Flipped
 from pipeline.teachers.load import load_network
 from student.checkpoint import save_weights
@@ -141,7 +142,7 @@ def test_a_student_is_a_teacher(tmp_path: Path) -> None:
     np.testing.assert_allclose(teacher(crops), expected, atol=1e-5)
     assert (teacher.name, teacher.frame, teacher.sigma) == ("small", "udp", SMALL.sigma)
     digest = teacher.digest
-    save_weights(tmp_path / "best.safetensors", create_student(SMALL))
+    save_weights(tmp_path / "best.safetensors", create_student(SMALL, COCO))
     assert load_network(f"student:{tmp_path}").digest != digest
     with pytest.raises(FileNotFoundError, match="is no run"):
         load_network("student:nowhere")
@@ -208,6 +209,7 @@ class Peaks:
     """A teacher that knows where each joint of a crop is: at the pixel whose red value is 100 + joint."""
 
     name = digest = licence = "peaks"
+    skeleton: Skeleton | None = COCO
     input_size, heatmap_size, sigma = (64, 48), (16, 12), 2.0
 
     def __init__(self, frame: str) -> None:

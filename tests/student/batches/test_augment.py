@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.geometry import apply, crop_to_image, padded_box
+from cache_tools.skeletons import COCO
 from student.augment_recipes import RECIPES
 from student.batches.augment import AugmentedViews, half_body_boxes, sample_views, view_matrix
 from student.settings import AugmentSettings
@@ -38,7 +39,7 @@ class Persons(NamedTuple):
         frame: str = "udp",
     ) -> AugmentedViews:
         """Return a view of each person."""
-        return sample_views(*self, chosen, seed=seed, epoch=epoch, input_size=input_size, frame=frame)
+        return sample_views(*self, chosen, skeleton=COCO, seed=seed, epoch=epoch, input_size=input_size, frame=frame)
 
 
 @pytest.fixture(scope="module")
@@ -142,11 +143,11 @@ def test_half_body_boxes_are_around_their_joints() -> None:
     keypoints[0, :11] = np.stack([np.linspace(10, 30, 11), np.linspace(0, 40, 11)], axis=1)
     keypoints[0, 11:] = np.stack([np.linspace(12, 28, 6), np.linspace(50, 100, 6)], axis=1)
     labelled = np.full((1, 17), 2, np.uint8)
-    np.testing.assert_allclose(half_body_boxes(keypoints, labelled, np.array([True])), [[10, 0, 20, 40]])
-    np.testing.assert_allclose(half_body_boxes(keypoints, labelled, np.array([False])), [[12, 50, 16, 50]])
+    np.testing.assert_allclose(half_body_boxes(keypoints, labelled, COCO, np.array([True])), [[10, 0, 20, 40]])
+    np.testing.assert_allclose(half_body_boxes(keypoints, labelled, COCO, np.array([False])), [[12, 50, 16, 50]])
     # two joints of the lower body are too few
     labelled[0, 13:] = 0
-    np.testing.assert_allclose(half_body_boxes(keypoints, labelled, np.array([False])), [[10, 0, 20, 40]])
+    np.testing.assert_allclose(half_body_boxes(keypoints, labelled, COCO, np.array([False])), [[10, 0, 20, 40]])
 
 
 def test_half_bodies_are_shown_where_enough_joints_are_labelled(persons: Persons) -> None:

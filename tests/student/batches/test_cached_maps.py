@@ -24,7 +24,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
 
 def test_a_store_without_views_cannot_replay_them(store: HeatmapStore) -> None:
     with pytest.raises(ValueError, match="holds no views: build it with --views K"):
-        CachedMaps(store, replace(STREAM, replay="views"), ROWS, CPU)
+        CachedMaps(store, replace(STREAM, replay="views"), ROWS, CPU, mirror=COCO.mirror)
 
 
 def test_a_store_of_blank_maps_is_refused(tmp_path: Path) -> None:
@@ -33,19 +33,19 @@ def test_a_store_of_blank_maps_is_refused(tmp_path: Path) -> None:
         table, TeacherSpec("none", "none"), skeleton=COCO, frame=FRAME, codec="exact8", shard_rows=16, chunk_rows=8
     )
     with pytest.raises(ValueError, match="built with no teacher, and its heatmaps are blank"):
-        CachedMaps(HeatmapStore.create(tmp_path / "blank.zarr", spec, table), STREAM, 4, CPU)
+        CachedMaps(HeatmapStore.create(tmp_path / "blank.zarr", spec, table), STREAM, 4, CPU, mirror=COCO.mirror)
 
 
 def test_maps_are_held_in_memory_up_to_the_limit(store: HeatmapStore) -> None:
     gib = ROWS * 17 * CELLS[0] * CELLS[1] / 2**30  # exact8: a byte a cell
     assert fits_memory(store, ROWS, gib)
     assert not fits_memory(store, ROWS + 1, gib)
-    assert CachedMaps(store, replace(STREAM, memory_gib=gib), ROWS, CPU).in_memory
-    assert not CachedMaps(store, replace(STREAM, memory_gib=gib), ROWS + 1, CPU).in_memory
+    assert CachedMaps(store, replace(STREAM, memory_gib=gib), ROWS, CPU, mirror=COCO.mirror).in_memory
+    assert not CachedMaps(store, replace(STREAM, memory_gib=gib), ROWS + 1, CPU, mirror=COCO.mirror).in_memory
 
 
 @pytest.mark.gpu
 def test_on_a_gpu_maps_that_fit_need_no_transfer(store: HeatmapStore) -> None:
     cuda = torch.device("cuda", 0)
-    assert not CachedMaps(store, STREAM, ROWS, cuda).needs_transfer
+    assert not CachedMaps(store, STREAM, ROWS, cuda, mirror=COCO.mirror).needs_transfer
     assert CachedMaps(store, replace(STREAM, memory_gib=0.0), ROWS, cuda).needs_transfer

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cache_tools.coco import UPPER_BODY
 from cache_tools.crops import CropPolicy, crop_regions
 from cache_tools.geometry import apply
+from cache_tools.skeletons import COCO
 from cache_tools.store.spec import CropsSpec
 from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views
@@ -46,7 +47,9 @@ def test_stored_crops_hold_vitposes_widest_views_of_a_standing_person(
     )
     rows = np.arange(32)
     visibility = np.full((len(rows), 17), 2, np.uint8)
-    views = sample_views(box.repeat(32, 0), keypoints.repeat(32, 0), visibility, rows, extreme, seed=seed)
+    views = sample_views(
+        box.repeat(32, 0), keypoints.repeat(32, 0), visibility, rows, extreme, skeleton=COCO, seed=seed
+    )
     edge = [(x, y) for x in np.linspace(0, 191, 7) for y in np.linspace(0, 255, 9)]
     xy = apply(views.crop_to_image, edge)
     inside = ((xy >= 0) & (xy <= np.array(image_size)[::-1] - 1)).all(-1)

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from cache_tools.coco import MIRROR
+from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.spec import FrameSpec
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
@@ -30,6 +31,7 @@ class StoreTeacher:
     """A live teacher that returns what the store holds of the rows of each batch."""
 
     name, digest, licence = "store", "2" * 64, "CC0-1.0"
+    skeleton: Skeleton | None = COCO
     frame, input_size, heatmap_size, sigma = LARGER.name, LARGER.input_size, LARGER.heatmap_size, LARGER.sigma
 
     def __init__(self, store: HeatmapStore, rows: list[NDArray[np.int64]]) -> None:

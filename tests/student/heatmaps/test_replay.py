@@ -13,11 +13,15 @@ from scipy.linalg import polar
 from cache_tools.coco import MIRROR
 from cache_tools.codec.profiles import get_codec
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image, invert, padded_box
+from cache_tools.skeletons import COCO
 from student.batches.augment import view_matrix
 from student.heatmaps.decode import dark_decode
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.replay import ReplayMode, nearest_rotation, replay_maps
 from student.heatmaps.targets import render_targets
+
+COCO_MIRROR = COCO.mirror
+assert COCO_MIRROR is not None
 
 SIZE = (64, 48)
 # linear interpolation half-way between cells lowers a peak of sigma 1.5; codec's error included
@@ -69,7 +73,12 @@ def replayed(view: View, mode: ReplayMode, profile: str = "compact") -> Replayed
     matrix, flipped = torch.from_numpy(student_to_teacher)[None], torch.tensor([view.flipped])
     joints = view.joints[MIRROR] if view.flipped else view.joints
     cells = apply(invert(student_to_teacher), joints)
-    return Replayed(replay_maps(stored, matrix, flipped, SIZE, mode)[0], cells, student_to_image, teacher_to_image)
+    return Replayed(
+        replay_maps(stored, matrix, flipped, SIZE, mode, mirror=COCO_MIRROR)[0],
+        cells,
+        student_to_image,
+        teacher_to_image,
+    )
 
 
 def inside(cells: NDArray[np.float64], margin: float) -> NDArray[np.bool_]:
@@ -123,6 +132,7 @@ def test_peaks_take_the_students_sigma() -> None:
         plain,
         torch.zeros(2, dtype=torch.bool),
         (32, 24),
+        mirror=COCO_MIRROR,
         teacher_sigma=2.0,
         student_sigma=1.5,
     )
@@ -133,12 +143,12 @@ def test_cells_outside_the_teachers_map_are_zero() -> None:
     maps = torch.ones(1, 17, *SIZE)
     # the right half of the view lies outside the teacher's map
     away = torch.tensor([[[1.0, 0, 24], [0, 1, 0]]])
-    moved = replay_maps(maps, away, torch.tensor([False]), SIZE, "warp")
+    moved = replay_maps(maps, away, torch.tensor([False]), SIZE, "warp", mirror=COCO_MIRROR)
     assert (moved[..., :23] == 1).all()
     assert (moved[..., 25:] == 0).all()
     # the peak, which the view shows in column 16
     maps[..., 20, 40] = 2
-    moved = replay_maps(maps, away, torch.tensor([False]), SIZE, "peaks")
+    moved = replay_maps(maps, away, torch.tensor([False]), SIZE, "peaks", mirror=COCO_MIRROR)
     assert (moved[..., 12:29, 8:23] >= 0.99).all()
     assert (moved[..., 25:] == 0).all()
 
@@ -148,11 +158,13 @@ def test_an_unmoved_view_replays_the_map_itself() -> None:
     maps[..., 29:32, 19:22] = 1
     maps[..., 30, 20] = 2
     identity, unflipped = torch.eye(2, 3).expand(2, 2, 3), torch.tensor([False, False])
-    torch.testing.assert_close(replay_maps(maps, identity, unflipped, SIZE, "warp"), maps, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        replay_maps(maps, identity, unflipped, SIZE, "warp", mirror=COCO_MIRROR), maps, atol=1e-4, rtol=0
+    )
     # four sigmas around the peak
     window = torch.zeros(SIZE)
     window[30 - 8 : 30 + 9, 20 - 8 : 20 + 9] = 1
-    moved = replay_maps(maps, identity, unflipped, SIZE, "peaks")
+    moved = replay_maps(maps, identity, unflipped, SIZE, "peaks", mirror=COCO_MIRROR)
     torch.testing.assert_close(moved, maps * window, atol=1e-4, rtol=0)
 
 
@@ -160,7 +172,9 @@ def test_an_unmoved_view_replays_the_map_itself() -> None:
 def test_a_mirrored_view_shows_the_other_side_of_the_body(mode: ReplayMode) -> None:
     maps = render_targets(torch.from_numpy(np.random.default_rng(3).uniform(10, [37, 53], (2, 17, 2))), SIZE, 2.0)
     mirrored = torch.tensor([[-1.0, 0, 47], [0, 1, 0]])
-    both = replay_maps(maps, torch.stack([mirrored, torch.eye(2, 3)]), torch.tensor([True, False]), SIZE, mode)
+    both = replay_maps(
+        maps, torch.stack([mirrored, torch.eye(2, 3)]), torch.tensor([True, False]), SIZE, mode, mirror=COCO_MIRROR
+    )
     torch.testing.assert_close(both[0], maps[0, MIRROR].flip(-1), atol=2e-3, rtol=0)
     torch.testing.assert_close(both[1], maps[1], atol=2e-3, rtol=0)
 
@@ -174,7 +188,9 @@ def test_the_rotation_of_a_matrix_is_its_polar_factor() -> None:
 def test_an_unknown_replay_is_refused() -> None:
     unknown: ReplayMode = "zoom"  # type: ignore[assignment]
     with pytest.raises(ValueError, match="unknown replay 'zoom': expected one of peaks, warp"):
-        replay_maps(torch.zeros(1, 17, *SIZE), torch.eye(2, 3)[None], torch.tensor([False]), SIZE, unknown)
+        replay_maps(
+            torch.zeros(1, 17, *SIZE), torch.eye(2, 3)[None], torch.tensor([False]), SIZE, unknown, mirror=COCO_MIRROR
+        )
 
 
 @pytest.mark.gpu
@@ -184,6 +200,6 @@ def test_replay_is_the_same_on_cuda(mode: ReplayMode) -> None:
     maps = render_targets(torch.from_numpy(rng.uniform(0, [47, 63], (8, 17, 2))), SIZE, 2.0)
     matrix = torch.from_numpy(rng.normal(size=(8, 2, 3)))
     flipped = torch.from_numpy(rng.random(8) < 0.5)
-    on_cpu = replay_maps(maps, matrix, flipped, SIZE, mode)
-    on_gpu = replay_maps(maps.cuda(), matrix.cuda(), flipped.cuda(), SIZE, mode)
+    on_cpu = replay_maps(maps, matrix, flipped, SIZE, mode, mirror=COCO_MIRROR)
+    on_gpu = replay_maps(maps.cuda(), matrix.cuda(), flipped.cuda(), SIZE, mode, mirror=COCO_MIRROR)
     torch.testing.assert_close(on_cpu, on_gpu.cpu(), atol=1e-3, rtol=0)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from cache_tools.skeletons import COCO
 from student.models.student import create_student, untrained_settings
 from student.settings import DistillSettings, ModelSettings
 from student.training.losses import distillation_loss
@@ -24,7 +25,7 @@ Head = Literal["subpixel", "lateral"]
 @pytest.mark.parametrize("backbone", ["shufflenet_0.5", "timm:mobilenetv3_small_050"])
 def test_heatmaps_have_stride_4_and_start_near_zero(head: Head, backbone: str) -> None:
     torch.manual_seed(0)
-    student = create_student(ModelSettings(backbone=backbone, head=head, weights="none"))
+    student = create_student(ModelSettings(backbone=backbone, head=head, weights="none"), COCO)
     maps = student(torch.randn(2, 3, 128, 96))
     assert maps.shape == (2, 17, 32, 24)
     # almost every cell of a target is 0
@@ -36,7 +37,7 @@ def test_heatmaps_have_stride_4_and_start_near_zero(head: Head, backbone: str) -
 @pytest.mark.parametrize("head", ["subpixel", "lateral"])
 def test_both_heads_overfit_one_batch(head: Head) -> None:
     torch.manual_seed(0)
-    student = create_student(NARROW.model_copy(update={"head": head}))
+    student = create_student(NARROW.model_copy(update={"head": head}), COCO)
     images = torch.randn(4, 3, 128, 96)
     rows, columns = torch.arange(32.0)[:, None], torch.arange(24.0)
     centre = torch.rand(4, 17, 2) * torch.tensor([23.0, 31.0])
@@ -55,11 +56,11 @@ def test_both_heads_overfit_one_batch(head: Head) -> None:
 
 def test_input_size_must_be_a_multiple_of_32() -> None:
     with pytest.raises(ValueError, match="input_size is 100x96: both sides must be multiples of 32"):
-        create_student(NARROW.model_copy(update={"input_size": (100, 96)}))
+        create_student(NARROW.model_copy(update={"input_size": (100, 96)}), COCO)
 
 
 def test_weights_are_skipped_for_a_checkpoint() -> None:
-    create_student(NARROW.model_copy(update={"weights": "/there/is/no/such/file"}), pretrained=False)
+    create_student(NARROW.model_copy(update={"weights": "/there/is/no/such/file"}), COCO, pretrained=False)
 
 
 def test_untrained_settings_have_no_weights_and_stride_4() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from cache_tools.skeletons import COCO
 from cache_tools.store.writer import HeatmapStore
 from pipeline.cli import kdcache
 from student.batches.loader import TrainLoader
@@ -29,7 +30,7 @@ def gradients(
 ) -> tuple[dict[str, torch.Tensor], list[int]]:
     """Return gradients of the first step, without batch statistics as each process has its own, and an epoch's rows."""
     torch.manual_seed(0)
-    model = create_student(of.model).eval()
+    model = create_student(of.model, COCO).eval()
     assert isinstance(model.head.heatmaps, torch.nn.Conv2d)
     torch.nn.init.normal_(model.head.heatmaps.weight, std=0.3)
     network = data_parallel(model, process)

@@ -194,3 +194,21 @@ def test_autocast_does_not_lower_the_precision() -> None:
         cast, _ = distillation_loss(prediction, target, weight, target, DistillSettings(), 0.5)
     assert cast.dtype == torch.float32
     assert cast == plain
+
+
+def test_a_joint_that_no_teacher_knows_learns_from_its_labels_with_full_weight() -> None:
+    generator = torch.Generator().manual_seed(4)
+    target, teacher = torch.rand(2, 2, 3, 8, 6, generator=generator)
+    weight, knows = torch.ones(2, 3), torch.tensor([[1.0, 0.0, 1.0], [1.0, 1.0, 1.0]])
+    settings = DistillSettings()
+
+    def gradient(alpha: float, knows: torch.Tensor | None) -> torch.Tensor:
+        prediction = torch.rand(2, 3, 8, 6, generator=torch.Generator().manual_seed(5)).requires_grad_()
+        distillation_loss(prediction, target, weight, teacher, settings, alpha, None, knows)[0].backward()
+        assert prediction.grad is not None
+        return prediction.grad
+
+    partly, labels, both = gradient(0.7, knows), gradient(0.0, None), gradient(0.7, None)
+    torch.testing.assert_close(partly[0, 1], labels[0, 1])
+    torch.testing.assert_close(partly[0, [0, 2]], both[0, [0, 2]])
+    torch.testing.assert_close(partly[1], both[1])
