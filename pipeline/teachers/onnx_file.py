@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.geometry import FRAMES
-from cache_tools.skeletons import Skeleton, load_skeleton, skeleton_of_category
+from cache_tools.skeletons import COCO, Skeleton, load_skeleton, skeleton_of_category
 from pipeline.teachers.names import options_of
 from student.pose_network import Crops, Maps, digest_of
 
@@ -122,7 +122,7 @@ class OnnxTeacher:
 
 
 def _skeleton(reference: str, stated: str | None, metadata: dict[str, str], joints: int) -> Skeleton | None:
-    """Return the joints that an option or the metadata state; None where nobody says.
+    """Return the joints that an option or the metadata state; None where nobody says and there are 17.
 
     `kdcache export` writes `skeleton`, and before version 0.2 only the names. ValueError for another number of joints.
     """
@@ -133,6 +133,11 @@ def _skeleton(reference: str, stated: str | None, metadata: dict[str, str], join
         skeleton = Skeleton.from_json(json.loads(metadata["skeleton"]))
     elif "keypoints" in metadata:
         skeleton = skeleton_of_category({"keypoints": json.loads(metadata["keypoints"])})
+    if skeleton is None and joints != len(COCO):
+        raise ValueError(
+            f"onnx:{reference} has {joints} heatmaps and does not say of which joints: state them with ?skeleton=NAME or "
+            "?skeleton=FILE.yaml"
+        )
     if skeleton is not None and len(skeleton) != joints:
         raise ValueError(
             f"onnx:{reference} has {joints} heatmaps, skeleton {skeleton.name} has {len(skeleton)} joints: state the "

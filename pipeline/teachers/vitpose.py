@@ -56,7 +56,10 @@ class VitPoseTeacher:
         self.input_size = (height, width)
         # both heads enlarge the patches of 16 pixels by four
         self.heatmap_size = (height // 4, width // 4)
-        self.skeleton = skeleton_of_labels(config.id2label)
+        try:
+            self.skeleton = skeleton_of_labels(config.id2label)
+        except ValueError as problem:
+            raise ValueError(f"teacher {reference}: {problem}") from None
         self.folded = config.backbone_config.num_experts > 1
         self.device, self.threads = torch_device(device), threads
         #: batch so far
@@ -181,15 +184,18 @@ def read_config(folder: Path) -> Any:
 
 
 def skeleton_of_labels(labels: Mapping[int, str]) -> Skeleton | None:
-    """Return the joints that a configuration's `id2label` names; None where it names none and there are not 17.
+    """Return the joints that a configuration's `id2label` names, COCO's where it only numbers 17.
 
     The hub's own networks write COCO's joints in another spelling (L_Eye), or number them (LABEL_0).
+    Raises ValueError where it numbers another count.
     """
     names = [labels[number] for number in sorted(labels)]
     numbered = all(re.fullmatch(r"LABEL_\d+", name) for name in names)
     if len(names) == len(COCO) and (numbered or matching_joints(names, COCO.names) == tuple(range(len(COCO)))):
         return COCO
-    return None if numbered else skeleton_of_category({"name": "vitpose", "keypoints": names})
+    if numbered:
+        raise ValueError(f"its config.json does not name the joints of its {len(names)} outputs in id2label")
+    return skeleton_of_category({"name": "vitpose", "keypoints": names})
 
 
 def read_weights(folder: Path) -> Any:

@@ -8,6 +8,7 @@ import onnx
 import pytest
 import torch
 
+from cache_tools.skeletons import COCO
 from pipeline.persons.sample_crops import rendered_crops
 from pipeline.teachers.load import load_network
 from student.export.onnx import export_onnx
@@ -79,7 +80,7 @@ class GrowingStudent(PoseStudent):
 def test_a_file_that_differs_is_not_written(tmp_path: Path) -> None:
     student = lively_student()
     assert isinstance(student.backbone, Backbone)
-    growing = GrowingStudent(student.backbone, student.head).eval()
+    growing = GrowingStudent(student.backbone, student.head, COCO).eval()
     with pytest.raises(ValueError, match=r"differs from torch by .* on 2 crops, more than 0.001: it was not written"):
         export_onnx(growing, SMALL, tmp_path / "x.onnx", rendered_crops(2, SMALL.input_size), "x")
     assert list(tmp_path.iterdir()) == []
