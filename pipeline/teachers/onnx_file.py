@@ -135,8 +135,8 @@ def _skeleton(reference: str, stated: str | None, metadata: dict[str, str], join
         skeleton = skeleton_of_category({"keypoints": json.loads(metadata["keypoints"])})
     if skeleton is None and joints != len(COCO):
         raise ValueError(
-            f"onnx:{reference} has {joints} heatmaps and does not say of which joints: state them with ?skeleton=NAME or "
-            "?skeleton=FILE.yaml"
+            f"onnx:{reference} has {joints} heatmaps and does not say of which joints: state them with ?skeleton=NAME "
+            "or ?skeleton=FILE.yaml"
         )
     if skeleton is not None and len(skeleton) != joints:
         raise ValueError(
