@@ -113,7 +113,7 @@ def imagenet_url(library: str, model: str) -> str | None:
     assert config is not None
     if config.hf_hub_id:
         return f"https://huggingface.co/{config.hf_hub_id}/resolve/main/model.safetensors"
-    return config.url or None
+    return str(config.url) if config.url else None
 
 
 def _flat_key(key: str) -> str:

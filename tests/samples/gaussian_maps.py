@@ -19,5 +19,4 @@ def noisy_maps(persons: int, seed: int = 0) -> NDArray[np.float32]:
     """Return maps (B, 17, 64, 48) with two peaks of different height and much noise, like an undertrained network's."""
     rng = np.random.default_rng(seed)
     first, second = (gaussian_maps(rng.uniform(-1, [48, 64], (persons, 17, 2))) for _ in range(2))
-    maps: NDArray[np.float32] = first + rng.uniform(0, 0.9) * second + rng.normal(0, 0.03, first.shape)
-    return maps.astype(np.float32)
+    return (first + rng.uniform(0, 0.9) * second + rng.normal(0, 0.03, first.shape)).astype(np.float32)
