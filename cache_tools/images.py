@@ -7,28 +7,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.geometry import Matrix
+from cache_tools.photos.decode import decode_photo
+from cache_tools.photos.options import AS_STORED, PhotoOptions
+from cache_tools.photos.orientation import EXCHANGED, stated_orientation, turned
 
 Image = NDArray[np.uint8]  # (height, width, 3) RGB
 
 
-def read_image(path: str | Path, size: tuple[int, int] | None = None, *, upright: bool = False) -> Image:
+def read_image(path: str | Path, size: tuple[int, int] | None = None, options: PhotoOptions = AS_STORED) -> Image:
     """Read a photo as stored, without its EXIF orientation, because COCO's annotations are in stored pixels.
 
     size: the (height, width) that the annotations state; ValueError when the file has another.
-    upright: turn the photo as its EXIF orientation says, which is how people and phones show it.
+    options: turn the photo by its EXIF orientation, which is how people and phones show it; how 16 bits become 8.
     Raises FileNotFoundError when there is no such file, ValueError when it cannot be decoded whole.
     """
     data = Path(path).read_bytes()
-    # OpenCV fills the missing part with grey, without an error
-    if data[:2] == b"\xff\xd8" and b"\xff\xd9" not in data[-1024:]:
-        raise ValueError(f"{path} is truncated: a JPEG of {len(data)} bytes without its end marker; fetch it again")
-    flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    if image is None:
-        raise ValueError(f"{path} is not an image that OpenCV reads ({len(data)} bytes)")
+    try:
+        image = decode_photo(data, options.depth)
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
+    if options.exif:
+        image = turned(image, stated_orientation(data))
     if size is not None and image.shape[:2] != tuple(size):
-        raise ValueError(f"{path} is {image.shape[0]}x{image.shape[1]} pixels, its annotations say {size[0]}x{size[1]}")
-    return np.asarray(image, np.uint8)
+        raise ValueError(_other_size(path, image, size, stated_orientation(data), turns=bool(options.exif)))
+    return image
+
+
+def _other_size(path: str | Path, image: Image, size: tuple[int, int], orientation: int, *, turns: bool) -> str:
+    """Return the error of an image that has another size than `size`, and what to do about it."""
+    text = f"{path} is {image.shape[0]}x{image.shape[1]} pixels, its annotations say {size[0]}x{size[1]}"
+    if orientation < EXCHANGED or image.shape[1::-1] != tuple(size):
+        return text
+    if turns:
+        return f"{text}, as it is stored, before its EXIF orientation {orientation} turns it: give --no-exif"
+    return f"{text}, as it is when its EXIF orientation {orientation} turns it: give --exif"
 
 
 def four_channels(image: Image) -> Image:

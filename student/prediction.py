@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut, read_image
+from cache_tools.photos.options import AS_STORED, NOT_STATED, PhotoOptions
 from cache_tools.prefetch import ordered_map
 from cache_tools.progress import progress_bar
 from cache_tools.skeletons import COCO
@@ -51,7 +52,7 @@ def predict(
     inference: Inference = DEFAULT,
     *,
     photo_sizes: Sequence[tuple[int, int] | None] | None = None,
-    upright: bool | None = None,
+    photo_options: PhotoOptions = NOT_STATED,
     progress: str | None = None,
 ) -> NDArray[np.float64]:
     """Return keypoints (N, K, 3) of N persons: x and y in image pixels, and the height of the heatmap's peak.
@@ -60,17 +61,20 @@ def predict(
     follow each other share one read.
     boxes (N, 4): x, y, width and height of each person in image pixels; None: each photo is one person.
     photo_sizes: the (height, width) that annotations state of each photo, or None, checked against the files.
-    upright: turn files by their EXIF orientation; image pixels are then those of the turned photo. By default photos
-    without boxes are turned, as people see them, and photos with boxes are not, as COCO's boxes are in stored pixels.
+    photo_options: whether files are turned by their EXIF orientation; image pixels are then those of the turned photo.
+    By default photos without boxes are turned, as people see them, and photos with boxes are not, as COCO's boxes are
+    in stored pixels. And how 16 bits become 8.
     progress: title of the progress bar; None shows none.
 
     Raises ValueError where photos and boxes do not match, and for what is no image or no finite heatmap.
     """
     one_photo = isinstance(photos, str | os.PathLike) or (isinstance(photos, np.ndarray) and photos.ndim == 3)
     photo_list = [cast(Photo, photos)] if one_photo else list(cast(Sequence[Photo], photos))
-    if upright is None:
-        upright = boxes is None
-    person_boxes = whole_photos(photo_list, upright) if boxes is None else np.asarray(boxes, np.float64).reshape(-1, 4)
+    photo_options = photo_options.stated(default=boxes is None)
+    if boxes is None:
+        person_boxes = whole_photos(photo_list, photo_options)
+    else:
+        person_boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     if one_photo:
         photo_list *= len(person_boxes)
     if len(photo_list) != len(person_boxes):
@@ -80,7 +84,13 @@ def predict(
     device = torch_device(inference.device)
     parts = []
     for batch in heatmap_batches(
-        network, photo_list, person_boxes, inference, photo_sizes=photo_sizes, upright=upright, progress=progress
+        network,
+        photo_list,
+        person_boxes,
+        inference,
+        photo_sizes=photo_sizes,
+        photo_options=photo_options,
+        progress=progress,
     ):
         parts.append(decode_keypoints(batch.maps, batch.cell_to_image, device))
     return np.concatenate(parts) if parts else np.zeros((0, len(network.skeleton or COCO), 3))
@@ -93,14 +103,19 @@ def heatmap_batches(
     inference: Inference = DEFAULT,
     *,
     photo_sizes: Sequence[tuple[int, int] | None] | None = None,
-    upright: bool = False,
+    photo_options: PhotoOptions = AS_STORED,
     progress: str | None = None,
 ) -> Iterator[HeatmapBatch]:
     """Yield the network's heatmaps of each person's photo and box (N, 4), in order; arguments as in `predict`."""
     to_image = crop_to_image(boxes, network.frame, network.input_size)
     cells = cell_to_crop(network.frame, network.input_size, network.heatmap_size)
     crops = read_crops(
-        photos, to_image, network.input_size, workers=inference.workers, photo_sizes=photo_sizes, upright=upright
+        photos,
+        to_image,
+        network.input_size,
+        workers=inference.workers,
+        photo_sizes=photo_sizes,
+        photo_options=photo_options,
     )
     with progress_bar(len(boxes), progress or "", "person", quiet=progress is None) as bar:
         for start in range(0, len(boxes), inference.batch_size):
@@ -149,9 +164,9 @@ def decode_keypoints(maps: Maps, cell_to_image: Matrix, device: torch.device) ->
     return np.concatenate([xy_image, score.double().cpu().numpy()[..., None]], axis=-1)
 
 
-def whole_photos(photos: Sequence[Photo], upright: bool) -> NDArray[np.float64]:
+def whole_photos(photos: Sequence[Photo], photo_options: PhotoOptions) -> NDArray[np.float64]:
     """Return boxes (N, 4) that are the whole photos."""
-    sizes = [_pixels(photo, None, upright).shape for photo in photos]
+    sizes = [_pixels(photo, None, photo_options).shape for photo in photos]
     return np.array([[0, 0, width, height] for height, width, _ in sizes], np.float64).reshape(-1, 4)
 
 
@@ -162,7 +177,7 @@ def read_crops(
     *,
     workers: int = 2,
     photo_sizes: Sequence[tuple[int, int] | None] | None = None,
-    upright: bool = False,
+    photo_options: PhotoOptions = AS_STORED,
 ) -> Iterator[Image]:
     """Yield the crop (height, width, 3) of each photo by matrices (N, 2, 3) crop pixel -> image pixel, in order.
 
@@ -171,7 +186,7 @@ def read_crops(
     """
 
     def crops_of(rows: list[int]) -> list[Image]:
-        image = _pixels(photos[rows[0]], None if photo_sizes is None else photo_sizes[rows[0]], upright)
+        image = _pixels(photos[rows[0]], None if photo_sizes is None else photo_sizes[rows[0]], photo_options)
         return [cut(image, to_image[row], size) for row in rows]
 
     photos = list(photos)
@@ -181,9 +196,9 @@ def read_crops(
         yield from crops
 
 
-def _pixels(photo: Photo, size: tuple[int, int] | None, upright: bool) -> Image:
+def _pixels(photo: Photo, size: tuple[int, int] | None, photo_options: PhotoOptions) -> Image:
     if not isinstance(photo, np.ndarray):
-        return read_image(os.fspath(photo), size, upright=upright)
+        return read_image(os.fspath(photo), size, photo_options)
     if photo.ndim != 3 or photo.shape[2] != 3 or photo.dtype != np.uint8:
         raise ValueError(f"an image of {photo.shape} {photo.dtype}: expected RGB (height, width, 3) in uint8")
     return photo

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from cache_tools.photos.options import NOT_STATED, PhotoOptions
 from cache_tools.skeletons import Skeleton
 from student.checkpoint import Weights, load_model
 from student.device import dtype_on, torch_device
@@ -93,16 +94,16 @@ class TrainedStudent:
         flip: bool = True,
         batch_size: int = 32,
         workers: int = 2,
-        upright: bool | None = None,
+        photo_options: PhotoOptions = NOT_STATED,
         progress: str | None = None,
     ) -> NDArray[np.float64]:
         """Return keypoints (N, K, 3) of N persons: x and y in image pixels, and the height of the heatmap's peak.
 
-        The joints are those of `skeleton.names`, in their order. photos, boxes, upright, progress: as in
-        `student.predict`; flip, batch_size, workers: as in `student.Inference`.
+        The joints are those of `skeleton.names`, in their order. photos, boxes, photo_options, progress:
+        as in `student.predict`; flip, batch_size, workers: as in `student.Inference`.
         """
         inference = Inference(flip=flip, batch_size=batch_size, workers=workers, device=str(self.device))
-        return predict(self, photos, boxes, inference, upright=upright, progress=progress)
+        return predict(self, photos, boxes, inference, photo_options=photo_options, progress=progress)
 
 
 def load_student(

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.commands.shared_options import PATH, inference_options, photo_box_options
 from student.inference import Inference
+
+if TYPE_CHECKING:
+    from cache_tools.photos.options import PhotoOptions
 
 min_score_option = click.option(
     "--min-score", default=0.3, show_default=True, help="Refuse legs with a joint whose heatmap peak is below it."
@@ -53,7 +57,7 @@ def measure_command(
     teacher: str | None,
     boxes: Path | None,
     score_threshold: float,
-    exif: bool | None,
+    photo_options: "PhotoOptions",
     convention: str,
     min_score: float,
     calibration: Path | None,
@@ -78,10 +82,10 @@ def measure_command(
         raise click.UsageError("give one of --student RUN and --teacher REF")
     if out is not None and out.suffix not in SUFFIXES:
         raise click.UsageError(f"--out {out}: expected a name that ends in {' or '.join(SUFFIXES)}")
-    persons = find_boxes(find_photos(photos), boxes, score_threshold, upright=exif)
+    persons = find_boxes(find_photos(photos), boxes, score_threshold, photo_options=photo_options)
     network = load_network(teacher or f"student:{student}", inference.device)
     line = read_calibration(calibration, network.digest) if calibration else None
-    joints = find_joints(network, persons.photo, persons.box, inference, upright=persons.upright)
+    joints = find_joints(network, persons.photo, persons.box, inference, photo_options=persons.photo_options)
     rows = leg_rows(persons.photo, joints, convention=convention, limits=Limits(min_score=min_score), calibration=line)
     settings = LegSettings(
         network=network.name,
@@ -89,7 +93,7 @@ def measure_command(
         convention=f"{convention} positive",
         flip=inference.flip,
         boxes="whole photo" if boxes is None else str(boxes),
-        pixels="upright by EXIF" if persons.upright else "as stored",
+        pixels="upright by EXIF" if persons.photo_options.exif else "as stored",
         min_score=min_score,
         calibration=line,
     )

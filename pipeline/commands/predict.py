@@ -9,6 +9,7 @@ import click
 from pipeline.commands.shared_options import PATH, inference_options, photo_box_options
 
 if TYPE_CHECKING:
+    from cache_tools.photos.options import PhotoOptions
     from student.inference import Inference
 
 
@@ -27,7 +28,7 @@ def command(
     teacher: str | None,
     boxes: Path | None,
     score_threshold: float,
-    exif: bool | None,
+    photo_options: "PhotoOptions",
     joint_threshold: float,
     inference: "Inference",
     out: Path | None,
@@ -50,7 +51,7 @@ def command(
     if out is None and overlay is None:
         raise click.UsageError("nothing to write: give --out FILE.json, --overlay FOLDER or both")
     photos = find_photos(images)
-    persons = find_boxes(photos, boxes, score_threshold, upright=exif)
+    persons = find_boxes(photos, boxes, score_threshold, photo_options=photo_options)
     network = load_network(teacher or f"student:{student}", device=inference.device)
     poses = predict(
         network,
@@ -58,7 +59,7 @@ def command(
         persons.box,
         inference,
         photo_sizes=persons.photo_size,
-        upright=persons.upright,
+        photo_options=persons.photo_options,
         progress="predict",
     )
     kept, results = coco_results(
@@ -77,5 +78,5 @@ def command(
             result.update(file_name=persons.name[row], bbox=persons.box[row].tolist())
         write_text(out, json.dumps(results) + "\n")
     if overlay is not None:
-        write_pose_overlays(overlay, photo_of_kept, poses[kept], joint_threshold, upright=persons.upright)
+        write_pose_overlays(overlay, photo_of_kept, poses[kept], joint_threshold, photo_options=persons.photo_options)
     click.echo(f"{len(kept)} persons in {len(set(photo_of_kept))} of {len(photos)} photos")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cache_tools.photos.options import FEWEST_BITS, MOST_BITS, PhotoOptions
 from student.inference import Inference
 
 #: type of an option or argument that names a file or folder
@@ -22,6 +23,12 @@ batch_size_option: Decorator = click.option(
 )
 workers_option: Decorator = click.option(
     "--workers", default=2, show_default=True, type=click.IntRange(min=1), help="Threads that read photos."
+)
+depth_option: Decorator = click.option(
+    "--depth",
+    type=click.IntRange(FEWEST_BITS, MOST_BITS),
+    metavar="BITS",
+    help="Bits used of each value of 16-bit photos, e.g. 12 or 16; without it such photos are refused.",
 )
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of text.")
 skeleton_option: Decorator = click.option(
@@ -66,6 +73,24 @@ def inference_options(*, flip: bool | None = True) -> Decorator:
     return decorate
 
 
+def photo_reading_options(exif_help: str) -> Decorator:
+    """Return a decorator that adds --exif and --depth and hands them to the command as `photo_options`."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_photo_options(*arguments: Any, exif: bool | None, depth: int | None, **options: Any) -> Any:
+            return command(*arguments, photo_options=PhotoOptions(exif=exif, depth=depth), **options)
+
+        return exif_option(exif_help)(depth_option(with_photo_options))
+
+    return decorate
+
+
+def exif_option(text: str) -> Decorator:
+    """Return the option that turns photos by their EXIF orientation; None where it is not given."""
+    return click.option("--exif/--no-exif", default=None, help=text)
+
+
 def photo_box_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say where the persons in photos are: --boxes, --score-threshold and --exif."""
     options = [
@@ -78,11 +103,9 @@ def photo_box_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--score-threshold", default=0.0, show_default=True, help="Leave out boxes with a score below it."
         ),
-        click.option(
-            "--exif/--no-exif",
-            default=None,
-            help="Turn photos upright as their EXIF orientation says; boxes and poses are then in the upright photo. "
-            "[default: --exif, but --no-exif with --boxes, as COCO's boxes are in stored pixels]",
+        photo_reading_options(
+            "Turn photos upright as their EXIF orientation says; boxes and poses are then in the upright photo. "
+            "[default: --exif, but --no-exif with --boxes, as COCO's boxes are in stored pixels]"
         ),
     ]
     for option in reversed(options):

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.coco import JOINTS
+from cache_tools.photos.options import AS_STORED, PhotoOptions
 from pipeline.hka.covariance import covariance_image
 from student.device import torch_device
 from student.inference import Inference
@@ -32,15 +33,17 @@ def find_joints(
     boxes: NDArray[np.float64],
     inference: Inference,
     *,
-    upright: bool = False,
+    photo_options: PhotoOptions = AS_STORED,
 ) -> Joints:
     """Return the joints of the person in each photo's box (N, 4).
 
-    photos: files, or images (height, width, 3) in memory. upright: turn files by their EXIF orientation.
+    photos: files, or images (height, width, 3) in memory. photo_options: how files are read.
     """
     persons, device = len(boxes), torch_device(inference.device)
     keypoints, covariance = np.zeros((persons, JOINTS, 3)), np.zeros((persons, JOINTS, 2, 2))
-    for batch in heatmap_batches(network, photos, boxes, inference, upright=upright, progress=f"hka {network.name}"):
+    for batch in heatmap_batches(
+        network, photos, boxes, inference, photo_options=photo_options, progress=f"hka {network.name}"
+    ):
         keypoints[batch.rows] = decode_keypoints(batch.maps, batch.cell_to_image, device)
         covariance[batch.rows] = covariance_image(batch.maps, network.sigma, batch.cell_to_image)
     return Joints(xy=keypoints[..., :2], score=keypoints[..., 2], covariance=covariance)

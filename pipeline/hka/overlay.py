@@ -85,7 +85,7 @@ def write_leg_overlays(
     """
     names = unique_names(list(dict.fromkeys(persons.photo)))
     for photo, name in names.items():
-        image = read_image(photo, upright=persons.upright)
+        image = read_image(photo, options=persons.photo_options)
         scale = max(1.0, SHORTEST_SIDE / min(image.shape[:2]))
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
         legs = []

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.images import read_image
+from cache_tools.photos.options import AS_STORED, NOT_STATED, UPRIGHT, PhotoOptions
 from cache_tools.skeletons import Skeleton
 from pipeline.persons.boxes_file import BoxEntry, BoxesFile, read_boxes_file
+from pipeline.persons.photo_check import warn_of_turned
 from pipeline.persons.photo_names import PhotoNames, relative_names
 
 logger = logging.getLogger(__name__)
@@ -41,8 +43,8 @@ class PhotoBoxes:
     photo_size: tuple[tuple[int, int] | None, ...]
     #: whether a detector made the boxes; then there may be several of one person
     detected: bool = False
-    #: whether image pixels are those of the photo turned by its EXIF orientation, not those stored
-    upright: bool = False
+    #: how the photos are read whose pixels the boxes are in
+    photo_options: PhotoOptions = AS_STORED
 
     def __len__(self) -> int:
         """Return the number of persons."""
@@ -73,26 +75,31 @@ def find_boxes(
     path: Path | None = None,
     score_threshold: float = 0.0,
     *,
-    upright: bool | None = None,
+    photo_options: PhotoOptions = NOT_STATED,
     category: Sequence[str] = (),
     default_categories: Sequence[int] = (1,),
     skeleton: Skeleton | None = None,
 ) -> PhotoBoxes:
     """Return the boxes that the file `path` has for `photos`, or without a file each photo as one person.
 
-    upright: image pixels are those of photos turned by their EXIF orientation; None: turn photos without boxes, as
-    people see them, and not those with boxes, because COCO's boxes are in stored pixels.
+    photo_options: where it does not state whether photos are turned by their EXIF orientation, those without boxes are,
+    as people see them, and those with boxes are not, because COCO's boxes are in stored pixels.
     category, default_categories, skeleton: as `read_boxes_file` has them; a whole photo is of the first default.
     """
     if path is None:
-        return whole_photo_boxes(photos, upright=upright is not False, category=default_categories[0])
+        return whole_photo_boxes(photos, photo_options.stated(default=True), category=default_categories[0])
     file = read_boxes_file(path, category=category, default_categories=default_categories, skeleton=skeleton)
-    return boxes_of_photos(file, photos, score_threshold, upright=bool(upright))
+    persons = boxes_of_photos(file, photos, score_threshold, photo_options.stated())
+    if photo_options.exif is None:
+        warn_of_turned(persons.photo, persons.photo_size)
+    return persons
 
 
-def whole_photo_boxes(photos: Sequence[Path], *, upright: bool = True, category: int = 1) -> PhotoBoxes:
+def whole_photo_boxes(
+    photos: Sequence[Path], photo_options: PhotoOptions = UPRIGHT, *, category: int = 1
+) -> PhotoBoxes:
     """Return each photo as one person whose box is the photo, by default the photo as people see it."""
-    sizes = [read_image(photo, upright=upright).shape for photo in photos]
+    sizes = [read_image(photo, options=photo_options).shape for photo in photos]
     return PhotoBoxes(
         photo=tuple(photos),
         name=relative_names(photos),
@@ -101,7 +108,7 @@ def whole_photo_boxes(photos: Sequence[Path], *, upright: bool = True, category:
         image_id=np.array(ids_by_name(photos), np.int64),
         category_id=np.full(len(photos), category, np.int64),
         photo_size=(None,) * len(photos),
-        upright=upright,
+        photo_options=photo_options,
     )
 
 
@@ -114,13 +121,12 @@ def ids_by_name(photos: Sequence[Path]) -> list[int]:
 
 
 def boxes_of_photos(
-    file: BoxesFile, photos: Sequence[Path], score_threshold: float = 0.0, *, upright: bool = False
+    file: BoxesFile, photos: Sequence[Path], score_threshold: float = 0.0, photo_options: PhotoOptions = AS_STORED
 ) -> PhotoBoxes:
     """Return the boxes that a file has for `photos`.
 
     A box belongs to the photo that its file name means (`PhotoNames`), or else to the one whose name is its image id as
-    a number, as COCO's files are named. upright: the boxes were found in photos turned by their EXIF orientation;
-    COCO's are in stored pixels.
+    a number, as COCO's files are named. photo_options: how the photos are read whose pixels the boxes are in.
     Raises ValueError where it is not certain which photo a box belongs to, and where none is left for the photos.
     """
     entries, left_out = file.chosen(score_threshold)
@@ -148,7 +154,7 @@ def boxes_of_photos(
         category_id=np.array([file.category_of(entry) for _, entry in persons], np.int64),
         photo_size=tuple(entry.size for _, entry in persons),
         detected=file.detected,
-        upright=upright,
+        photo_options=photo_options,
     )
 
 

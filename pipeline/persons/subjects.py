@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.instances import Instances
+from cache_tools.photos.options import AS_STORED, PhotoOptions
 from pipeline.persons.photo_boxes import PhotoBoxes
 
 #: labelled joints of a person that is worth a picture
@@ -26,8 +27,8 @@ class Subjects:
     box: NDArray[np.float64]
     #: (N,) the same persons with their keypoints
     truth: Instances | None = None
-    #: whether image pixels are those of photos turned by their EXIF orientation
-    upright: bool = False
+    #: how the photos are read whose pixels the boxes are in
+    photo_options: PhotoOptions = AS_STORED
 
     def __len__(self) -> int:
         """Return the number of persons."""
@@ -76,7 +77,8 @@ def from_photos(persons: PhotoBoxes, count: int | None = None) -> Subjects:
     rows = np.arange(len(persons))
     if count is not None and count < len(persons):
         rows = _evenly(len(persons), count)
-    return Subjects(photo=tuple(persons.photo[row] for row in rows), box=persons.box[rows], upright=persons.upright)
+    photos = tuple(persons.photo[row] for row in rows)
+    return Subjects(photo=photos, box=persons.box[rows], photo_options=persons.photo_options)
 
 
 def whole_groups(persons: Instances, image_root: Path, photos: int) -> Subjects:

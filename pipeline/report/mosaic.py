@@ -18,10 +18,10 @@ PHOTO_HEIGHT, MOSAIC_WIDTH, GAP = 360, 1600, 8
 
 def draw_predictions(network: PoseNetwork, subjects: Subjects, inference: Inference) -> Image:
     """Return the photos of the subjects with the poses found in their boxes, as one picture."""
-    poses = predict(network, subjects.photo, subjects.box, inference, upright=subjects.upright)
+    poses = predict(network, subjects.photo, subjects.box, inference, photo_options=subjects.photo_options)
     pictures = []
     for photo in dict.fromkeys(subjects.photo):
-        image = read_image(photo, upright=subjects.upright)
+        image = read_image(photo, options=subjects.photo_options)
         scale = PHOTO_HEIGHT / image.shape[0]
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         size = max(round(image.shape[1] * scale), 1), PHOTO_HEIGHT

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from cache_tools.coco import KEYPOINTS, SKELETON
 from cache_tools.files import write_bytes
 from cache_tools.images import Image, read_image
+from cache_tools.photos.options import AS_STORED, PhotoOptions
 
 #: colours of a limb and of its edge, RGB
 LimbColours = tuple[tuple[int, int, int], tuple[int, int, int]]
@@ -64,15 +65,15 @@ def write_pose_overlays(
     poses: NDArray[np.float64],
     threshold: float = SHOWN_SCORE,
     *,
-    upright: bool = False,
+    photo_options: PhotoOptions = AS_STORED,
 ) -> list[Path]:
     """Write every photo with the poses (N, 17, 3) found in it, as JPEG of its name in `folder`; return the paths.
 
-    photos (N,): the photo of each pose. upright: the poses are in photos turned by their EXIF orientation.
+    photos (N,): the photo of each pose. photo_options: how the photos were read that the poses are in.
     """
     names = unique_names(list(dict.fromkeys(photos)))
     for photo, name in names.items():
-        image = read_image(photo, upright=upright)
+        image = read_image(photo, options=photo_options)
         for row in np.flatnonzero([p == photo for p in photos]):
             draw_pose(image, poses[row], threshold)
         write_picture(folder / name, image)

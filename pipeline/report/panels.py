@@ -46,7 +46,9 @@ class PanelColumn:
 
 def network_column(network: PoseNetwork, title: str, subjects: Subjects, inference: Inference) -> PanelColumn:
     """Return the heatmaps that a network makes of the subjects."""
-    batches = list(heatmap_batches(network, subjects.photo, subjects.box, inference, upright=subjects.upright))
+    batches = list(
+        heatmap_batches(network, subjects.photo, subjects.box, inference, photo_options=subjects.photo_options)
+    )
     return PanelColumn(
         title=title,
         maps=np.concatenate([batch.maps for batch in batches]),
@@ -79,7 +81,7 @@ def heatmap_panel(subjects: Subjects, columns: Sequence[PanelColumn], *, device:
     truth = subjects.truth
     titles = ["photo", *(["ground truth"] if truth else []), *(column.title for column in columns)]
     cell_to_image = crop_to_image(subjects.box, "udp", CELL_SIZE)
-    crops = list(read_crops(subjects.photo, cell_to_image, CELL_SIZE, upright=subjects.upright))
+    crops = list(read_crops(subjects.photo, cell_to_image, CELL_SIZE, photo_options=subjects.photo_options))
     decode_on = torch_device(device)
     found = [decode_keypoints(column.maps, column.cell_to_image, decode_on) for column in columns]  # each (N, 17, 3)
     figure = Figure(figsize=(0.25 + 1.35 * len(titles), 2.0 * len(subjects) + 0.25), layout="constrained")

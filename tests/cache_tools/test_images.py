@@ -10,6 +10,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from cache_tools.images import Image, cut, four_channels, read_image
+from cache_tools.photos.options import UPRIGHT
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_pixels_are_rgb_and_as_stored_unless_upright_is_requested(photo: Path) -> None:
-    stored, upright = read_image(photo, (40, 60)), read_image(photo, upright=True)
+    stored, upright = read_image(photo, (40, 60)), read_image(photo, options=UPRIGHT)
     assert stored[20, 5].tolist() == pytest.approx([255, 0, 0], abs=6)
     assert upright.shape == (60, 40, 3)
     assert upright[5, 20].tolist() == pytest.approx([255, 0, 0], abs=6)
@@ -34,7 +35,7 @@ def test_what_is_no_whole_image_of_that_size_is_refused(photo: Path, tmp_path: P
     with pytest.raises(ValueError, match=r"photo\.jpg is 40x60 pixels, its annotations say 60x40"):
         read_image(photo, (60, 40))
     photo.write_bytes(photo.read_bytes()[:-200])
-    with pytest.raises(ValueError, match=r"photo\.jpg is truncated: .*fetch it again"):
+    with pytest.raises(ValueError, match=r"photo\.jpg is a damaged JPEG file .*end of JPEG.*fetch it again"):
         read_image(photo)
     for content in (b"", b"<html>not found</html>"):
         photo.write_bytes(content)

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.images import read_image
+from cache_tools.photos.options import UPRIGHT
 from pipeline.cli import kdcache
 from tests.samples.small_run import write_run
 
@@ -80,7 +81,7 @@ def test_photos_are_turned_upright_unless_their_boxes_are_of_stored_pixels(
     turned: Path, tmp_path: Path, run: Path
 ) -> None:
     assert read_image(turned).shape == (40, 60, 3)
-    assert read_image(turned, upright=True)[5, 35].min() > 200
+    assert read_image(turned, options=UPRIGHT)[5, 35].min() > 200
     boxes, out = tmp_path / "boxes.json", tmp_path / "poses.json"
     boxes.write_text(json.dumps([{"file_name": turned.name, "bbox": [0, 0, 60, 40]}]))
     for options, shape in (

@@ -9,6 +9,7 @@ import torch
 
 from cache_tools.geometry import apply, cell_to_crop, crop_to_image, invert
 from cache_tools.images import read_image
+from cache_tools.photos.options import PhotoOptions
 from cache_tools.skeletons import COCO, Skeleton
 from student import prediction as module
 from student.heatmaps.targets import render_targets
@@ -121,9 +122,9 @@ def test_a_photo_is_read_once_and_crops_come_in_order(
     paths, boxes, _ = photos
     read: list[Path] = []
 
-    def counted(path: str, size: tuple[int, int] | None, *, upright: bool) -> np.ndarray:
+    def counted(path: str, size: tuple[int, int] | None, options: PhotoOptions) -> np.ndarray:
         read.append(Path(path))
-        return original(path, size, upright=upright)
+        return original(path, size, options)
 
     original = module.read_image
     monkeypatch.setattr(module, "read_image", counted)

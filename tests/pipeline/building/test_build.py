@@ -133,7 +133,7 @@ def test_missing_and_truncated_photos_are_named(job: BuildJob) -> None:
         build(job)
     assert not Path(job.store).exists()
     missing.write_bytes(data[: len(data) // 2])
-    with pytest.raises(ValueError, match=r"015\.jpg is truncated"):
+    with pytest.raises(ValueError, match=r"015\.jpg is a damaged JPEG file"):
         build(job)
     assert not HeatmapStore.open(job.store).is_finished()
     missing.write_bytes(data)

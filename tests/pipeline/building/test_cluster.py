@@ -147,7 +147,7 @@ def test_a_truncated_photo_ends_the_build_with_its_name(job: BuildJob) -> None:
     photo = job.images / "015.jpg"
     data = photo.read_bytes()
     photo.write_bytes(data[: len(data) // 2])
-    with pytest.raises(ValueError, match=r"015\.jpg is truncated"):
+    with pytest.raises(ValueError, match=r"015\.jpg is a damaged JPEG file"):
         build(job, workers=1)
     photo.write_bytes(data)
     assert build(job, workers=1)["rows"] == HeatmapStore.open(job.store).rows

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cache_tools.photos.options import AS_STORED, UPRIGHT
 from cache_tools.skeletons import COCO
 from pipeline.persons.photo_boxes import find_boxes, find_photos, ids_by_name
 
@@ -40,8 +41,8 @@ def test_whole_photos_without_a_file_of_boxes(photos: list[Path]) -> None:
     persons = find_boxes(photos)
     assert persons.box.tolist() == [[0, 0, 32, 24]] * 2
     assert persons.image_id.tolist() == [7, 12]
-    assert (persons.upright, persons.detected) == (True, False)
-    assert not find_boxes(photos, upright=False).upright
+    assert (persons.photo_options, persons.detected) == (UPRIGHT, False)
+    assert not find_boxes(photos, photo_options=AS_STORED).photo_options.exif
 
 
 def test_photos_without_numbers_are_counted_from_one() -> None:
@@ -63,7 +64,7 @@ def test_a_detectors_boxes_are_found_by_name_or_number(photos: list[Path], tmp_p
     assert persons.box.tolist() == [[5, 6, 7, 8], [1, 2, 3, 4]]
     assert persons.score.tolist() == [1.0, 0.9]
     assert persons.image_id.tolist() == [7, 12]
-    assert (persons.upright, persons.detected) == (False, True)
+    assert (persons.photo_options, persons.detected) == (AS_STORED, True)
 
 
 def test_annotations_give_single_persons(photos: list[Path], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.instances import Instances
+from cache_tools.photos.options import UPRIGHT
 from pipeline.persons.photo_boxes import PhotoBoxes
 from pipeline.persons.subjects import ENOUGH_JOINTS, ENOUGH_PIXELS, choose, from_annotations, from_photos, whole_groups
 
@@ -59,10 +60,10 @@ def test_photos_are_drawn_evenly() -> None:
         box=np.arange(20.0).reshape(5, 4),
         score=np.ones(5),
         image_id=np.arange(5),
-        upright=True,
+        photo_options=UPRIGHT,
     )
     subjects = from_photos(photos, 3)
     assert subjects.titles == ["0", "2", "4"]
     assert subjects.box[1].tolist() == [8, 9, 10, 11]
-    assert subjects.upright
+    assert subjects.photo_options == UPRIGHT
     assert len(from_photos(photos)) == len(from_photos(photos, 9)) == 5

@@ -1,0 +1,92 @@
+"""Photos checked before anything long begins: all are there, unchanged, and not turned unknown to their annotations."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from cache_tools.images import read_image
+from cache_tools.photos.checksums import check_file, check_listed, read_checksums
+from cache_tools.photos.options import PhotoOptions
+from cache_tools.photos.orientation import AS_IT_IS, EXCHANGED, orientation_of
+from cache_tools.prefetch import ordered_map, usable_cpus
+from cache_tools.progress import progress_bar
+
+logger = logging.getLogger(__name__)
+
+#: (height, width) in pixels
+Size = tuple[int, int]
+
+
+def check_photos(
+    folder: Path,
+    sizes: Mapping[str, Size],
+    photo_options: PhotoOptions,
+    *,
+    checksums: Path | None = None,
+    threads: int | None = None,
+) -> None:
+    """Raise an error where photos of `folder` are not what annotations and checksums say; warn where none can tell.
+
+    sizes: of each photo by its name, as annotations state it. photo_options: how the photos will be read; there is no
+    warning where it states whether they are turned. checksums: a file with one of each photo, as md5sum or sha256sum
+    writes it. threads: that read photos, None for one a CPU.
+    Raises FileNotFoundError where photos are missing, ValueError where one has another checksum or, because of its
+    EXIF orientation, another size.
+    """
+    threads = threads or usable_cpus()
+    names = sorted(sizes)
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} of {len(names)} photos are not in {folder.absolute()}, {missing[0]} first: "
+            "give the folder that the annotations' file names are relative to, or fetch what is missing"
+        )
+    if checksums is not None:
+        expected = read_checksums(checksums, folder)
+        check_listed(names, expected, checksums)
+        with progress_bar(len(names), "checksums", "photo") as bar:
+            for _ in ordered_map(lambda name: check_file(folder / name, expected[name]), names, threads):
+                bar.update()
+    orientations = find_turned([folder / name for name in names], threads)
+    for path, orientation in orientations.items():
+        height, width = sizes[path.relative_to(folder).as_posix()]
+        if orientation >= EXCHANGED and height != width:
+            read_image(path, (height, width), photo_options)
+    if photo_options.exif is None:
+        _warn(orientations, {folder / name: size for name, size in sizes.items()})
+
+
+def warn_of_turned(photos: Sequence[Path], sizes: Iterable[Size | None]) -> None:
+    """Warn of photos whose pixels may be meant as they are stored or as their EXIF orientation turns them.
+
+    sizes: that are stated of them, or None.
+    """
+    size_of = dict(zip(photos, sizes, strict=True))
+    _warn(find_turned(list(size_of), usable_cpus()), size_of)
+
+
+def find_turned(photos: Sequence[Path], threads: int) -> dict[Path, int]:
+    """Return the EXIF orientation of each photo that has another than 1."""
+    found = zip(photos, ordered_map(orientation_of, photos, threads), strict=True)
+    return {photo: orientation for photo, orientation in found if orientation != AS_IT_IS}
+
+
+def _warn(orientations: Mapping[Path, int], sizes: Mapping[Path, Size | None]) -> None:
+    """Warn of turned photos whose sizes do not tell whether they are meant as stored."""
+    unclear = [photo for photo, orientation in orientations.items() if not _is_told(orientation, sizes[photo])]
+    if unclear:
+        first = unclear[0]
+        logger.warning(
+            "%d of %d photos have an EXIF orientation other than 1 (%s: %d), and their sizes do not tell whether they "
+            "were annotated as stored or turned: they are read as stored; give --exif if annotators saw them turned, "
+            "--no-exif if not",
+            len(unclear),
+            len(sizes),
+            first.name,
+            orientations[first],
+        )
+
+
+def _is_told(orientation: int, size: Size | None) -> bool:
+    """Return whether a stated size tells if a photo is meant as stored or turned."""
+    return orientation >= EXCHANGED and size is not None and size[0] != size[1]
