@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.commands.shared_options import PATH, inference_options, reject_ignored
+from pipeline.commands.skeleton_options import category_option, joint_option, skeleton_option
 
 if TYPE_CHECKING:
-    from pipeline.evaluation.metrics_file import Metrics
+    from pipeline.evaluation.metrics_file import EvaluationProtocol, Metrics
     from student.inference import Inference
 
 
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 @click.option("--store", metavar="URL", help="The heatmaps in a store of these annotations, in place of RUN.")
 @click.option("--images", type=PATH, help="Folder of the photos; not needed with --store.")
 @click.option("--annotations", required=True, type=PATH, help="COCO person_keypoints file.")
+@skeleton_option
+@category_option
+@joint_option
+@click.option("--common", is_flag=True, help="Score only the joints that the network knows, not all that are labelled.")
 @click.option("--boxes", default="gt", show_default=True, metavar="gt|FILE",
-              help="gt: the annotated boxes; FILE: a detector's COCO results.")  # fmt: skip
+              help="gt: the annotated boxes; FILE: a detector's COCO results, or annotations.")  # fmt: skip
 @click.option("--score-threshold", default=0.0, show_default=True, help="Leave out a detector's boxes below it.")
 @inference_options(flip=True)
 @click.option("--out", type=PATH, help="Write the numbers and their protocol here (metrics.json).")
@@ -33,6 +38,10 @@ def command(
     store: str | None,
     images: Path | None,
     annotations: Path,
+    skeleton: str | None,
+    category: tuple[str, ...],
+    joints: tuple[tuple[str, str], ...],
+    common: bool,
     boxes: str,
     score_threshold: float,
     inference: "Inference",
@@ -41,7 +50,8 @@ def command(
 ) -> None:
     """Measure COCO keypoint AP of RUN, of a teacher, or of the heatmaps in a store.
 
-    A store is evaluated with the boxes and the flip test that it was built with.
+    The joints are those of the annotations; joints that the network does not know count as missed, unless --common.
+    A store is evaluated with the boxes and the flip test that it was built with, and with its own joints.
     """
     if sum(source is not None for source in (run, teacher, store)) != 1:
         raise click.UsageError("give one of RUN, --teacher REF and --store URL")
@@ -49,24 +59,35 @@ def command(
         reject_ignored(
             context, ("images", "boxes", "score_threshold", "flip", "workers"), "a store has heatmaps already"
         )
+        reject_ignored(context, ("skeleton", "category", "joints"), "a store has joints and categories of its own")
         from cache_tools.store.writer import HeatmapStore
         from pipeline.evaluation.evaluation import evaluate_store
 
         result = evaluate_store(
-            HeatmapStore.open(store), annotations, batch_size=inference.batch_size, device=inference.device
+            HeatmapStore.open(store),
+            annotations,
+            common=common,
+            batch_size=inference.batch_size,
+            device=inference.device,
         )
     else:
         if images is None:
             raise click.UsageError("--images is missing: the folder of the photos that --annotations describes")
         if boxes == "gt":
             reject_ignored(context, ["score_threshold"], "--boxes gt have no scores")
+        from cache_tools.skeletons import load_skeleton
         from pipeline.evaluation.evaluation import evaluate
+        from pipeline.persons.coco_labels import CocoLabels
         from pipeline.teachers.load import load_network
 
+        stated = None if skeleton is None else load_skeleton(skeleton)
+        labels = CocoLabels(annotations, skeleton=stated, category=category)
         result = evaluate(
             load_network(teacher or f"student:{run}", device=inference.device),
-            annotations,
+            labels,
             images,
+            renamed=dict(joints),
+            common=common,
             boxes=boxes,
             score_threshold=score_threshold,
             inference=inference,
@@ -88,8 +109,21 @@ def metrics_text(metrics: "Metrics") -> str:
     table = tabulate([percents], headers=[*metrics.numbers], tablefmt="plain", floatfmt=".1f", missingval="-")
     protocol = metrics.protocol
     measured = (
-        f"{protocol.predictor}: {protocol.persons} persons in {protocol.images} images, "
+        f"{protocol.predictor}: {protocol.persons} persons in {protocol.images} images, {_joints_text(protocol)}"
         f"boxes {protocol.boxes.source}, flip test {'on' if protocol.flip else 'off'}, "
         f"input {'x'.join(map(str, protocol.input_size))}, {protocol.dtype} on {protocol.device}"
     )
     return "\n".join([table, measured, *(f"note: {note}" for note in metrics.notes)])
+
+
+def _joints_text(protocol: "EvaluationProtocol") -> str:
+    """Return what was scored where it is not all of COCO's joints of one category."""
+    texts = []
+    joints, unknown = len(protocol.oks_sigmas), len(protocol.unknown_joints)
+    if protocol.joints == "common":
+        texts.append(f"{joints - unknown} common joints of {protocol.skeleton}'s {joints}, ")
+    elif protocol.skeleton != "coco":
+        texts.append(f"{joints} joints of {protocol.skeleton}, ")
+    if len(protocol.categories) > 1:
+        texts.append(f"mean over {len(protocol.categories)} categories, ")
+    return "".join(texts)

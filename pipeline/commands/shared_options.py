@@ -31,18 +31,6 @@ depth_option: Decorator = click.option(
     help="Bits used of each value of 16-bit photos, e.g. 12 or 16; without it such photos are refused.",
 )
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of text.")
-skeleton_option: Decorator = click.option(
-    "--skeleton",
-    metavar="NAME|FILE",
-    help="Keypoints of the annotations: a built-in name or a YAML file. [default: as the annotations name them]",
-)
-category_option: Decorator = click.option(
-    "--category",
-    multiple=True,
-    metavar="NAME|ID",
-    help="Category to read; several times for several. [default: all that name the same keypoints]",
-)
-
 
 def flip_option(default: bool) -> Decorator:
     """Return the option of the flip test, which a command turns on or off by default."""

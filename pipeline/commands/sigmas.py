@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.commands.shared_options import PATH, skeleton_option
+from pipeline.commands.shared_options import PATH
+from pipeline.commands.skeleton_options import skeleton_option
 
 
 @click.command("sigmas")

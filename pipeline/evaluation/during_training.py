@@ -37,17 +37,23 @@ class ModelInTraining:
         return run_network(self.model, crops, self.device)
 
 
-def training_evaluation(annotations: Path, photos: Path, device: str = "auto") -> "Evaluate":
+def training_evaluation(
+    annotations: Path, photos: Path, device: str = "auto", *, expected: Skeleton | None = None
+) -> "Evaluate":
     """Return the function that `train` calls to evaluate a student: COCO's ten keypoint numbers by name.
 
-    It evaluates about `train.evaluate_persons` persons, in annotated boxes, without flip test. The annotation file is
-    parsed here, once. Raises FileNotFoundError where it or the folder of photos does not exist.
+    It evaluates about `train.evaluate_persons` persons, in annotated boxes, without flip test. expected: joints of the
+    student; a file that names the same in another order is permuted.
+    The annotation file is read and checked here, once, before any training. Raises FileNotFoundError where it or the
+    folder of photos does not exist, ValueError where it is not understood, names other joints or labels nobody.
     """
     if not photos.is_dir():
         raise FileNotFoundError(f"there is no folder of photos at {photos}")
     if not annotations.is_file():
         raise FileNotFoundError(f"there is no annotation file at {annotations}")
-    labels = CocoLabels(annotations)
+    labels = CocoLabels(annotations, expected=expected)
+    # raises where nobody is labelled: now, not after the first epoch
+    _ = labels.persons
     inference = Inference(flip=False, device=device)
 
     def evaluate_student(model: "PoseStudent", settings: "StudentSettings") -> Mapping[str, Any]:

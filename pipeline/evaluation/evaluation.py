@@ -4,10 +4,11 @@ Students, teachers, ONNX files and the heatmaps in a store all pass here, and ev
 measured under, because boxes, flip test and decoder are worth more AP than most methods.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from cache_tools.geometry import compose
 from cache_tools.instances import Instances
 from pipeline.evaluation.coco_ap import coco_numbers
+from cache_tools.skeletons import Skeleton
+from pipeline.evaluation.matched_network import match_network
 from pipeline.evaluation.metrics_file import (
     AnnotationProtocol,
     EvaluationProtocol,
@@ -58,18 +61,31 @@ def evaluate(
     boxes: str | Path = "gt",
     score_threshold: float = 0.0,
     inference: Inference = DEFAULT,
+    renamed: Mapping[str, str] | None = None,
+    common: bool = False,
     max_persons: int | None = None,
     progress: bool = True,
 ) -> EvaluationResult:
     """Evaluate a network on the photos of `image_root`.
 
-    boxes: "gt", or a detector's COCO results file, of which boxes below `score_threshold` are left out.
-    inference: its device is the one that heatmaps are decoded on; the network has its own.
+    The joints are those of the labels: a network of others is translated by name, and joints that it does not know
+    count as missed.
+    boxes: "gt", or a file of boxes (pipeline/persons/boxes_file.py), of which those below `score_threshold` are left
+    out. inference: its device is the one that heatmaps are decoded on; the network has its own; no flip test where the
+    network's mirror order is not known. renamed: joint of the labels -> the network's name of it, for names that differ
+    in more than spelling. common: score only joints that the network knows.
     max_persons: about that many persons, in photos drawn evenly from the file: for evaluations during training.
     progress: show a progress bar.
+    Raises ValueError before any inference where the files are not understood, and where the network knows no joint.
     """
     labels = annotations if isinstance(annotations, CocoLabels) else CocoLabels(annotations)
+    # read and checked before the network is looked at
     persons = labels.persons
+    matched = match_network(network, labels.skeleton, inference, renamed)
+    partly = not matched.known.all()
+    if common and partly:
+        labels = labels.of_joints(matched.known)
+        persons = labels.persons
     searched = (
         annotated(persons, labels.category_of)
         if boxes == "gt"
@@ -81,10 +97,10 @@ def evaluate(
         persons = persons.take(np.flatnonzero(np.isin(persons.image_id, images)))
         searched = searched.take(np.isin(searched.image_id, images))
     poses = predict(
-        network,
+        matched.network,
         [Path(image_root) / name for name in searched.file_name],
         searched.box,
-        inference,
+        matched.inference,
         photo_sizes=[(int(h), int(w)) for h, w in searched.image_size],
         progress=f"evaluate {network.name}" if progress else None,
     )
@@ -94,12 +110,15 @@ def evaluate(
         input_size=network.input_size,
         heatmap_size=network.heatmap_size,
         frame=network.frame,
-        flip=inference.flip,
+        flip=matched.flip,
         dtype=str(getattr(network, "dtype", "unstated")),
         device=str(getattr(network, "device", "unstated")),
         decode_device=str(torch_device(inference.device)),
+        **_joint_protocol(labels.skeleton, matched.known, matched.renamed),
     )
-    return score(poses, searched, persons, labels, protocol, images)
+    return score(
+        poses, searched, persons, labels, protocol, images, known=matched.known, common=common and partly
+    )
 
 
 def sample_images(persons: Instances, count: int) -> NDArray[np.int64]:
@@ -110,20 +129,32 @@ def sample_images(persons: Instances, count: int) -> NDArray[np.int64]:
     return np.asarray(images[rows])
 
 
+def _joint_protocol(skeleton: Skeleton, known: NDArray[np.bool_], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a protocol says of the joints of a network, where there is something to say."""
+    unknown = tuple(name for name, is_known in zip(skeleton.names, known, strict=True) if not is_known)
+    return ({"unknown_joints": unknown} if unknown else {}) | ({"renamed_joints": dict(renamed)} if renamed else {})
+
+
 def evaluate_store(
     store: "HeatmapStore",
     annotations: str | Path | CocoLabels,
     *,
+    common: bool = False,
     batch_size: int = 32,
     device: str | torch.device = "auto",
 ) -> EvaluationResult:
     """Evaluate the heatmaps that a store holds of the persons of `annotations`: what its codec costs in AP.
 
-    batch_size: heatmaps that are decoded together. device: where they are decoded.
+    common: score only joints that the store's teacher knows. batch_size: heatmaps that are decoded together. device:
+    where they are decoded.
     Raises ValueError when the store was made of other persons.
     """
-    labels = annotations if isinstance(annotations, CocoLabels) else CocoLabels(annotations)
-    selection = store.spec.annotations
+    spec, selection = store.spec, store.spec.annotations
+    labels = (
+        annotations
+        if isinstance(annotations, CocoLabels)
+        else CocoLabels(annotations, skeleton=spec.skeleton, category_ids=selection.categories)
+    )
     persons = labels.instances(labelled=selection.labelled, part=selection.part)
     if persons.digest() != store.instances.digest():
         raise ValueError(
@@ -136,12 +167,19 @@ def evaluate_store(
     for start in range(0, store.rows, batch_size):
         rows = np.arange(start, min(start + batch_size, store.rows))
         parts.append(decode_keypoints(store.read(rows), cell_to_image[rows], decode_device))
-    teacher, frame = store.spec.teacher, store.spec.frame
+    known = np.array(spec.known_joints)
+    partly = not known.all()
+    if common and partly:
+        labels = labels.of_joints(known)
+        # the same rows: the store has a heatmap of each
+        persons = replace(persons, visibility=np.where(known, persons.visibility, 0).astype(np.uint8))
+    teacher, frame = spec.teacher, spec.frame
+    names = zip(spec.skeleton.names, teacher.joints or spec.skeleton.names, strict=True)
     # a store does not say in which precision its teacher ran, nor where
     protocol = NetworkProtocol(
-        predictor=f"{teacher.name}, cached as {store.spec.codec}",
+        predictor=f"{teacher.name}, cached as {spec.codec}",
         weights=teacher.digest,
-        codec=store.spec.codec,
+        codec=spec.codec,
         input_size=frame.input_size,
         heatmap_size=frame.heatmap_size,
         frame=frame.name,
@@ -149,8 +187,17 @@ def evaluate_store(
         dtype="unstated",
         device="unstated",
         decode_device=str(decode_device),
+        **_joint_protocol(spec.skeleton, known, {ours: its for ours, its in names if its is not None and its != ours}),
     )
-    return score(np.concatenate(parts), annotated(persons, labels.category_of), persons, labels, protocol)
+    return score(
+        np.concatenate(parts),
+        annotated(persons, labels.category_of),
+        persons,
+        labels,
+        protocol,
+        known=known,
+        common=common and partly,
+    )
 
 
 def score(
@@ -162,11 +209,11 @@ def score(
     images: NDArray[np.int64] | None = None,
     *,
     known: NDArray[np.bool_] | None = None,
-    joints: Literal["all", "common"] = "all",
+    common: bool = False,
 ) -> EvaluationResult:
     """Score poses (N, K, 3) found in `boxes` against the labels of all images of the file, or of `images`.
 
-    known (K,): joints that the network knows, None: all. joints: "common" where `annotations` label only those.
+    known (K,): joints that the network knows, None: all. common: `annotations` and `persons` have labels of only those.
     Raises ValueError where there is no pose to score, where no joint is labelled, and where a pose is not finite.
     """
     source = boxes.protocol.source
@@ -212,7 +259,7 @@ def score(
             for name, sigma, origin in zip(skeleton.names, sigmas, sources, strict=True)
         },
         **({"area": area} if area else {}),
-        joints=joints,
+        joints="common" if common else "all",
         persons=len(persons),
         images=len(annotations.photos) if images is None else len(images),
         detections_kept=len(kept),

@@ -68,6 +68,8 @@ class NetworkProtocol(ResultPart):
     decode_device: str = "unstated"
     #: joints of the labels that the network does not know
     unknown_joints: tuple[str, ...] = ()
+    #: joint of the labels -> what the network calls it, where that differs
+    renamed_joints: dict[str, str] = Field(default_factory=dict)
 
 
 class EvaluationProtocol(NetworkProtocol):

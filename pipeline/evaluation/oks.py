@@ -108,8 +108,14 @@ def coco_results(
     different persons, and a pose found twice in a crowd is an error that AP should see. Poses of different categories
     are no duplicates, because AP looks at each category separately. known (K,): joints that suppression compares; None:
     all.
-    Raises ValueError where a pose or its score is not finite.
+    Raises ValueError where a pose or its score is not finite, and where poses have another number of joints.
     """
+    count = len(np.asarray(sigmas))
+    if poses.shape[1] != count:
+        raise ValueError(
+            f"poses have {poses.shape[1]} joints, expected {count}: say which joints the network has, as in "
+            "onnx:FILE?skeleton=NAME or by an attribute `skeleton`"
+        )
     scores = pose_scores(poses[..., 2], box_scores)
     _check_finite(poses, scores, image_id)
     kept = np.arange(len(poses))

@@ -3,11 +3,13 @@
 import contextlib
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cache_tools.annotations.annotation_file import AnnotationFile, read_annotation_file
 from cache_tools.annotations.persons import AREA_OF_BOX
@@ -22,13 +24,37 @@ if TYPE_CHECKING:
 class CocoLabels:
     """The persons, the photos and pycocotools' index of one annotation file; each is made when first used."""
 
-    def __init__(self, path: str | Path, *, skeleton: Skeleton | None = None, category: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        source: str | Path | AnnotationFile,
+        *,
+        skeleton: Skeleton | None = None,
+        category: Sequence[str] = (),
+        category_ids: Sequence[int] = (),
+        expected: Skeleton | None = None,
+    ) -> None:
         """Read and check the file; ValueError where it is not a COCO keypoint file.
 
-        skeleton, category: as `read_annotation_file` has them.
+        source: its path, or one that is read already. skeleton, category, category_ids, expected: as
+        `read_annotation_file` has them.
         """
-        self.path = Path(path)
-        self.file: AnnotationFile = read_annotation_file(path, skeleton=skeleton, category=category)
+        if not isinstance(source, AnnotationFile):
+            source = read_annotation_file(
+                source, skeleton=skeleton, category=category, category_ids=category_ids, expected=expected
+            )
+        self.file = source
+
+    @property
+    def path(self) -> Path:
+        """Return the path of the file."""
+        return self.file.path
+
+    def of_joints(self, counted: NDArray[np.bool_]) -> "CocoLabels":
+        """Return the labels as if nobody had labelled the joints that are not `counted` (K,)."""
+        persons = self.file.persons
+        visibility = np.where(counted, persons.visibility, 0).astype(np.uint8)
+        keypoints = np.where(counted[:, None], persons.keypoints, 0.0)
+        return CocoLabels(replace(self.file, persons=replace(persons, visibility=visibility, keypoints=keypoints)))
 
     @property
     def skeleton(self) -> Skeleton:
