@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @skeleton_option
 @category_option
 @joint_option
-@click.option("--common", is_flag=True, help="Score only the joints that the network knows, not all that are labelled.")
+@click.option("--common", is_flag=True, help="Score, and write, only joints that the network knows.")
 @click.option("--boxes", default="gt", show_default=True, metavar="gt|FILE",
               help="gt: the annotated boxes; FILE: a detector's COCO results, or annotations.")  # fmt: skip
 @click.option("--score-threshold", default=0.0, show_default=True, help="Leave out a detector's boxes below it.")
@@ -121,7 +121,7 @@ def _joints_text(protocol: "EvaluationProtocol") -> str:
     texts = []
     joints, unknown = len(protocol.oks_sigmas), len(protocol.unknown_joints)
     if protocol.joints == "common":
-        texts.append(f"{joints - unknown} common joints of {protocol.skeleton}'s {joints}, ")
+        texts.append(f"{joints} common joints of {protocol.skeleton}'s {joints + unknown}, ")
     elif protocol.skeleton != "coco":
         texts.append(f"{joints} joints of {protocol.skeleton}, ")
     if len(protocol.categories) > 1:

@@ -32,6 +32,7 @@ depth_option: Decorator = click.option(
 )
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of text.")
 
+
 def flip_option(default: bool) -> Decorator:
     """Return the option of the flip test, which a command turns on or off by default."""
     return click.option("--flip/--no-flip", default=default, show_default=True, help="Average with the mirrored crop.")

@@ -119,9 +119,11 @@ def command(
         live = load_network(teacher, device=device, skeleton=spec.skeleton, renamed=renamed_joints(spec))
     evaluate = None
     if val_images is not None and val_annotations is not None:
+        from cache_tools.store.writer import HeatmapStore
         from pipeline.evaluation.during_training import training_evaluation
 
-        evaluate = training_evaluation(val_annotations, val_images, device)
+        joints = HeatmapStore.open(stores[0]).spec.skeleton
+        evaluate = training_evaluation(val_annotations, val_images, device, expected=joints)
     records = train(
         stores, chosen, runs, photos=images, teacher=live, evaluate=evaluate, device=device, overwrite=overwrite,
         resume=resume, skeleton=None if skeleton is None else load_skeleton(skeleton),

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from cache_tools.geometry import compose
 from cache_tools.instances import Instances
-from pipeline.evaluation.coco_ap import coco_numbers
 from cache_tools.skeletons import Skeleton
+from pipeline.evaluation.coco_ap import coco_numbers
 from pipeline.evaluation.matched_network import match_network
 from pipeline.evaluation.metrics_file import (
     AnnotationProtocol,
@@ -82,10 +82,12 @@ def evaluate(
     # read and checked before the network is looked at
     persons = labels.persons
     matched = match_network(network, labels.skeleton, inference, renamed)
-    partly = not matched.known.all()
-    if common and partly:
+    protocol_of_joints = _joint_protocol(labels.skeleton, matched.known, matched.renamed)
+    common = common and not matched.known.all()
+    if common:
         labels = labels.of_joints(matched.known)
         persons = labels.persons
+        matched = match_network(network, labels.skeleton, inference, matched.renamed)
     searched = (
         annotated(persons, labels.category_of)
         if boxes == "gt"
@@ -114,11 +116,9 @@ def evaluate(
         dtype=str(getattr(network, "dtype", "unstated")),
         device=str(getattr(network, "device", "unstated")),
         decode_device=str(torch_device(inference.device)),
-        **_joint_protocol(labels.skeleton, matched.known, matched.renamed),
+        **protocol_of_joints,
     )
-    return score(
-        poses, searched, persons, labels, protocol, images, known=matched.known, common=common and partly
-    )
+    return score(poses, searched, persons, labels, protocol, images, known=matched.known, common=common)
 
 
 def sample_images(persons: Instances, count: int) -> NDArray[np.int64]:
@@ -167,12 +167,8 @@ def evaluate_store(
     for start in range(0, store.rows, batch_size):
         rows = np.arange(start, min(start + batch_size, store.rows))
         parts.append(decode_keypoints(store.read(rows), cell_to_image[rows], decode_device))
-    known = np.array(spec.known_joints)
-    partly = not known.all()
-    if common and partly:
-        labels = labels.of_joints(known)
-        # the same rows: the store has a heatmap of each
-        persons = replace(persons, visibility=np.where(known, persons.visibility, 0).astype(np.uint8))
+    poses, known = np.concatenate(parts), np.array(spec.known_joints)
+    common = common and not known.all()
     teacher, frame = spec.teacher, spec.frame
     names = zip(spec.skeleton.names, teacher.joints or spec.skeleton.names, strict=True)
     # a store does not say in which precision its teacher ran, nor where
@@ -189,15 +185,13 @@ def evaluate_store(
         decode_device=str(decode_device),
         **_joint_protocol(spec.skeleton, known, {ours: its for ours, its in names if its is not None and its != ours}),
     )
-    return score(
-        np.concatenate(parts),
-        annotated(persons, labels.category_of),
-        persons,
-        labels,
-        protocol,
-        known=known,
-        common=common and partly,
-    )
+    searched = annotated(persons, labels.category_of)
+    if common:
+        labels, poses = labels.of_joints(known), poses[:, known]
+        # the same rows: the store has heatmaps of each
+        persons = replace(persons, keypoints=persons.keypoints[:, known], visibility=persons.visibility[:, known])
+        known = known[known]
+    return score(poses, searched, persons, labels, protocol, known=known, common=common)
 
 
 def score(
@@ -213,7 +207,8 @@ def score(
 ) -> EvaluationResult:
     """Score poses (N, K, 3) found in `boxes` against the labels of all images of the file, or of `images`.
 
-    known (K,): joints that the network knows, None: all. common: `annotations` and `persons` have labels of only those.
+    known (K,): joints that the network knows, None: all. common: all that is given has only joints that the
+    network knows.
     Raises ValueError where there is no pose to score, where no joint is labelled, and where a pose is not finite.
     """
     source = boxes.protocol.source

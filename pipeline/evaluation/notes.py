@@ -27,10 +27,10 @@ def joint_notes(protocol: EvaluationProtocol) -> list[str]:
         )
     unknown = protocol.unknown_joints
     if unknown:
+        total = len(protocol.oks_sigmas) + (len(unknown) if protocol.joints == "common" else 0)
         counted = "only the others are scored" if protocol.joints == "common" else "they count as missed"
         notes.append(
-            f"{protocol.predictor} does not know {len(unknown)} of {len(protocol.oks_sigmas)} joints "
-            f"({_listed(unknown)}): {counted}"
+            f"{protocol.predictor} does not know {len(unknown)} of {total} joints ({_listed(unknown)}): {counted}"
         )
     return notes
 

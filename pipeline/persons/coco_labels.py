@@ -50,11 +50,16 @@ class CocoLabels:
         return self.file.path
 
     def of_joints(self, counted: NDArray[np.bool_]) -> "CocoLabels":
-        """Return the labels as if nobody had labelled the joints that are not `counted` (K,)."""
-        persons = self.file.persons
-        visibility = np.where(counted, persons.visibility, 0).astype(np.uint8)
-        keypoints = np.where(counted[:, None], persons.keypoints, 0.0)
-        return CocoLabels(replace(self.file, persons=replace(persons, visibility=visibility, keypoints=keypoints)))
+        """Return the labels of only the joints that are `counted` (K,), with what OKS needs of their skeleton."""
+        persons, whole = self.file.persons, self.skeleton
+        joints = np.flatnonzero(counted).tolist()
+        skeleton = Skeleton(
+            names=tuple(whole.names[joint] for joint in joints),
+            sigmas=None if whole.sigmas is None else tuple(whole.sigmas[joint] for joint in joints),
+            name=whole.name,
+        )
+        part = replace(persons, keypoints=persons.keypoints[:, joints], visibility=persons.visibility[:, joints])
+        return CocoLabels(replace(self.file, persons=part, skeleton=skeleton))
 
     @property
     def skeleton(self) -> Skeleton:

@@ -11,7 +11,7 @@ class RememberingNetwork:
     def __init__(self, network: PoseNetwork) -> None:
         self.name, self.digest, self.licence = network.name, network.digest, network.licence
         self.input_size, self.heatmap_size = network.input_size, network.heatmap_size
-        self.frame, self.sigma = network.frame, network.sigma
+        self.frame, self.sigma, self.skeleton = network.frame, network.sigma, network.skeleton
         self.network = network
         self.seen: dict[bytes, Maps] = {}
 
