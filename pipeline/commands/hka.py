@@ -57,6 +57,7 @@ def measure_command(
     teacher: str | None,
     boxes: Path | None,
     score_threshold: float,
+    category: tuple[str, ...],
     photo_options: "PhotoOptions",
     convention: str,
     min_score: float,
@@ -82,10 +83,25 @@ def measure_command(
         raise click.UsageError("give one of --student RUN and --teacher REF")
     if out is not None and out.suffix not in SUFFIXES:
         raise click.UsageError(f"--out {out}: expected a name that ends in {' or '.join(SUFFIXES)}")
-    persons = find_boxes(find_photos(photos), boxes, score_threshold, photo_options=photo_options)
     network = load_network(teacher or f"student:{student}", inference.device)
+    persons = find_boxes(
+        find_photos(photos),
+        boxes,
+        score_threshold,
+        photo_options=photo_options,
+        category=category,
+        # only a student knows the categories of its data
+        default_categories=getattr(network, "categories", (1,)),
+    )
     line = read_calibration(calibration, network.digest) if calibration else None
-    joints = find_joints(network, persons.photo, persons.box, inference, photo_options=persons.photo_options)
+    joints = find_joints(
+        network,
+        persons.photo,
+        persons.box,
+        inference,
+        photo_sizes=persons.photo_size,
+        photo_options=persons.photo_options,
+    )
     rows = leg_rows(persons.photo, joints, convention=convention, limits=Limits(min_score=min_score), calibration=line)
     settings = LegSettings(
         network=network.name,

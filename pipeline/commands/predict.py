@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 @click.option("--teacher", metavar="REF", help="A teacher in place of a student, e.g. student:demo.")
 @photo_box_options
 @click.option(
-    "--category",
-    multiple=True,
-    metavar="NAME|ID",
-    help="Category of the boxes; may be repeated. [default: those of the run's data; 1 for a teacher]",
-)
-@click.option(
     "--skeleton",
     metavar="NAME|FILE",
     help="Joints of the poses, into which those of the network are put by name. [default: the network's]",

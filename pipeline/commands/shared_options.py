@@ -81,7 +81,7 @@ def exif_option(text: str) -> Decorator:
 
 
 def photo_box_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say where the persons in photos are: --boxes, --score-threshold and --exif."""
+    """Add the options that say where the persons in photos are: --boxes, --score-threshold, --category and --exif."""
     options = [
         click.option(
             "--boxes",
@@ -91,6 +91,12 @@ def photo_box_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--score-threshold", default=0.0, show_default=True, help="Leave out boxes with a score below it."
+        ),
+        click.option(
+            "--category",
+            multiple=True,
+            metavar="NAME|ID",
+            help="Category of the boxes; may be repeated. [default: those of the student's data, or 1]",
         ),
         photo_reading_options(
             "Turn photos upright as their EXIF orientation says; boxes and poses are then in the upright photo. "

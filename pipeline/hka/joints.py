@@ -33,17 +33,26 @@ def find_joints(
     boxes: NDArray[np.float64],
     inference: Inference,
     *,
+    photo_sizes: Sequence[tuple[int, int] | None] | None = None,
     photo_options: PhotoOptions = AS_STORED,
 ) -> Joints:
     """Return the joints of the person in each photo's box (N, 4).
 
-    photos: files, or images (height, width, 3) in memory. photo_options: how files are read.
+    photos: files, or images (height, width, 3) in memory. photo_sizes: the (height, width) that the boxes were found
+    in, where it is known, checked against the files. photo_options: how files are read.
     """
     persons, device = len(boxes), torch_device(inference.device)
     keypoints, covariance = np.zeros((persons, JOINTS, 3)), np.zeros((persons, JOINTS, 2, 2))
-    for batch in heatmap_batches(
-        network, photos, boxes, inference, photo_options=photo_options, progress=f"hka {network.name}"
-    ):
+    batches = heatmap_batches(
+        network,
+        photos,
+        boxes,
+        inference,
+        photo_sizes=photo_sizes,
+        photo_options=photo_options,
+        progress=f"hka {network.name}",
+    )
+    for batch in batches:
         keypoints[batch.rows] = decode_keypoints(batch.maps, batch.cell_to_image, device)
         covariance[batch.rows] = covariance_image(batch.maps, network.sigma, batch.cell_to_image)
     return Joints(xy=keypoints[..., :2], score=keypoints[..., 2], covariance=covariance)

@@ -27,6 +27,8 @@ class Subjects:
     box: NDArray[np.float64]
     #: (N,) the same persons with their keypoints
     truth: Instances | None = None
+    #: (N,) height and width of the photo as annotations or boxes state it; None: they state none
+    photo_size: tuple[tuple[int, int] | None, ...] | None = None
     #: how the photos are read whose pixels the boxes are in
     photo_options: PhotoOptions = AS_STORED
 
@@ -57,7 +59,9 @@ def from_annotations(
     elif count is not None:
         rows = choose(persons, count)
     truth = persons.take(rows)
-    return Subjects(photo=tuple(image_root / name for name in truth.file_name), box=truth.box, truth=truth)
+    sizes = tuple((int(height), int(width)) for height, width in truth.image_size)
+    photo = tuple(image_root / name for name in truth.file_name)
+    return Subjects(photo=photo, box=truth.box, truth=truth, photo_size=sizes)
 
 
 def choose(persons: Instances, count: int) -> NDArray[np.intp]:
@@ -77,8 +81,12 @@ def from_photos(persons: PhotoBoxes, count: int | None = None) -> Subjects:
     rows = np.arange(len(persons))
     if count is not None and count < len(persons):
         rows = _evenly(len(persons), count)
-    photos = tuple(persons.photo[row] for row in rows)
-    return Subjects(photo=photos, box=persons.box[rows], photo_options=persons.photo_options)
+    return Subjects(
+        photo=tuple(persons.photo[row] for row in rows),
+        box=persons.box[rows],
+        photo_size=tuple(persons.photo_size[row] for row in rows),
+        photo_options=persons.photo_options,
+    )
 
 
 def whole_groups(persons: Instances, image_root: Path, photos: int) -> Subjects:

@@ -18,7 +18,14 @@ PHOTO_HEIGHT, MOSAIC_WIDTH, GAP = 360, 1600, 8
 
 def draw_predictions(network: PoseNetwork, subjects: Subjects, inference: Inference) -> Image:
     """Return the photos of the subjects with the poses found in their boxes, as one picture."""
-    poses = predict(network, subjects.photo, subjects.box, inference, photo_options=subjects.photo_options)
+    poses = predict(
+        network,
+        subjects.photo,
+        subjects.box,
+        inference,
+        photo_sizes=subjects.photo_size,
+        photo_options=subjects.photo_options,
+    )
     pictures = []
     for photo in dict.fromkeys(subjects.photo):
         image = read_image(photo, options=subjects.photo_options)

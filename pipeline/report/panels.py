@@ -47,7 +47,14 @@ class PanelColumn:
 def network_column(network: PoseNetwork, title: str, subjects: Subjects, inference: Inference) -> PanelColumn:
     """Return the heatmaps that a network makes of the subjects."""
     batches = list(
-        heatmap_batches(network, subjects.photo, subjects.box, inference, photo_options=subjects.photo_options)
+        heatmap_batches(
+            network,
+            subjects.photo,
+            subjects.box,
+            inference,
+            photo_sizes=subjects.photo_size,
+            photo_options=subjects.photo_options,
+        )
     )
     return PanelColumn(
         title=title,

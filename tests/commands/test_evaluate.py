@@ -88,3 +88,27 @@ def test_the_command_asks_for_one_thing(val: Path) -> None:
         result = run("evaluate", *given, "--annotations", val)
         assert result.exit_code == 2
         assert "give one of RUN" in result.output or "--images is missing" in result.output
+
+
+def test_other_joints_and_categories_as_typed(teacher: str, val: Path, few: Path, tmp_path: Path) -> None:
+    """Two joints under names and a category of their own, one of which the network does not know."""
+    truth = json.loads(few.read_text())
+    truth["categories"] = [{"id": 4, "name": "leg", "keypoints": ["knee_l", "heel"]}, {"id": 9, "name": "other"}]
+    for annotation in truth["annotations"]:
+        annotation |= {"category_id": 4, "keypoints": [*annotation["keypoints"][39:42], 5, 5, 2]}
+        del annotation["num_keypoints"]
+    path, out = tmp_path / "legs.json", tmp_path / "metrics.json"
+    path.write_text(json.dumps(truth))
+    common = ["--images", val.parent / "val", "--annotations", path, "--no-flip", "--device", "cpu", "--out", out]
+    result = run("evaluate", "--teacher", f"{teacher}&skeleton=coco", *common, "--common")
+    assert result.exit_code == 0, result.output
+    assert "1 common joints of leg's 2" in result.output
+    assert "does not know 1 of 2 joints (heel): only the others are scored" in result.output
+    assert json.loads(out.read_text())["protocol"]["joints"] == "common"
+    result = run("evaluate", "--teacher", f"{teacher}&skeleton=coco", *common, "--category", "nobody")
+    assert "it has no category 'nobody': expected one of 4 leg (2 keypoints), 9 other (0 keypoints)" in str(
+        result.exception
+    )
+    result = run("evaluate", "--teacher", f"{teacher}&skeleton=coco", *common, "--joint", "heel=left_ankle")
+    assert "2 joints of leg" in result.output
+    assert json.loads(out.read_text())["protocol"]["renamed_joints"] == {"knee_l": "left_knee", "heel": "left_ankle"}

@@ -104,3 +104,35 @@ def test_a_network_and_an_output_are_required(tmp_path: Path, run: Path) -> None
     result = predict(tmp_path, "--student", run)
     assert result.exit_code == 2
     assert "nothing to write" in result.output
+
+
+def test_sizes_and_categories_of_a_file_of_boxes_are_looked_at(tmp_path: Path, run: Path) -> None:
+    photo, boxes, out = tmp_path / "a.png", tmp_path / "boxes.json", tmp_path / "poses.json"
+    cv2.imwrite(str(photo), np.zeros((24, 32, 3), np.uint8))
+    box = {"file_name": "a.png", "bbox": [0, 0, 20, 20], "category_id": 3, "height": 24, "width": 32}
+    boxes.write_text(json.dumps([box]))
+    with pytest.raises(ValueError, match=r"1 another category\. Its boxes are of category 3, read were 1"):
+        predict(photo, "--student", run, "--boxes", boxes, "--out", out)
+    predict(photo, "--student", run, "--boxes", boxes, "--category", "3", "--out", out)
+    assert [(pose["category_id"], pose["image_id"]) for pose in json.loads(out.read_text())] == [(3, 1)]
+    boxes.write_text(json.dumps([{**box, "height": 32, "width": 24}]))
+    with pytest.raises(ValueError, match=r"a\.png is 24x32 pixels, its annotations say 32x24"):
+        predict(photo, "--student", run, "--boxes", boxes, "--category", "3", "--out", out)
+    result = predict(photo, "--student", run, "--category", "3", "--out", out)
+    assert result.exit_code == 2
+    assert "--category would be ignored: there are no --boxes" in result.output
+
+
+def test_poses_may_be_of_another_skeleton(tmp_path: Path, run: Path) -> None:
+    photo, out, legs = tmp_path / "a.png", tmp_path / "poses.json", tmp_path / "legs.yaml"
+    cv2.imwrite(str(photo), np.full((24, 32, 3), 90, np.uint8))
+    legs.write_text("keypoints: [Ankle_L, heel, hip]\n")
+    predict(photo, "--student", run, "--out", out)
+    whole = np.array(json.loads(out.read_text())[0]["keypoints"]).reshape(17, 3)
+    predict(photo, "--student", run, "--skeleton", legs, "--joint", "hip=right_hip", "--out", out)
+    part = np.array(json.loads(out.read_text())[0]["keypoints"]).reshape(3, 3)
+    np.testing.assert_array_equal(part[[0, 2]], whole[[15, 12]])
+    # the joint that the student does not know has no score
+    assert part[1, 2] == 0
+    result = predict(photo, "--student", run, "--joint", "hip=right_hip", "--out", out)
+    assert "--joint would be ignored: without --skeleton the joints are the network's own" in result.output
