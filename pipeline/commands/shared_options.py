@@ -82,7 +82,7 @@ def exif_option(text: str) -> Decorator:
 
 def photo_box_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say where the persons in photos are: --boxes, --score-threshold, --category and --exif."""
-    options = [
+    options: list[Decorator] = [
         click.option(
             "--boxes",
             type=PATH,
