@@ -37,7 +37,8 @@ test: $(READY)
 lint: $(READY)
 	ruff check .
 	ruff format --check .
-	mypy
+	mypy --strict
+	mypy tests benchmarks docs/own_teacher.py docs/_extensions
 	lint-imports
 	snakefmt --check Snakefile pipeline/workflow
 	snakemake --lint

@@ -1,6 +1,6 @@
 r"""A teacher of one's own. In this folder, with the photos that `make demo` has rendered:
 
-    kdcache build /tmp/mine.zarr --teacher own_teacher:make --images ../results/demo/data/train \
+kdcache build /tmp/mine.zarr --teacher own_teacher:make --images ../results/demo/data/train \
         --annotations ../results/demo/data/annotations/person_keypoints_train.json
 """
 
@@ -23,5 +23,5 @@ class Brightest:
 
 
 def make(device: str) -> Brightest:
-    """What `own_teacher:make` calls, once in each process; device is `auto`, `cpu`, `cuda` or `cuda:N`."""
+    """Return the teacher of `own_teacher:make`, once in each process; device is `auto`, `cpu`, `cuda` or `cuda:N`."""
     return Brightest()

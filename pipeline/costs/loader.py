@@ -66,7 +66,12 @@ def time_loader(
         tempfile.TemporaryDirectory() as folder,
     ):
         learner = Learner(
-            settings, Path(folder), steps=steps, steps_per_epoch=loader.sampler.steps_per_epoch, process=process
+            settings,
+            Path(folder),
+            skeleton=loader.skeleton,
+            steps=steps,
+            steps_per_epoch=loader.sampler.steps_per_epoch,
+            process=process,
         )
 
         def wait_for_device() -> None:

@@ -33,8 +33,8 @@ from student.batches.pixel_source import PixelSource
 from student.batches.plan import BatchPlan, plan_batch
 from student.batches.sampler import Sampler
 from student.batches.stream import StreamSettings
+from student.batches.teacher_maps import TeacherMaps
 from student.batches.warp import warp_image
-from student.heatmaps.mirror import shown_joints
 from student.heatmaps.targets import render_targets, target_weight
 from student.normalise import normalise
 from student.pose_network import PoseNetwork
@@ -118,7 +118,7 @@ class TrainLoader:
         self.caches = [
             CachedMaps(store, settings, rows, self.device, mirror=self.skeleton.mirror) for store in stores if cached
         ]
-        self._known = self._known_joints()
+        self.teacher_maps = TeacherMaps(self.caches, self.live, self.skeleton, self.device)
         with_crops = next((store for store in stores if store.spec.crops is not None), stores[0])
         self.pixels = PixelSource(with_crops, photos)
         requested = self.cuda if cut_on_device is None else cut_on_device
@@ -255,47 +255,10 @@ class TrainLoader:
             images=normalise(crops),
             targets=render_targets(xy, size, settings.sigma),
             target_weight=target_weight(xy, arrays["visibility"], size),
-            teacher_maps=self._teacher_maps(arrays, host),
-            teacher_weight=None if self._known is None else self._shown_known(arrays["flipped"]).amax(0),
+            teacher_maps=self.teacher_maps.maps(arrays, host),
+            teacher_weight=self.teacher_maps.weight(arrays["flipped"]),
             plan=plan,
         )
-
-    def _known_joints(self) -> Tensor | None:
-        """Return which joints each teacher knows (T, K), 1 or 0 on the device; None where all know all."""
-        if self.live is not None:
-            known = [self.live.known_joints]
-        else:
-            known = [cache.store.spec.known_joints for cache in self.caches]
-        if all(all(joints) for joints in known):
-            return None
-        return torch.tensor(known, dtype=torch.float32, device=self.device)
-
-    def _shown_known(self, flipped: Tensor) -> Tensor:
-        """Return which of the joints that the views show each teacher knows (T, B, K); flipped (B,)."""
-        assert self._known is not None
-        if self.live is not None:
-            # it sees the mirrored crop itself
-            return self._known[:, None].expand(-1, len(flipped), -1)
-        shown = shown_joints(flipped, len(self.skeleton), self.skeleton.mirror)  # (B, K)
-        return self._known[:, shown]
-
-    def _teacher_maps(self, arrays: dict[str, Tensor], host: dict[str, Tensor]) -> Tensor | None:
-        """Return the teacher's maps, the mean of those of all caches."""
-        if self.live is not None:
-            return self.live.maps(host["teacher_pixels"].numpy())
-        if not self.caches:
-            return None
-        maps = [
-            cache.maps(arrays["rows"], arrays.get(f"codes_{i}"), arrays[f"student_to_teacher_{i}"], arrays["flipped"])
-            for i, cache in enumerate(self.caches)
-        ]
-        if len(maps) == 1:
-            return maps[0]
-        if self._known is None:
-            return torch.stack(maps).mean(0)
-        # the mean of those who know the joint: a network of bodies and one of faces make one of whole bodies
-        known = self._shown_known(arrays["flipped"])[..., None, None]  # (T, B, K, 1, 1)
-        return (torch.stack(maps) * known).sum(0) / known.sum(0).clamp(min=1)
 
     def _new_slot(self) -> Slot:
         batch_size, joints = self.settings.batch_size, self.instances.keypoints.shape[1]

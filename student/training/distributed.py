@@ -14,7 +14,7 @@ from student.device import torch_device
 
 @dataclass(frozen=True)
 class ProcessContext:
-    """This process among those that train together."""
+    """Place of this process among those that train together."""
 
     device: torch.device
     rank: int = 0

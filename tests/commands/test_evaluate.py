@@ -27,7 +27,7 @@ def teacher(shared_data: Path) -> str:
 
 @pytest.fixture(scope="module")
 def few(val: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The annotations of six images."""
+    """Return the annotations of six images."""
     truth = json.loads(val.read_text())
     truth["images"] = truth["images"][:6]
     kept = {image["id"] for image in truth["images"]}

@@ -63,7 +63,7 @@ def test_without_boxes_a_photo_is_one_person(tmp_path: Path, run: Path) -> None:
 
 @pytest.fixture
 def turned(tmp_path: Path) -> Path:
-    """A photo of 40x60 that a phone held upright: shown, it is 60 high and 40 wide, its white corner on the right."""
+    """Write a 40x60 photo of a phone held upright: shown, it is 60 high and 40 wide, its white corner on the right."""
     stored = np.zeros((40, 60, 3), np.uint8)
     stored[:10, :10] = 255
     done, data = cv2.imencode(".jpg", stored)

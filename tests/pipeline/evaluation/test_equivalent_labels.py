@@ -31,7 +31,7 @@ def tinypose(shared_data: Path) -> PoseNetwork:
 
 @pytest.fixture(scope="module")
 def document(shared_cases: Path) -> Document:
-    """The labels as COCO writes them."""
+    """Return the labels as COCO writes them."""
     return dict(json.loads((shared_cases / "base" / "val.json").read_text()))
 
 

@@ -59,7 +59,7 @@ def result(tinypose: PoseNetwork, labels: CocoLabels, val: Path) -> EvaluationRe
 
 @pytest.fixture(scope="module")
 def maps(result: EvaluationResult, tinypose: PoseNetwork, val: Path, persons: Instances) -> Maps:
-    """The teacher's heatmaps (356, 17, 64, 48) of val."""
+    """Return the teacher's heatmaps (356, 17, 64, 48) of val."""
     photos = [val.parent / "val" / name for name in persons.file_name]
     crops = read_crops(photos, crop_to_image(persons.box, "stride"), (256, 192))
     return tinypose(np.stack(list(crops)))
@@ -109,7 +109,7 @@ def test_the_protocol_states_how_the_numbers_were_measured(
 def test_one_object_serves_several_evaluations(
     result: EvaluationResult, labels: CocoLabels, val: Path, persons: Instances
 ) -> None:
-    """pycocotools writes into its index: a second evaluation of the same index gives the same numbers."""
+    """Pycocotools writes into its index: a second evaluation of the same index gives the same numbers."""
     again, _ = coco_numbers(labels.coco, result.results, **PERSONS)
     fresh, _ = coco_numbers(CocoLabels(val).coco, result.results, **PERSONS)
     assert again == fresh == result.metrics.numbers

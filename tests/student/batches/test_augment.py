@@ -124,7 +124,7 @@ def test_zoom_and_rotation_of_a_view_are_those_of_its_matrix(persons: Persons) -
     flipped=st.booleans(),
 )
 def test_a_udp_view_is_vitposes_warp(box: tuple[float, ...], zoom: float, degrees: float, flipped: bool) -> None:
-    """transformers' get_warp_matrix(rot, 2 * centre, size - 1, 200 * scale) turns the person, not the view."""
+    """Transformers' get_warp_matrix(rot, 2 * centre, size - 1, 200 * scale) turns the person, not the view."""
     from transformers.models.vitpose.image_processing_vitpose import get_warp_matrix
 
     centre, size = padded_box(np.array([box]), (256, 192))
