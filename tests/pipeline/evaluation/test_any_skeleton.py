@@ -35,7 +35,7 @@ def reference(shared_data: Path) -> str:
 
 @pytest.fixture(scope="module")
 def tinypose(reference: str) -> PoseNetwork:
-    """A network that says that its joints are COCO's."""
+    """Return a network that says that its joints are COCO's."""
     return RememberingNetwork(load_network(f"{reference}&skeleton=coco", threads=1))
 
 
