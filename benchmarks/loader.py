@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from cache_tools.annotations.annotation_file import read_coco
-from cache_tools.coco import MIRROR
 from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
@@ -160,7 +159,7 @@ class UsualDataset(torch.utils.data.Dataset[tuple[NDArray[np.floating], ...]]):
         xy = apply(invert(compose(self.cells, to_image)), table.keypoints[row])
         visible = table.visibility[row] > 0
         if flipped:
-            xy, visible = xy[MIRROR], visible[MIRROR]
+            xy, visible = xy[np.array(COCO.mirror)], visible[np.array(COCO.mirror)]
         y, x = np.arange(CELLS[0], dtype=np.float32)[:, None], np.arange(CELLS[1], dtype=np.float32)
         targets = np.zeros((17, *CELLS), np.float32)
         for joint in np.flatnonzero(visible):
@@ -171,7 +170,7 @@ class UsualDataset(torch.utils.data.Dataset[tuple[NDArray[np.floating], ...]]):
         warped = [cv2.warpAffine(one, to_teacher, CELLS[::-1], flags=flags) for one in maps]
         teacher = np.stack(warped).astype(np.float32, copy=False)
         if flipped:
-            teacher = teacher[MIRROR]
+            teacher = teacher[np.array(COCO.mirror)]
         return image.transpose(2, 0, 1).copy(), targets, visible.astype(np.float32), teacher
 
 

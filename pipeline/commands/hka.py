@@ -73,6 +73,7 @@ def measure_command(
 
     A research tool, not a medical device.
     """
+    from cache_tools.skeletons import COCO
     from pipeline.hka.joints import find_joints
     from pipeline.hka.quality import Limits
     from pipeline.hka.table import SUFFIXES, LegSettings, leg_rows, legs_text, read_calibration, write_legs
@@ -83,7 +84,7 @@ def measure_command(
         raise click.UsageError("give one of --student RUN and --teacher REF")
     if out is not None and out.suffix not in SUFFIXES:
         raise click.UsageError(f"--out {out}: expected a name that ends in {' or '.join(SUFFIXES)}")
-    network = load_network(teacher or f"student:{student}", inference.device)
+    network = load_network(teacher or f"student:{student}", inference.device, skeleton=COCO)
     persons = find_boxes(
         find_photos(photos),
         boxes,
@@ -152,6 +153,7 @@ def evaluate_command(
     --calibration` applies it.
     """
     from cache_tools.files import write_json, write_text
+    from cache_tools.skeletons import COCO
     from pipeline.hka.evaluate import evaluate_exact, evaluate_network, render_people, with_visible_legs
     from pipeline.hka.report import evaluation_json, evaluation_markdown
     from pipeline.teachers.load import load_network
@@ -166,7 +168,7 @@ def evaluate_command(
     sizes = _heights(heights)
     if annotations is None and not rendered:
         raise click.UsageError("nothing to evaluate on: give --rendered N, or --images DIR --annotations FILE")
-    networks = [load_network(reference, inference.device) for reference in references]
+    networks = [load_network(reference, inference.device, skeleton=COCO) for reference in references]
     persons = with_visible_legs(annotations) if annotations else None
     people = render_people(rendered, sizes, seed) if rendered else None
     evaluations = [evaluate_exact(people)] if people else []

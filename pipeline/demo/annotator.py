@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from cache_tools.coco import MIRROR, OKS_SIGMAS
+from cache_tools.skeletons import COCO
 from pipeline.demo.arithmetic import Floats
 from pipeline.demo.random_stream import RandomStream
 
 MISSING = 0.12  # share of joints that an annotator leaves out
 SWAPPED = 0.02  # share of left-right pairs of the body written the wrong way round
-PAIRS = [(left, int(MIRROR[left])) for left in range(5, 17, 2)]  # shoulders to ankles
+PAIRS = [(left, int(np.array(COCO.mirror)[left])) for left in range(5, 17, 2)]  # shoulders to ankles
 
 
 def annotate(rng: RandomStream, keypoints: Floats, area: float, size: tuple[int, int]) -> Floats:
@@ -19,7 +19,7 @@ def annotate(rng: RandomStream, keypoints: Floats, area: float, size: tuple[int,
     square pixels. One joint is always kept: a labelled person stays labelled.
     """
     height, width = size
-    off = rng.normals(len(keypoints), 2) * (OKS_SIGMAS * np.sqrt(area))[:, None]
+    off = rng.normals(len(keypoints), 2) * (np.array(COCO.sigmas) * np.sqrt(area))[:, None]
     missing = rng.uniforms(len(keypoints)) < MISSING
     swapped = rng.uniforms(len(PAIRS)) < SWAPPED
     noisy = keypoints.copy()

@@ -12,7 +12,7 @@ from importlib.resources import as_file, files
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.coco import JOINTS
+from cache_tools.skeletons import COCO
 from pipeline.demo.arithmetic import Floats, length
 from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.rotations import Rotation, rotation_to_vertical
@@ -67,7 +67,7 @@ class Body:
 
     def keypoints_of(self, parts: Floats) -> Floats:
         """Return COCO's keypoints (17, 3) of keypoint parts (Q, 3); each part moves with one bone."""
-        keypoints = np.zeros((JOINTS, 3), parts.dtype)
+        keypoints = np.zeros((len(COCO), 3), parts.dtype)
         np.add.at(keypoints, self.part_of, self.part_shares[:, None] * parts)  # one after the other
         return keypoints
 

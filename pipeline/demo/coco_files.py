@@ -9,8 +9,8 @@ from typing import Any
 import simplejpeg
 
 from cache_tools import files
-from cache_tools.coco import KEYPOINTS, SKELETON
 from cache_tools.progress import progress_bar
+from cache_tools.skeletons import COCO
 from pipeline.demo.annotator import annotate
 from pipeline.demo.coco_annotation import as_annotation
 from pipeline.demo.labels import Label, label
@@ -25,8 +25,8 @@ CATEGORY = {
     "id": 1,
     "name": "person",
     "supercategory": "person",
-    "keypoints": list(KEYPOINTS),
-    "skeleton": [[a + 1, b + 1] for a, b in SKELETON],
+    "keypoints": list(COCO.names),
+    "skeleton": [[a + 1, b + 1] for a, b in COCO.edges],
 }
 LICENCE = {"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}
 

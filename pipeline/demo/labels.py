@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.coco import JOINTS
+from cache_tools.skeletons import COCO
 from pipeline.demo.arithmetic import Floats
 from pipeline.demo.canvas import layer_of
 from pipeline.demo.scene import Scene
@@ -49,7 +49,7 @@ def label(scene: Scene) -> dict[int, Label]:
         elif mask.sum() >= SMALLEST_AREA:
             labels[number] = Label(mask, _keypoints(scene, number))
     if crowd.sum() >= SMALLEST_AREA:
-        labels[-1] = Label(crowd, np.zeros((JOINTS, 3)), crowd=True)
+        labels[-1] = Label(crowd, np.zeros((len(COCO), 3)), crowd=True)
     return labels
 
 

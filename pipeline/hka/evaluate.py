@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.annotations.annotation_file import read_coco
+from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.images import Image
 from cache_tools.instances import Instances
 from cache_tools.progress import progress_bar
+from cache_tools.skeletons import COCO
 from pipeline.hka.agreement import Calibration, Comparison, fit_calibration
 from pipeline.hka.angles import LEG_JOINTS, MIN_SCORE, Array, measure_angles
 from pipeline.hka.joints import Joints, find_joints
@@ -173,7 +174,7 @@ def with_visible_legs(annotations: str | Path) -> Instances:
 
     Raises ValueError where there is none.
     """
-    persons = read_coco(annotations)
+    persons = read_annotation_file(annotations, expected=COCO).instances()
     visible = (persons.visibility[:, LEG_JOINTS] == 2).all((1, 2))
     if not visible.any():
         raise ValueError(

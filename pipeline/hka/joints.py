@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.coco import JOINTS
 from cache_tools.photos.options import AS_STORED, PhotoOptions
+from cache_tools.skeletons import COCO
 from pipeline.hka.covariance import covariance_image
 from student.device import torch_device
 from student.inference import Inference
@@ -42,7 +42,7 @@ def find_joints(
     in, where it is known, checked against the files. photo_options: how files are read.
     """
     persons, device = len(boxes), torch_device(inference.device)
-    keypoints, covariance = np.zeros((persons, JOINTS, 3)), np.zeros((persons, JOINTS, 2, 2))
+    keypoints, covariance = np.zeros((persons, len(COCO), 3)), np.zeros((persons, len(COCO), 2, 2))
     batches = heatmap_batches(
         network,
         photos,

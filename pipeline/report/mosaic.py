@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from cache_tools.images import Image, read_image
+from cache_tools.skeletons import COCO
 from pipeline.persons.subjects import Subjects
 from pipeline.report.overlay import draw_pose
 from student.inference import Inference
@@ -34,7 +35,7 @@ def draw_predictions(network: PoseNetwork, subjects: Subjects, inference: Infere
         size = max(round(image.shape[1] * scale), 1), PHOTO_HEIGHT
         image = np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
         for row in np.flatnonzero([p == photo for p in subjects.photo]):
-            draw_pose(image, poses[row] * (scale, scale, 1))
+            draw_pose(image, poses[row] * (scale, scale, 1), network.skeleton or COCO)
         pictures.append(image)
     return mosaic(pictures)
 

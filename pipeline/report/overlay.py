@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cache_tools.coco import KEYPOINTS, SKELETON
 from cache_tools.files import write_bytes
 from cache_tools.images import Image, read_image
 from cache_tools.photos.options import AS_STORED, PhotoOptions
+from cache_tools.skeletons import Side, Skeleton
 
 #: colours of a limb and of its edge, RGB
 LimbColours = tuple[tuple[int, int, int], tuple[int, int, int]]
@@ -22,15 +22,17 @@ RIGHT: LimbColours = (20, 70, 200), (255, 255, 255)
 MIDDLE: LimbColours = (200, 30, 120), (255, 255, 255)
 #: joints of a score up to this are not drawn
 SHOWN_SCORE = 0.2
+#: joints of a skeleton above which dots are drawn small
+MANY_JOINTS = 40
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
 # bits after the point in OpenCV's drawing coordinates
 SUBPIXEL = 4
 
 
-def draw_pose(image: Image, keypoints: ArrayLike, threshold: float = SHOWN_SCORE) -> None:
-    """Draw a skeleton on `image` in place.
+def draw_pose(image: Image, keypoints: ArrayLike, skeleton: Skeleton, threshold: float = SHOWN_SCORE) -> None:
+    """Draw a pose on `image` in place: the edges of its skeleton, and a dot a joint.
 
-    keypoints (17, 3): x, y, score; joints of a score up to `threshold` are left out. Lines are the thicker the larger
+    keypoints (K, 3): x, y, score; joints of a score up to `threshold` are left out. Lines are the thicker the larger
     the person is in the photo, so that small persons stay visible below them.
     """
     points = np.asarray(keypoints, np.float64)
@@ -39,35 +41,38 @@ def draw_pose(image: Image, keypoints: ArrayLike, threshold: float = SHOWN_SCORE
         return
     extent = np.ptp(points[shown, :2], axis=0).max()
     width = int(np.clip(round(extent / 90), 1, max(2, min(image.shape[:2]) // 120)))
+    # a face of 68 joints is a face, not a heap of dots
+    dot = width + 1 if len(skeleton) <= MANY_JOINTS else max(1, width - 1)
     fixed = np.round(points[:, :2].clip(-1e5, 1e5) * 2**SUBPIXEL).astype(int)
     # all edges first: they never cut a line of the same person
     for edge in (True, False):
-        for a, b in SKELETON:
+        for a, b in skeleton.edges:
             if shown[a] and shown[b]:
-                colour = limb_colours(a, b)[edge]
+                colour = limb_colours(skeleton, a, b)[edge]
                 cv2.line(image, fixed[a], fixed[b], colour, width + 2 * edge, cv2.LINE_AA, SUBPIXEL)
         for joint in np.flatnonzero(shown).tolist():
-            radius, colour = (width + 1 + edge) << SUBPIXEL, limb_colours(joint, joint)[edge]
+            radius, colour = (dot + edge) << SUBPIXEL, limb_colours(skeleton, joint, joint)[edge]
             cv2.circle(image, fixed[joint], radius, colour, cv2.FILLED, cv2.LINE_AA, SUBPIXEL)
 
 
-def limb_colours(a: int, b: int) -> LimbColours:
-    """Return the colours of the limb between two joints, by the side that both are on."""
-    sides = {KEYPOINTS[joint].partition("_")[0] for joint in (a, b)} - {"nose"}
-    if sides == {"left"}:
+def limb_colours(skeleton: Skeleton, a: int, b: int) -> LimbColours:
+    """Return the colours of the limb between two joints, by the side that their names state."""
+    sides = {skeleton.sides[joint] for joint in (a, b)} - {None}
+    if sides == {Side.LEFT}:
         return LEFT
-    return RIGHT if sides == {"right"} else MIDDLE
+    return RIGHT if sides == {Side.RIGHT} else MIDDLE
 
 
 def write_pose_overlays(
     folder: Path,
     photos: Sequence[Path],
     poses: NDArray[np.float64],
+    skeleton: Skeleton,
     threshold: float = SHOWN_SCORE,
     *,
     photo_options: PhotoOptions = AS_STORED,
 ) -> list[Path]:
-    """Write every photo with the poses (N, 17, 3) found in it, as JPEG of its name in `folder`; return the paths.
+    """Write every photo with the poses (N, K, 3) found in it, as JPEG of its name in `folder`; return the paths.
 
     photos (N,): the photo of each pose. photo_options: how the photos were read that the poses are in.
     """
@@ -75,7 +80,7 @@ def write_pose_overlays(
     for photo, name in names.items():
         image = read_image(photo, options=photo_options)
         for row in np.flatnonzero([p == photo for p in photos]):
-            draw_pose(image, poses[row], threshold)
+            draw_pose(image, poses[row], skeleton, threshold)
         write_picture(folder / name, image)
     return [folder / name for name in names.values()]
 

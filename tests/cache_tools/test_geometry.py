@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cache_tools.coco import MIRROR
 from cache_tools.geometry import FRAMES, apply, cell_to_crop, compose, crop_to_image, invert, mirror_matrix, padded_box
+from tests.samples.coco_joints import MIRROR
 
 SIZES = st.sampled_from([((256, 192), (64, 48)), ((128, 96), (32, 24)), ((384, 288), (96, 72)), ((64, 64), (16, 16))])
 BOXES = st.tuples(*(st.floats(low, high) for low, high in ((-50, 600), (-50, 400), (2, 600), (2, 500)))).map(np.array)

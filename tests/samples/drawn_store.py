@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.coco import MIRROR
 from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, invert
 from cache_tools.images import read_image
@@ -21,6 +20,7 @@ from student.batches.augment import sample_views
 from student.batches.loader import Batch, TrainLoader
 from student.batches.stream import StreamSettings
 from student.settings import StudentSettings
+from tests.samples.coco_joints import MIRROR
 from tests.samples.gaussian_maps import gaussian_maps
 
 INPUT, CELLS = (128, 96), (32, 24)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cache_tools.coco import MIRROR, OKS_SIGMAS
 from pipeline.demo.annotator import MISSING, PAIRS, SWAPPED, annotate
 from pipeline.demo.random_stream import RandomStream
+from tests.samples.coco_joints import MIRROR, OKS_SIGMAS
 
 
 def test_an_annotator_errs_as_coco_measured() -> None:

@@ -9,7 +9,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from cache_tools.coco import JOINTS
 from cache_tools.geometry import crop_to_image
 from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.spec import CacheMismatch
@@ -24,6 +23,7 @@ from pipeline.teachers.load import load_network
 from student.heatmaps.targets import render_targets
 from student.inference import Inference
 from student.pose_network import Crops, Maps
+from tests.samples.coco_joints import JOINTS
 
 #: of the dots, one a joint
 COLOURS = np.array([(40 + 12 * k, 255 - 12 * k, 128) for k in range(JOINTS)])

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache_tools.coco import MIRROR
 from pipeline.hka.angles import (
     HIPS,
     KNEES,
@@ -18,6 +17,7 @@ from pipeline.hka.angles import (
     varus,
     with_sign,
 )
+from tests.samples.coco_joints import MIRROR
 from tests.samples.standing_legs import standing_joints
 
 degrees = st.floats(-20, 20)

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-from cache_tools.coco import MIRROR
 from cache_tools.geometry import Matrix, apply, compose, mirror_matrix
 from pipeline.hka.agreement import measure_agreement
 from pipeline.hka.angles import LEG_JOINTS, NOTICE, angle_difference, varus
@@ -26,6 +25,7 @@ from pipeline.hka.report import evaluation_json, evaluation_markdown
 from pipeline.teachers.load import load_network
 from student.inference import Inference
 from tests.samples.coco_document import coco_document
+from tests.samples.coco_joints import MIRROR
 from tests.samples.standing_legs import ExactNetwork
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cache_tools.images import read_image
+from cache_tools.skeletons import COCO
 from pipeline.report.overlay import draw_pose, unique_names, write_picture, write_pose_overlays
 
 
@@ -16,13 +17,13 @@ def test_left_and_right_are_drawn_apart_and_unsure_joints_not_at_all() -> None:
     pose[left_arm] = [(20, 20, 1), (20, 80, 1)]
     pose[right_arm] = [(80, 20, 1), (80, 80, 1)]
     pose[9] = (50, 95, 0.1)
-    draw_pose(image, pose)
+    draw_pose(image, pose, COCO)
     left, right = image[50, 20].astype(int), image[50, 80].astype(int)
     grey = np.array([0.299, 0.587, 0.114])
     assert left @ grey - right @ grey > 60
     assert (image[90:, 45:55] == 128).all()
     untouched = image.copy()
-    draw_pose(image, np.full((17, 3), np.nan))
+    draw_pose(image, np.full((17, 3), np.nan), COCO)
     np.testing.assert_array_equal(image, untouched)
 
 
@@ -34,7 +35,7 @@ def test_each_photo_is_written_once_with_all_its_poses(tmp_path: Path) -> None:
     poses = np.zeros((3, 17, 3))
     poses[:, 5], poses[:, 7] = (20, 20, 1), (20, 80, 1)
     poses[2, :, 0] += 60
-    written = write_pose_overlays(tmp_path / "drawn", [photos[0], photos[1], photos[0]], poses)
+    written = write_pose_overlays(tmp_path / "drawn", [photos[0], photos[1], photos[0]], poses, COCO)
     assert [path.name for path in written] == ["1.jpg", "2.jpg"]
     first, second = (read_image(path)[50].astype(int) for path in written)
     assert (np.abs(first[[20, 80]] - 100).max(-1) > 60).all()

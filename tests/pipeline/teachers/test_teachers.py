@@ -9,7 +9,6 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from cache_tools.coco import MIRROR
 from cache_tools.geometry import apply as apply_matrix
 from cache_tools.geometry import cell_to_crop
 from cache_tools.skeletons import COCO, Skeleton
@@ -18,6 +17,7 @@ from pipeline.teachers.load import load_network
 from student.checkpoint import save_weights
 from student.models.student import create_student
 from student.normalise import normalise
+from tests.samples.coco_joints import MIRROR
 from tests.samples.small_run import SMALL, write_run
 
 TINYPOSE = "teachers/tinypose_256x192.onnx"

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cache_tools.coco import UPPER_BODY
 from cache_tools.crops import CropPolicy, crop_regions
 from cache_tools.geometry import apply
 from cache_tools.skeletons import COCO
@@ -17,6 +16,7 @@ from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views
 from student.batches.crop_coverage import beyond_crops
 from student.settings import AugmentSettings
+from tests.samples.coco_joints import UPPER_BODY
 from tests.samples.small_store import persons, spec_of
 
 

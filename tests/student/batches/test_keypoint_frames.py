@@ -8,11 +8,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cache_tools.coco import MIRROR
 from cache_tools.geometry import Matrix, apply, compose, invert
 from cache_tools.store.spec import FrameSpec
 from cache_tools.store.writer import HeatmapStore
 from student.heatmaps.decode import dark_decode
+from tests.samples.coco_joints import MIRROR
 from tests.samples.drawn_store import STREAM, draw_photos, take_batches, write_store
 
 INPUT, CELLS = (256, 192), (64, 48)

@@ -8,12 +8,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cache_tools.coco import MIRROR
 from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.spec import FrameSpec
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
 from student.heatmaps.targets import render_targets
+from tests.samples.coco_joints import MIRROR
 from tests.samples.drawn_store import CELLS, STREAM, ColourTeacher, draw_photos, take_batches, write_store
 
 # larger than the student's 32x24 cells with sigma 1.5

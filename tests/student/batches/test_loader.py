@@ -11,7 +11,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cache_tools.coco import MIRROR
 from cache_tools.geometry import apply, cell_to_crop
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
@@ -19,6 +18,7 @@ from student.augment_recipes import recipe
 from student.batches.loader import Batch, TrainLoader
 from student.batches.sampler import Sampler
 from student.normalise import IMAGENET_MEAN, IMAGENET_STD
+from tests.samples.coco_joints import MIRROR
 from tests.samples.drawn_store import (
     CELLS,
     COLOURS,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from cache_tools.coco import MIRROR
 from cache_tools.skeletons import COCO
 from student.heatmaps.mirror import mirror_maps
+from tests.samples.coco_joints import MIRROR
 from tests.samples.gaussian_maps import gaussian_maps, noisy_maps
 
 COCO_MIRROR = COCO.mirror

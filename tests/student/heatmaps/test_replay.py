@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.linalg import polar
 
-from cache_tools.coco import MIRROR
 from cache_tools.codec.profiles import get_codec
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image, invert, padded_box
 from cache_tools.skeletons import COCO
@@ -19,6 +18,7 @@ from student.heatmaps.decode import dark_decode
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.replay import ReplayMode, nearest_rotation, replay_maps
 from student.heatmaps.targets import render_targets
+from tests.samples.coco_joints import MIRROR
 
 COCO_MIRROR = COCO.mirror
 assert COCO_MIRROR is not None
