@@ -107,8 +107,7 @@ def command(
             result.update(file_name=persons.name[row], bbox=persons.box[row].tolist())
         write_text(out, json.dumps(results) + "\n")
     if overlay is not None:
-        skeleton = network.skeleton or COCO
         write_pose_overlays(
-            overlay, photo_of_kept, poses[kept], skeleton, joint_threshold, photo_options=persons.photo_options
+            overlay, photo_of_kept, poses[kept], matched.skeleton, joint_threshold, photo_options=persons.photo_options
         )
     click.echo(f"{len(kept)} persons in {len(set(photo_of_kept))} of {len(photos)} photos")
