@@ -33,13 +33,15 @@ def _resized(grid: Floats, size: int, axis: int) -> Floats:
     count = grid.shape[axis]
     place = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(count / size) - np.float32(0.5)
     cell = np.floor(place)
-    enlarged = np.zeros((), np.float32)
+    resized: Floats = np.zeros((*grid.shape[:axis], size, *grid.shape[axis + 1 :]), np.float32)
     for tap in range(-1, 3):
         x = np.abs(place - cell - tap)
         near, far = (1.25 * x - 2.25) * x * x + 1, ((-0.75 * x + 3.75) * x - 6) * x + 3
         weight = np.where(x <= 1, near, far).reshape(-1, *[1] * (grid.ndim - 1 - axis))
-        enlarged = enlarged + weight * grid.take(np.clip(cell.astype(int) + tap, 0, count - 1), axis)
-    return enlarged
+        share = grid.take(np.clip(cell.astype(int) + tap, 0, count - 1), axis)
+        share *= weight
+        resized += share
+    return resized
 
 
 def _paint(rng: RandomStream, height: int, width: int, horizon: float) -> Floats:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cache_tools.files import remove_temporaries, replacing, write_json, write_text
+from cache_tools.files import remove_temporaries, replacing, sync_tree, write_bytes, write_json, write_text
 
 
 def test_a_file_appears_at_the_end_of_the_block_and_keeps_its_suffix(tmp_path: Path) -> None:
@@ -46,3 +46,21 @@ def test_temporaries_of_killed_writers_are_removed(tmp_path: Path) -> None:
     (tmp_path / "a" / "kept.partial.svg").touch()
     remove_temporaries(tmp_path)
     assert [path.name for path in tmp_path.rglob("*.*")] == ["kept.partial.svg"]
+
+
+def test_many_files_are_fsynced_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+    fsync = os.fsync
+
+    def recorded(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    write_bytes(tmp_path / "set/train/1.jpg", b"one", durable=False)
+    write_bytes(tmp_path / "set/train/2.jpg", b"two", durable=False)
+    assert (tmp_path / "set/train/2.jpg").read_bytes() == b"two"
+    assert synced == []
+    sync_tree(tmp_path / "set")
+    whole = [tmp_path / name for name in ("set", "set/train", "set/train/1.jpg", "set/train/2.jpg")]
+    assert sorted(synced) == sorted(path.stat().st_ino for path in whole)

@@ -105,6 +105,10 @@ def test_a_finished_set_is_left_alone_and_other_content_is_not_touched(demo: Pat
         write_dataset(demo, 61, seed=5, val_persons=20)
     assert {p: p.stat().st_mtime_ns for p in demo.rglob("*")} == before
 
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ValueError, match="is a file: expected a new or an empty folder"):
+        write_dataset(tmp_path / "file", 1)
+    (tmp_path / "file").unlink()
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "holiday.jpg").write_bytes(b"mine")
     result = kdcache("demo-data", tmp_path, "--persons", 2)
