@@ -57,8 +57,8 @@ class RandomStream:
         for _ in range(int(shape)):
             value += self.exponential(1.0)
         if shape % 1:
-            half = self.normal()
-            value += 0.5 * half * half
+            deviate = self.normal()
+            value += 0.5 * deviate * deviate
         return scale * value
 
     def integer(self, low: int, high: int) -> int:
@@ -93,6 +93,7 @@ class RandomStream:
         words = self._array((-(-count // 2),))
         quads = words.astype("<u8").view(np.uint8).reshape(4, -1)[:, :count]
         total: NDArray[np.int32] = quads.sum(0, dtype=np.int32)
+        # Four bytes have a mean of 4 * 127.5 and a standard deviation of (4 * (256^2 - 1) / 12)^0.5.
         return ((total - 510) * np.float32(1 / 147.8)).astype(np.float32).reshape(shape)
 
     def _array(self, shape: tuple[int, ...]) -> NDArray[np.uint64]:
