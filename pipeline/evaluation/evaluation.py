@@ -26,7 +26,7 @@ from pipeline.evaluation.metrics_file import (
     NetworkProtocol,
     SigmaProtocol,
 )
-from pipeline.evaluation.notes import joint_notes, label_notes
+from pipeline.evaluation.notes import box_notes, joint_notes, label_notes
 from pipeline.evaluation.oks import JOINT_THRESHOLD, NMS_THRESHOLD, coco_results
 from pipeline.evaluation.per_joint import PCK_THRESHOLD, joint_accuracy
 from pipeline.persons.boxes import PersonBoxes, annotated, detected
@@ -263,7 +263,7 @@ def score(
     metrics = Metrics(
         **numbers,
         per_joint=joint_accuracy(poses, boxes, persons, skeleton=skeleton),
-        notes=(*notes, *label_notes(annotations), *joint_notes(full_protocol)),
+        notes=(*notes, *box_notes(boxes.protocol), *label_notes(annotations), *joint_notes(full_protocol)),
         protocol=full_protocol,
     )
     return EvaluationResult(metrics, results)

@@ -1,6 +1,7 @@
 """Remarks of an evaluation on its labels and its joints, without which its numbers are read wrongly."""
 
 from pipeline.evaluation.metrics_file import EvaluationProtocol
+from pipeline.persons.boxes import BoxProtocol
 from pipeline.persons.coco_labels import CocoLabels
 
 # joints named in a note
@@ -13,6 +14,16 @@ def label_notes(labels: CocoLabels) -> list[str]:
     if labels.file.left_out():
         notes.append(f"{labels.path.name}: left out {labels.file.left_out_text()}")
     return notes
+
+
+def box_notes(boxes: BoxProtocol) -> list[str]:
+    """Return how many boxes of a file are left out, by reason."""
+    counts = dict(boxes.left_out or {})
+    if boxes.boxes_in_other_images:
+        counts["in other images"] = boxes.boxes_in_other_images
+    if not counts:
+        return []
+    return [f"{boxes.source}: left out {', '.join(f'{count} {reason}' for reason, count in counts.items())}"]
 
 
 def joint_notes(protocol: EvaluationProtocol) -> list[str]:

@@ -99,7 +99,7 @@ def test_the_protocol_states_how_the_numbers_were_measured(
         "left_out": {"crowd": 12, "no labelled keypoint": 128},
     }
     assert (protocol["skeleton"], protocol["categories"], protocol["joints"]) == ("coco", [1], "all")
-    assert protocol["oks_sigmas"]["left_hip"] == {"sigma": 0.107, "source": "stated"}
+    assert protocol["oks_sigmas"]["left_hip"] == {"sigma": COCO.oks_sigmas()[0][11], "source": "stated"}
     assert "area" not in protocol
     assert protocol["oks_nms"] is None
     assert protocol["decode_device"] == "cpu"
@@ -204,6 +204,9 @@ def test_a_detectors_boxes(
     assert len(rows) - 2 <= protocol.detections_kept <= len(rows)
     assert max(r["score"] for r in result.results) <= 0.9
     assert "images with persons have no detection" in result.metrics.notes[0]
+    assert result.metrics.notes[1] == (
+        "detections.json: left out 1 another category, 1 score below 0.05, 1 in other images"
+    )
     # most persons have no box
     assert result.metrics.AP is not None
     assert 0 < result.metrics.AP < 0.3

@@ -91,8 +91,10 @@ def test_a_changed_field_is_understood_or_refused(folder: Path, place: int, fiel
         assert entry.name == row.get("file_name")
     elif entry.name != row.get("file_name"):
         assert entry.name == row["image_id"]
-    stated = row.get("height"), row.get("width")
-    assert entry.size == (None if stated == (None, None) else tuple(int(side) for side in stated))
+    if entry.size is None:
+        assert (row.get("height"), row.get("width")) == (None, None)
+    else:
+        assert entry.size == (int(row["height"]), int(row["width"]))
 
 
 @given(st.one_of(VALUES, st.sampled_from([[[]], [None], [7]])))
