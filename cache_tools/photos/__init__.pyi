@@ -1,0 +1,25 @@
+from .checksums import check_file as check_file
+from .checksums import check_listed as check_listed
+from .checksums import read_checksums as read_checksums
+from .decode import decode_photo as decode_photo
+from .options import AS_STORED as AS_STORED
+from .options import NOT_STATED as NOT_STATED
+from .options import UPRIGHT as UPRIGHT
+from .options import PhotoOptions as PhotoOptions
+from .orientation import orientation_of as orientation_of
+from .orientation import stated_orientation as stated_orientation
+from .orientation import turned as turned
+
+__all__ = [
+    "AS_STORED",
+    "NOT_STATED",
+    "UPRIGHT",
+    "PhotoOptions",
+    "check_file",
+    "check_listed",
+    "decode_photo",
+    "orientation_of",
+    "read_checksums",
+    "stated_orientation",
+    "turned",
+]
