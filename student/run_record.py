@@ -48,7 +48,7 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     format: Literal[1] = Field(FORMAT, description="Version of this file's format.")
-    name: str = Field("", description="Name of the student.")
+    name: str = Field(description="Name of the student.")
     finished: bool = Field(False, description="Whether the run is over and its weights are final.")
     settings: StudentSettings = Field(description="All settings, with the augmentation's numbers in place of its name.")
     data: RunData = Field(RunData(), description="What else the run depends on.")

@@ -1,17 +1,19 @@
 """Directive `settings-table`: the keys of a pydantic model and of the models in it, as one table.
 
     .. settings-table:: student.settings.StudentSettings
+       :flat:
 
 Each key's type, default and description come from the model itself, so that the reference cannot differ from the code.
+`:flat:` leaves out the keys of models inside it.
 """
 
 import importlib
 import types
 import typing
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
+from docutils.parsers.rst import Directive, directives
 from docutils.statemachine import StringList
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -60,14 +62,19 @@ def default_text(field: FieldInfo) -> str:
     return f"`{list(value) if isinstance(value, tuple) else value}`"
 
 
-def rows_of(model: type[BaseModel], prefix: str = "", seen: tuple[type, ...] = ()) -> list[tuple[str, str, str, str]]:
-    """Return (key, type, default, description) of every key of a model, those of models inside it after their key."""
+def rows_of(
+    model: type[BaseModel], prefix: str = "", seen: tuple[type, ...] = (), *, flat: bool = False
+) -> list[tuple[str, str, str, str]]:
+    """Return (key, type, default, description) of every key of a model, those of models inside it after their key.
+
+    flat: without those of models inside it.
+    """
     rows = []
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
         described = " ".join((field.description or "").split())
         rows.append((f"`{key}`", type_text(field.annotation), default_text(field), described))
-        for inner in models_in(field.annotation):
+        for inner in [] if flat else models_in(field.annotation):
             if inner not in seen:
                 rows += rows_of(inner, f"{key}.", (*seen, model))
     return rows
@@ -77,13 +84,15 @@ class SettingsTable(Directive):
     """Insert the table of one model, named by its import path."""
 
     required_arguments = 1
+    option_spec: ClassVar = {"flat": directives.flag}
 
     def run(self) -> list[nodes.Node]:
         """Return the table as parsed Markdown."""
         module, _, name = self.arguments[0].rpartition(".")
         model = getattr(importlib.import_module(module), name)
         lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
-        lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows_of(model)]
+        for row in rows_of(model, flat="flat" in self.options):
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
         container = nodes.container()
         self.state.nested_parse(StringList(lines, source=self.arguments[0]), self.content_offset, container)
         return container.children
