@@ -49,7 +49,7 @@ def kind_of(reference: str) -> tuple[Kind, str]:
     if name == "none":
         return "none", reference
     kind, _, rest = reference.partition(":")
-    if not rest:
+    if not (kind and rest):
         raise ValueError(_unknown(reference))
     if kind == "vitpose":
         return "vitpose", rest

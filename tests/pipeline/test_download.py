@@ -187,6 +187,30 @@ def test_a_half_unpacked_folder_does_not_count(server: Server, tmp_path: Path) -
     assert len(list((tmp_path / "val2017").iterdir())) == 3
 
 
+def test_files_join_a_folder_that_holds_others(server: Server, tmp_path: Path) -> None:
+    labels = archive(server, "annotations", ["annotations/a.json", "annotations/b.json"], ("a.json",), 1)
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "mine.json").write_text("{}")
+    download_coco(tmp_path, (labels,))
+    assert sorted(path.name for path in (tmp_path / "annotations").iterdir()) == ["a.json", "mine.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["annotations"]
+
+
+def test_a_damaged_zip_file_is_named(server: Server, tmp_path: Path) -> None:
+    broken = remote(server, "val2017.zip", b"no zip file")
+    photos = Archive(**asdict(broken), folder="val2017", count=1)
+    with pytest.raises(ValueError, match=r"val2017\.zip is damaged .* download it again"):
+        download_coco(tmp_path, (photos,))
+    assert not (tmp_path / "val2017").exists()
+
+
+def test_a_part_that_is_larger_than_the_file_is_dropped(server: Server, tmp_path: Path) -> None:
+    wanted = remote(server)
+    (tmp_path / "file.part").write_bytes(CONTENT + b"more")
+    assert fetch(wanted, tmp_path / "file", wait=0).read_bytes() == CONTENT
+    assert server.answers == [(200, 0)]
+
+
 def test_an_archive_with_photos_missing_is_refused(server: Server, tmp_path: Path) -> None:
     photos = archive(server, "val2017", ["val2017/0.jpg"])
     with pytest.raises(ValueError, match=r"holds 1 .* expected 3"):

@@ -20,7 +20,7 @@ from distributed import Client, LocalCluster
 
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
-from pipeline.building.cluster import numbers_on_host
+from pipeline.building.cluster import numbers_on_host, worker_device
 from pipeline.building.job import BuildJob
 from tests.samples.small_build import content, run_build, slow, small_job, wait_for_shard
 
@@ -141,6 +141,24 @@ def test_workers_of_a_host_are_numbered() -> None:
     for host, expected in (("a", [0, 1]), ("b", [0, 1]), ("c", [0])):
         on_host = [number for address, number in numbers.items() if address.startswith(f"tcp://{host}:")]
         assert sorted(on_host) == expected
+
+
+@pytest.mark.parametrize(
+    ("gpus", "device", "devices"),
+    [
+        (2, "auto", ["cuda:0", "cuda:1", "cuda:0"]),
+        (2, "cuda", ["cuda:0", "cuda:1", "cuda:0"]),
+        (2, "cuda:1", ["cuda:1"] * 3),
+        (2, "cpu", ["cpu"] * 3),
+        (0, "auto", ["auto"] * 3),
+    ],
+)
+def test_workers_share_the_gpus_of_a_host(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, device: str, devices: list[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) == "/dev/nvidia0")
+    assert [worker_device(device, number) for number in range(3)] == devices
 
 
 def test_a_truncated_photo_ends_the_build_with_its_name(job: BuildJob) -> None:

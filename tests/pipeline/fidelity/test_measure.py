@@ -110,6 +110,15 @@ def test_another_teacher_is_refused(dots: Path) -> None:
         measure_fidelity(HeatmapStore.open(dots / "store"), other, dots)
 
 
+def test_other_annotations_are_refused(dots: Path, tmp_path: Path) -> None:
+    document = json.loads((dots / "persons.json").read_text())
+    document["annotations"][3]["keypoints"][0] += 1
+    (tmp_path / "other.json").write_text(json.dumps(document))
+    arguments = [str(dots / "store"), "--teacher", f"{__name__}:DotTeacher", "--images", str(dots)]
+    with pytest.raises(CacheMismatch, match=r"other persons than .*other\.json.*\n.*annotations\.digest: found"):
+        CliRunner().invoke(command, [*arguments, "--annotations", str(tmp_path / "other.json")], catch_exceptions=False)
+
+
 def test_the_command_prints_the_table_and_writes_numbers_and_figure(dots: Path, tmp_path: Path) -> None:
     arguments = [str(dots / "store"), "--teacher", f"{__name__}:DotTeacher", "--images", str(dots)]
     arguments += ["--annotations", str(dots / "persons.json"), "--rows", "12"]

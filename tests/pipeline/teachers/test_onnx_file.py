@@ -1,24 +1,13 @@
-"""Every kind of teacher, on small networks written to disk and on a real one."""
+"""ONNX files as teachers: any batch and input type, stated frames, refused options, a real one on real photos."""
 
-import time
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-import torch
 from onnx import TensorProto, helper
 
-from cache_tools.geometry import apply as apply_matrix
-from cache_tools.geometry import cell_to_crop
-from cache_tools.skeletons import COCO, Skeleton
-from pipeline.teachers.flipped import Flipped
 from pipeline.teachers.load import load_network
-from student.checkpoint import save_weights
-from student.models.student import create_student
-from student.normalise import normalise
-from tests.samples.coco_joints import MIRROR
-from tests.samples.small_run import SMALL, write_run
 
 TINYPOSE = "teachers/tinypose_256x192.onnx"
 
@@ -131,116 +120,6 @@ def test_an_onnx_file_may_state_its_frame_itself(tmp_path: Path) -> None:
     stated = load_network(f"onnx:{path}?frame=udp&sigma=3&licence=MIT", "cpu")
     assert (stated.frame, stated.sigma, stated.licence) == ("udp", 3.0, "MIT")
     assert stated.digest != recorded.digest
-
-
-def test_a_student_is_a_teacher(tmp_path: Path) -> None:
-    student = write_run(tmp_path)
-    teacher = load_network(f"student:{tmp_path}", "cpu")
-    crops = np.random.default_rng(2).integers(0, 256, (3, *SMALL.input_size, 3)).astype(np.uint8)
-    with torch.inference_mode():
-        expected = student(normalise(torch.from_numpy(crops))).numpy()
-    np.testing.assert_allclose(teacher(crops), expected, atol=1e-5)
-    assert (teacher.name, teacher.frame, teacher.sigma) == ("small", "udp", SMALL.sigma)
-    digest = teacher.digest
-    save_weights(tmp_path / "best.safetensors", create_student(SMALL, COCO))
-    assert load_network(f"student:{tmp_path}").digest != digest
-    with pytest.raises(FileNotFoundError, match="is no run"):
-        load_network("student:nowhere")
-
-
-@pytest.mark.parametrize(
-    ("reference", "said"),
-    [
-        ("vitpose-plus-hug", "did you mean vitpose-plus-huge"),
-        ("vitpose-huge", "use vitpose-plus-huge"),
-        ("onnx", "unknown teacher 'onnx'"),
-        ("no_such_module:make", "no module 'no_such_module'"),
-        ("pipeline.teachers:make", "has no 'make'"),
-        ("pathlib:Path", "lacks digest, licence"),
-        ("non", "did you mean none"),
-        ("none?flip=1", "unknown flip: it takes no options"),
-        ("oracle?seconds=1", "unknown seconds: expected seconds_per_crop"),
-        ("oracle?seconds_per_crop=-1", "'-1': expected a number of 0 or more"),
-        ("oracle?seconds_per_crop=nan", "'nan': expected a number"),
-        ("oracle?seconds_per_crop=", "'': expected a number"),
-    ],
-)
-def test_unknown_teachers(reference: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        load_network(reference, "cpu")
-
-
-def test_the_oracle_draws_by_pixels_and_warns(caplog: pytest.LogCaptureFixture) -> None:
-    crops = np.random.default_rng(3).integers(0, 256, (3, 256, 192, 3)).astype(np.uint8)
-    crops[2] = crops[0]
-    teacher = load_network("oracle")
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "teach a student nothing" in caplog.text
-    maps = teacher(crops)
-    np.testing.assert_array_equal(maps[0], maps[2])
-    assert np.abs(maps[0] - maps[1]).max() > 0.5
-    peaks = maps.max((2, 3))
-    assert ((peaks > 0.13) & (peaks < 0.91)).all()
-    start = time.perf_counter()
-    np.testing.assert_array_equal(load_network("oracle?seconds_per_crop=0.05")(crops), maps)
-    assert time.perf_counter() - start > 0.15
-
-
-def test_no_teacher_draws_blank_maps() -> None:
-    maps = load_network("none")(np.zeros((2, 256, 192, 3), np.uint8))
-    assert maps.shape == (2, 17, 64, 48)
-    assert not maps.any()
-
-
-def test_own_teacher_is_found_in_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    docs = Path(__file__).parents[3] / "docs"
-    assert len((docs / "own_teacher.py").read_text().splitlines()) <= 27
-    monkeypatch.chdir(docs)
-    teacher = load_network("own_teacher:make", "cpu")
-    crop = np.zeros((1, 256, 192, 3), np.uint8)
-    crop[0, 100, 60] = 255
-    maps = teacher(crop)
-    assert maps.shape == (1, 17, *teacher.heatmap_size)
-    assert maps.dtype == np.float32
-    assert np.unravel_index(maps[0, 5].argmax(), (64, 48)) == (25, 15)
-
-
-class Peaks:
-    """A teacher that knows where each joint of a crop is: at the pixel whose red value is 100 + joint."""
-
-    name = digest = licence = "peaks"
-    skeleton: Skeleton | None = COCO
-    input_size, heatmap_size, sigma = (64, 48), (16, 12), 2.0
-
-    def __init__(self, frame: str) -> None:
-        self.frame = frame
-
-    def __call__(self, crops: np.ndarray) -> np.ndarray:
-        """Gaussians at the marked pixels; a mirrored crop shows the mirrored joint, as a network would say."""
-        to_crop = cell_to_crop(self.frame, self.input_size, self.heatmap_size)
-        cell_xy = apply_matrix(to_crop, np.mgrid[:12, :16].T.reshape(-1, 2)).reshape(16, 12, 2)
-        maps = np.zeros((len(crops), 17, 16, 12), np.float32)
-        for index, crop in enumerate(crops):
-            mirrored = crop[0, 0, 1] == 0
-            for joint in range(17):
-                y, x = np.argwhere(crop[..., 0] == 100 + joint)[0]
-                to = MIRROR[joint] if mirrored else joint
-                maps[index, to] = np.exp(-((cell_xy - [x, y]) ** 2).sum(-1) / 128)
-        return maps
-
-
-@pytest.mark.parametrize(("frame", "off"), [("udp", 1e-6), ("stride", 0.125)])
-def test_flip_brings_mirrored_maps_back(frame: str, off: float) -> None:
-    crop = np.zeros((1, 64, 48, 3), np.uint8)
-    crop[0, 0, 0, 1] = 1  # tells the straight crop from its mirror image
-    for joint in range(17):
-        crop[0, 20 + joint, 12 + joint, 0] = 100 + joint
-    teacher = Peaks(frame)
-    straight, both = teacher(crop), Flipped(teacher)(crop)
-    columns = np.arange(12)
-    centre = [(maps * columns).sum((-2, -1)) / maps.sum((-2, -1)) for maps in (straight, both)]
-    # in the stride frame one cell is the nearest whole step to three quarters, so the average is an eighth off
-    assert np.abs(centre[0] - centre[1]).max() < off + 0.02
 
 
 def test_tinypose_finds_real_persons(shared_data: Path) -> None:
