@@ -8,9 +8,9 @@ from hashlib import sha256
 from typing import Any
 
 from cache_tools.codec import error
+from cache_tools.store.compared_fields import digest_of_spec
 from cache_tools.store.objects import REPAIR, Objects
 from cache_tools.store.sealed_json import fingerprint, from_bytes, seal, to_bytes, unseal
-from cache_tools.store.spec import digest_of_spec
 
 RECEIPT = "receipt.json"
 

@@ -1,6 +1,5 @@
 """The spec of a store: what it contains and what it was made from. Opening it for anything else is a CacheMismatch."""
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -16,9 +15,12 @@ from cache_tools import geometry
 from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.codec.profiles import get_codec
 from cache_tools.instances import Instances
+from cache_tools.photos.options import AS_STORED, PhotoOptions
 from cache_tools.skeletons import COCO, Skeleton
+from cache_tools.store.compared_fields import brief, compared_fields, digest_of_spec
 
-#: of stores that a reader of version 1 would take for COCO's: another skeleton, or a teacher that knows part of it
+#: of stores that a reader of version 1 would take for COCO's: another skeleton, a teacher that knows part of it,
+#: photos that are not read as stored
 FORMAT_VERSION = 2
 #: of all others, which every kdcache reads
 COCO_VERSION = 1
@@ -27,14 +29,6 @@ COCO_CATEGORIES = (1,)
 Spec = TypeVar("Spec")
 # A chunk is decoded to read one row of it: larger ones save a percent or two, and scattered rows cost in proportion.
 CHUNK_ROWS, CHUNK_BYTES = 8, 2**18
-# Two stores that differ in these fields hold the same heatmaps: where files were, which versions ran, what was
-# measured. The region of the crops states zoom, rotation and shift as well, the digest of the persons the categories.
-# No map and no training depends on a skeleton's name, edges, sigmas and fields.
-NOT_COMPARED = (
-    "versions", "annotations.source", "annotations.labelled", "annotations.part", "annotations.categories",
-    "teacher.ap", "crops.zoom", "crops.rotation", "crops.shift",
-    "skeleton.name", "skeleton.edges", "skeleton.sigmas", "skeleton.fields",
-)  # fmt: skip
 
 
 class CacheMismatch(ValueError):
@@ -111,10 +105,13 @@ class StoreSpec:
     chunk_rows: int = CHUNK_ROWS
     crops: CropsSpec | None = None
     views: int = 0  #: stored augmentations a row, beside the canonical view
+    photos: PhotoOptions = AS_STORED  #: how the photos were read
     versions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError for sizes that do not fit together."""
+        # a store always says whether its photos were turned
+        object.__setattr__(self, "photos", self.photos.stated())
         if self.rows < 1:
             raise ValueError(f"a store of {self.rows} rows: expected at least one")
         if self.teacher.joints is not None and len(self.teacher.joints) != self.joints:
@@ -140,7 +137,8 @@ class StoreSpec:
     @property
     def format_version(self) -> int:
         """Version of the format: COCO_VERSION where the store is what version 1 takes for granted."""
-        return COCO_VERSION if self.skeleton == COCO and self.teacher.joints is None else FORMAT_VERSION
+        plain = self.skeleton == COCO and self.teacher.joints is None and self.photos == AS_STORED
+        return COCO_VERSION if plain else FORMAT_VERSION
 
     def read_instances(self, path: str | Path) -> Instances:
         """Return the persons of a COCO file by the rule that chose this store's rows."""
@@ -149,14 +147,16 @@ class StoreSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec in JSON types only, without what version 1 takes for granted where that holds."""
-        document = asdict(self) | {"joints": self.joints, "format_version": self.format_version}
+        document = self._every_field()
         if self.skeleton == COCO:
             del document["skeleton"]
         if self.teacher.joints is None:
             del document["teacher"]["joints"]
         if self.annotations.categories == COCO_CATEGORIES:
             del document["annotations"]["categories"]
-        return dict(json.loads(json.dumps(document)))
+        if self.photos == AS_STORED:
+            del document["photos"]
+        return document
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "StoreSpec":
@@ -178,6 +178,7 @@ class StoreSpec:
             "skeleton": Skeleton.from_json(data["skeleton"]) if "skeleton" in data else COCO,
             "annotations": _known(AnnotationsSpec, annotations),
             "frame": _known(FrameSpec, frame),
+            "photos": _known(PhotoOptions, data.get("photos", asdict(AS_STORED))),
             "crops": None if data["crops"] is None else _known(CropsSpec, data["crops"]),
         }
         return _known(cls, data | parts)
@@ -193,9 +194,9 @@ class StoreSpec:
 
     def differences(self, found: "StoreSpec") -> list[str]:
         """Return `field: found X, expected Y` for each compared field in which `found` differs from this spec."""
-        mine, other = self._compared(), found._compared()
+        mine, other = compared_fields(self._every_field()), compared_fields(found._every_field())
         differing = [name for name in sorted(mine.keys() | other.keys()) if mine.get(name) != other.get(name)]
-        return [f"{name}: found {_short(other.get(name))}, expected {_short(mine.get(name))}" for name in differing]
+        return [f"{name}: found {brief(other.get(name))}, expected {brief(mine.get(name))}" for name in differing]
 
     def check(self, found: "StoreSpec", where: str) -> None:
         """Raise CacheMismatch unless `found`, the spec of the store at `where`, is this one."""
@@ -205,13 +206,10 @@ class StoreSpec:
                 "Give what it was made from, or build into another folder."
             )
 
-    def _compared(self) -> dict[str, Any]:
-        return _compared(self.to_json())
-
-
-def digest_of_spec(data: Mapping[str, Any]) -> str:
-    """Return the sha256 of the compared fields of a spec's JSON, also of fields that only another kdcache knows."""
-    return hashlib.sha256(json.dumps(_compared(data), sort_keys=True).encode()).hexdigest()
+    def _every_field(self) -> dict[str, Any]:
+        """Return the spec in JSON types only, with what version 1 takes for granted."""
+        document = asdict(self) | {"joints": self.joints, "format_version": self.format_version}
+        return dict(json.loads(json.dumps(document)))
 
 
 def make_spec(
@@ -273,27 +271,3 @@ def _known(cls: type[Spec], data: Mapping[str, Any]) -> Spec:
     """Make a dataclass of the fields that it knows; a later version may have added others."""
     names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     return cls(**{name: value for name, value in data.items() if name in names})
-
-
-def _compared(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in _flatten(data).items() if not _is_ignored(name)}
-
-
-def _is_ignored(name: str) -> bool:
-    """Return whether a field, `a.b` for field b of a, is one of NOT_COMPARED or lies in one."""
-    return any(name == ignored or name.startswith(f"{ignored}.") for ignored in NOT_COMPARED)
-
-
-def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 90 else text[:87] + "..."

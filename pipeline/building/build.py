@@ -24,9 +24,10 @@ from cache_tools.progress import progress_bar
 from cache_tools.skeletons import Skeleton, load_skeleton
 from cache_tools.store.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
-from pipeline.building.conditions import check_ap, check_codec_error, check_photos, check_undamaged
+from pipeline.building.conditions import check_ap, check_codec_error, check_undamaged
 from pipeline.building.job import SHARDS_AT_ONCE, BuildJob, Expectation
 from pipeline.building.shard_maker import ShardMaker
+from pipeline.persons.photo_check import check_photos
 from pipeline.teachers.load import load_network
 from pipeline.teachers.translated import log_translation, names_of_joints
 from student.pose_network import PoseNetwork, digest_of
@@ -60,7 +61,14 @@ def build(
     if store is not None:
         spec.check(store.spec, job.store)
     if store is None or store.pending():
-        check_photos(job.images, persons)
+        check_photos(
+            job.images,
+            persons.file_name,
+            persons.image_size,
+            job.photo_options,
+            checksums=job.checksums,
+            threads=job.threads,
+        )
     if expectation is not None:
         ap = check_ap(teacher, expectation, None if store is None else store.spec.teacher.ap)
         spec = replace(spec, teacher=replace(spec.teacher, ap=ap))
@@ -130,6 +138,7 @@ def store_spec(job: BuildJob, teacher: PoseNetwork, people: People) -> StoreSpec
         shard_rows=job.shard_rows,
         crops=crops if job.crops else None,
         views=job.views,
+        photos=job.photo_options.stated(),
     )
 
 

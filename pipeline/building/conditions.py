@@ -1,8 +1,5 @@
-"""Conditions of a build: photos exist, the teacher reaches its AP, the codec is exact enough, nothing is damaged."""
+"""Conditions of a build: the teacher reaches its AP, the codec is exact enough, nothing is damaged."""
 
-from pathlib import Path
-
-from cache_tools.instances import Instances
 from cache_tools.store.verify import verify_store
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.job import Expectation
@@ -10,17 +7,6 @@ from student.inference import Inference
 from student.pose_network import PoseNetwork
 
 DAMAGES_SHOWN = 8
-
-
-def check_photos(images: Path, persons: Instances) -> None:
-    """Raise FileNotFoundError where photos are missing, before the teacher works for hours."""
-    names = sorted(set(persons.file_name))
-    missing = [name for name in names if not (images / name).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"{len(missing)} of {len(names)} photos are not in {images.absolute()}, {missing[0]} first: "
-            "give the folder that the annotations' file names are relative to, or fetch what is missing"
-        )
 
 
 def check_ap(teacher: PoseNetwork, expectation: Expectation, recorded: float | None) -> float:
@@ -32,7 +18,12 @@ def check_ap(teacher: PoseNetwork, expectation: Expectation, recorded: float | N
 
         # whether a teacher is wired up rightly, not whether it knows every joint
         result = evaluate(
-            teacher, expectation.annotations, expectation.images, inference=Inference(flip=False), common=True
+            teacher,
+            expectation.annotations,
+            expectation.images,
+            inference=Inference(flip=False),
+            photo_options=expectation.photo_options,
+            common=True,
         )
         ap, labels = round(result.metrics.percent("AP") or 0, 2), expectation.annotations.name
     if ap < expectation.ap - expectation.tolerance:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cache_tools.photos.options import NOT_STATED, PhotoOptions
+
 #: shards that a process works on: the teacher is busy with one while another is compressed and written
 SHARDS_AT_ONCE = 2
 
@@ -43,6 +45,10 @@ class BuildJob:
     category: tuple[str, ...] = ()
     #: (name in the store, the teacher's name) of joints that are not found by name
     joints: tuple[tuple[str, str], ...] = ()
+    #: how the photos are read
+    photo_options: PhotoOptions = NOT_STATED
+    #: file with a checksum of each photo, as md5sum or sha256sum writes it
+    checksums: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -55,3 +61,5 @@ class Expectation:
     tolerance: float
     images: Path
     annotations: Path
+    #: how these photos are read
+    photo_options: PhotoOptions = NOT_STATED

@@ -165,7 +165,7 @@ class ShardMaker:
 
         def cut_persons(rows: list[int]) -> list[StoredCrop | None]:
             height, width = persons.image_size[rows[0]].tolist()
-            image = read_image(self.images / persons.file_name[rows[0]], (height, width))
+            image = read_image(self.images / persons.file_name[rows[0]], (height, width), self.store.spec.photos)
             stored = [None if policy is None else encode_crop(image, persons.box[row], policy) for row in rows]
             image = four_channels(image)
             for row in rows:

@@ -3,13 +3,23 @@
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.commands.shared_options import PATH, batch_size_option, device_option, flip_option
+from pipeline.commands.shared_options import (
+    PATH,
+    batch_size_option,
+    checksums_option,
+    device_option,
+    flip_option,
+    photo_reading_options,
+)
 from pipeline.commands.skeleton_options import category_option, joint_option, skeleton_option
 from pipeline.commands.store_text import part_sizes
+
+if TYPE_CHECKING:
+    from cache_tools.photos.options import PhotoOptions
 
 # the keys of cache_tools.codec.profiles.PROFILES, which would import numpy
 CODECS = ("compact", "compact6", "exact8", "float16")
@@ -22,6 +32,10 @@ CODECS = ("compact", "compact6", "exact8", "float16")
               "none: crops and labels only.")  # fmt: skip
 @click.option("--images", required=True, type=PATH, help="Folder of the photos.")
 @click.option("--annotations", required=True, type=PATH, help="COCO person_keypoints file.")
+@photo_reading_options(
+    "Turn photos upright as their EXIF orientation says: give it where annotators saw them so. [default: --no-exif]"
+)
+@checksums_option
 @skeleton_option
 @category_option
 @joint_option
@@ -55,6 +69,8 @@ def command(
     teacher: str,
     images: Path,
     annotations: Path,
+    photo_options: "PhotoOptions",
+    checksums: Path | None,
     skeleton: str | None,
     category: tuple[str, ...],
     joints: tuple[tuple[str, str], ...],
@@ -103,12 +119,16 @@ def command(
         skeleton=skeleton,
         category=category,
         joints=joints,
+        photo_options=photo_options,
+        checksums=checksums,
     )
     expectation = None
     if expect_ap is not None:
         if expect_ap <= 1:
             raise click.UsageError(f"--expect-ap {expect_ap:g}: give AP in percent, as in 75.8")
-        expectation = Expectation(expect_ap, tolerance, expect_images or images, expect_annotations or annotations)
+        expectation = Expectation(
+            expect_ap, tolerance, expect_images or images, expect_annotations or annotations, photo_options
+        )
     signal.signal(signal.SIGTERM, terminate)
     finished = build(job, workers=workers, scheduler=scheduler, max_rmse=max_rmse, expectation=expectation)
     if receipt is not None:

@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.shared_options import PATH, inference_options, reject_ignored
+from pipeline.commands.shared_options import (
+    PATH,
+    checksums_option,
+    inference_options,
+    photo_reading_options,
+    reject_ignored,
+)
 from pipeline.commands.skeleton_options import category_option, joint_option, skeleton_option
 
 if TYPE_CHECKING:
+    from cache_tools.photos.options import PhotoOptions
     from pipeline.evaluation.metrics_file import EvaluationProtocol, Metrics
     from student.inference import Inference
 
@@ -24,6 +31,10 @@ if TYPE_CHECKING:
 @category_option
 @joint_option
 @click.option("--common", is_flag=True, help="Score, and write, only joints that the network knows.")
+@photo_reading_options(
+    "Turn photos upright as their EXIF orientation says: give it where annotators saw them so. [default: --no-exif]"
+)
+@checksums_option
 @click.option("--boxes", default="gt", show_default=True, metavar="gt|FILE",
               help="gt: the annotated boxes; FILE: a detector's COCO results, or annotations.")  # fmt: skip
 @click.option("--score-threshold", default=0.0, show_default=True, help="Leave out a detector's boxes below it.")
@@ -42,6 +53,8 @@ def command(
     category: tuple[str, ...],
     joints: tuple[tuple[str, str], ...],
     common: bool,
+    photo_options: "PhotoOptions",
+    checksums: Path | None,
     boxes: str,
     score_threshold: float,
     inference: "Inference",
@@ -57,7 +70,9 @@ def command(
         raise click.UsageError("give one of RUN, --teacher REF and --store URL")
     if store is not None:
         reject_ignored(
-            context, ("images", "boxes", "score_threshold", "flip", "workers"), "a store has heatmaps already"
+            context,
+            ("images", "exif", "depth", "checksums", "boxes", "score_threshold", "flip", "workers"),
+            "a store has heatmaps already",
         )
         reject_ignored(context, ("skeleton", "category", "joints"), "a store has joints and categories of its own")
         from cache_tools.store.writer import HeatmapStore
@@ -91,6 +106,8 @@ def command(
             boxes=boxes,
             score_threshold=score_threshold,
             inference=inference,
+            photo_options=photo_options,
+            checksums=checksums,
         )
     if out is not None:
         result.metrics.write(out)

@@ -47,6 +47,7 @@ def facts_text(facts: dict[str, Any]) -> str:
         "teacher AP": "not measured" if teacher["ap"] is None else f"{teacher['ap']:g}",
         "teacher digest": teacher["digest"],
         "annotations": _annotations_text(spec["annotations"]),
+        "photos": _photos_text(spec.get("photos", {})),
         "frame": f"{frame['name']}, crops {sizes[0]}, heatmaps {sizes[1]}, sigma {frame['sigma']:g} cells, "
         f"box padding {frame['padding']:g}",
         "codec": spec["codec"],
@@ -61,6 +62,12 @@ def facts_text(facts: dict[str, Any]) -> str:
         lines["digest"] = facts["digest"]
     lines["versions"] = ", ".join(f"{name} {version}" for name, version in spec["versions"].items())
     return "\n".join(f"{name:15} {text}" for name, text in lines.items())
+
+
+def _photos_text(photos: dict[str, Any]) -> str:
+    """Return how the photos were read."""
+    text = "turned by their EXIF orientation" if photos.get("exif") else "as stored"
+    return text + (f", {photos['depth']} of 16 bits used" if photos.get("depth") else "")
 
 
 def _annotations_text(annotations: dict[str, Any]) -> str:

@@ -30,6 +30,11 @@ depth_option: Decorator = click.option(
     metavar="BITS",
     help="Bits used of each value of 16-bit photos, e.g. 12 or 16; without it such photos are refused.",
 )
+checksums_option: Decorator = click.option(
+    "--checksums",
+    type=PATH,
+    help="File with a checksum of each photo, as md5sum or sha256sum writes it: refuse photos that have another.",
+)
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of text.")
 
 

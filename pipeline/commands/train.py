@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.commands.setting_options import setting_options
-from pipeline.commands.shared_options import device_option
+from pipeline.commands.shared_options import device_option, photo_reading_options, reject_ignored
 from student.settings import StudentSettings
 
 if TYPE_CHECKING:
+    from cache_tools.photos.options import PhotoOptions
     from student.run_record import RunRecord
 
 # option -> the setting that it sets; every other setting has -s
@@ -56,6 +57,10 @@ OPTIONS = {
 )
 @click.option("--val-images", type=click.Path(path_type=Path), help="Measure AP while training: folder of the photos.")
 @click.option("--val-annotations", type=click.Path(path_type=Path), help="COCO person_keypoints file of --val-images.")
+@photo_reading_options(
+    "Turn --val-images upright as their EXIF orientation says.  [default: as the store's photos were read; "
+    "--images always are]"
+)
 @device_option
 @click.option("--resume", is_flag=True, help="Fail where there is no run to resume; resuming needs no option.")
 @click.option("--overwrite", is_flag=True, help="Replace a run of other settings, or a damaged one, in --out.")
@@ -64,7 +69,9 @@ OPTIONS = {
     type=click.Path(path_type=Path),
     help="Write the finished run's run.json here as well, last of all; of several, a folder that gets NAME.json each.",
 )
+@click.pass_context
 def command(
+    context: click.Context,
     stores: tuple[str, ...],
     out: Path,
     settings: str | None,
@@ -75,6 +82,7 @@ def command(
     skeleton: str | None,
     val_images: Path | None,
     val_annotations: Path | None,
+    photo_options: "PhotoOptions",
     device: str,
     resume: bool,
     overwrite: bool,
@@ -88,6 +96,8 @@ def command(
     The same command resumes an interrupted run where it was saved last, and leaves a finished one as it is. With
     torchrun, every process takes its share of each batch.
     """
+    if val_images is None:
+        reject_ignored(context, ("exif", "depth"), "they are of --val-images; the store says how --images are read")
     given = [(OPTIONS[option], value) for option, value in options.items() if value is not None]
     given += [_change(change) for change in changes]
     if students is not None and settings is not None:
@@ -122,8 +132,14 @@ def command(
         from cache_tools.store.writer import HeatmapStore
         from pipeline.evaluation.during_training import training_evaluation
 
-        joints = HeatmapStore.open(stores[0]).spec.skeleton
-        evaluate = training_evaluation(val_annotations, val_images, device, expected=joints)
+        spec = HeatmapStore.open(stores[0]).spec
+        evaluate = training_evaluation(
+            val_annotations,
+            val_images,
+            device,
+            expected=spec.skeleton,
+            photo_options=_val_photos(photo_options, spec.photos),
+        )
     records = train(
         stores, chosen, runs, photos=images, teacher=live, evaluate=evaluate, device=device, overwrite=overwrite,
         resume=resume, skeleton=None if skeleton is None else load_skeleton(skeleton),
@@ -134,6 +150,15 @@ def command(
         click.echo(_summary(record))
     if receipt is not None:
         _write_receipts(receipt, records, several=students is not None)
+
+
+def _val_photos(given: "PhotoOptions", stored: "PhotoOptions") -> "PhotoOptions":
+    """Return how the photos of the evaluation are read: as it is given, else as the store's photos were."""
+    from cache_tools.photos.options import AS_STORED, PhotoOptions
+
+    # photos read as stored are the default of everything, which says nothing of others
+    exif = None if stored == AS_STORED else stored.exif
+    return PhotoOptions(exif=exif if given.exif is None else given.exif, depth=given.depth or stored.depth)
 
 
 def _summary(record: "RunRecord") -> str:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cache_tools.photos.options import NOT_STATED, PhotoOptions
 from cache_tools.skeletons import Skeleton
 from pipeline.evaluation.evaluation import evaluate
 from pipeline.persons.coco_labels import CocoLabels
+from pipeline.persons.photo_check import check_photos
 from student.device import dtype_on
 from student.inference import Inference
 from student.pose_network import Crops, Maps
@@ -38,14 +40,20 @@ class ModelInTraining:
 
 
 def training_evaluation(
-    annotations: Path, photos: Path, device: str = "auto", *, expected: Skeleton | None = None
+    annotations: Path,
+    photos: Path,
+    device: str = "auto",
+    *,
+    expected: Skeleton | None = None,
+    photo_options: PhotoOptions = NOT_STATED,
 ) -> "Evaluate":
     """Return the function that `train` calls to evaluate a student: COCO's ten keypoint numbers by name.
 
     It evaluates about `train.evaluate_persons` persons, in annotated boxes, without flip test. expected: joints of the
-    student; a file that names the same in another order is permuted.
-    The annotation file is read and checked here, once, before any training. Raises FileNotFoundError where it or the
-    folder of photos does not exist, ValueError where it is not understood, names other joints or labels nobody.
+    student; a file that names the same in another order is permuted. photo_options: how the photos are read.
+    The annotation file is read and checked here, once, before any training, and so are the photos. Raises
+    FileNotFoundError where the file, the folder or photos do not exist, ValueError where the file is not understood,
+    names other joints or labels nobody.
     """
     if not photos.is_dir():
         raise FileNotFoundError(f"there is no folder of photos at {photos}")
@@ -53,8 +61,9 @@ def training_evaluation(
         raise FileNotFoundError(f"there is no annotation file at {annotations}")
     labels = CocoLabels(annotations, expected=expected)
     # raises where nobody is labelled: now, not after the first epoch
-    _ = labels.persons
+    persons = labels.persons
     inference = Inference(flip=False, device=device)
+    check_photos(photos, persons.file_name, persons.image_size, photo_options)
 
     def evaluate_student(model: "PoseStudent", settings: "StudentSettings") -> Mapping[str, Any]:
         result = evaluate(
@@ -62,6 +71,7 @@ def training_evaluation(
             labels,
             photos,
             inference=inference,
+            photo_options=photo_options.stated(),
             max_persons=settings.train.evaluate_persons,
             progress=False,
         )

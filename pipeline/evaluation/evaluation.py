@@ -5,7 +5,7 @@ measured under, because boxes, flip test and decoder are worth more AP than most
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cache_tools.geometry import compose
 from cache_tools.instances import Instances
+from cache_tools.photos.options import NOT_STATED, PhotoOptions
 from cache_tools.skeletons import Skeleton
 from pipeline.evaluation.coco_ap import coco_numbers
 from pipeline.evaluation.matched_network import match_network
@@ -31,6 +32,7 @@ from pipeline.evaluation.oks import JOINT_THRESHOLD, NMS_THRESHOLD, coco_results
 from pipeline.evaluation.per_joint import PCK_THRESHOLD, joint_accuracy
 from pipeline.persons.boxes import PersonBoxes, annotated, detected
 from pipeline.persons.coco_labels import CocoLabels
+from pipeline.persons.photo_check import check_photos
 from student.device import torch_device
 from student.inference import Inference
 from student.prediction import DEFAULT, decode_keypoints, predict
@@ -63,6 +65,8 @@ def evaluate(
     inference: Inference = DEFAULT,
     renamed: Mapping[str, str] | None = None,
     common: bool = False,
+    photo_options: PhotoOptions = NOT_STATED,
+    checksums: Path | None = None,
     max_persons: int | None = None,
     progress: bool = True,
 ) -> EvaluationResult:
@@ -74,6 +78,8 @@ def evaluate(
     out. inference: its device is the one that heatmaps are decoded on; the network has its own; no flip test where the
     network's mirror order is not known. renamed: joint of the labels -> the network's name of it, for names that differ
     in more than spelling. common: score only joints that the network knows.
+    photo_options: how photos are read; as stored, with a warning where that matters, where it does not say otherwise.
+    checksums: a file with a checksum of each photo, as md5sum or sha256sum writes it.
     max_persons: about that many persons, in photos drawn evenly from the file: for evaluations during training.
     progress: show a progress bar.
     Raises ValueError before any inference where the files are not understood, and where the network knows no joint.
@@ -98,12 +104,21 @@ def evaluate(
         images = sample_images(persons, max_persons)
         persons = persons.take(np.flatnonzero(np.isin(persons.image_id, images)))
         searched = searched.take(np.isin(searched.image_id, images))
+    check_photos(
+        Path(image_root),
+        searched.file_name,
+        searched.image_size,
+        photo_options,
+        checksums=checksums,
+        threads=inference.workers,
+    )
     poses = predict(
         matched.network,
         [Path(image_root) / name for name in searched.file_name],
         searched.box,
         matched.inference,
         photo_sizes=[(int(h), int(w)) for h, w in searched.image_size],
+        photo_options=photo_options.stated(),
         progress=f"evaluate {network.name}" if progress else None,
     )
     protocol = NetworkProtocol(
@@ -117,8 +132,14 @@ def evaluate(
         device=str(getattr(network, "device", "unstated")),
         decode_device=str(torch_device(inference.device)),
         **protocol_of_joints,
+        **_photo_protocol(photo_options.stated()),
     )
     return score(poses, searched, persons, labels, protocol, images, known=matched.known, common=common)
+
+
+def _photo_protocol(photo_options: PhotoOptions) -> dict[str, Any]:
+    """Return what the protocol says of photos that are not read as stored."""
+    return {name: value for name, value in asdict(photo_options).items() if value}
 
 
 def sample_images(persons: Instances, count: int) -> NDArray[np.int64]:
@@ -184,6 +205,7 @@ def evaluate_store(
         device="unstated",
         decode_device=str(decode_device),
         **_joint_protocol(spec.skeleton, known, {ours: its for ours, its in names if its is not None and its != ours}),
+        **_photo_protocol(store.spec.photos),
     )
     searched = annotated(persons, labels.category_of)
     if common:

@@ -66,6 +66,10 @@ class NetworkProtocol(ResultPart):
     device: str = "unstated"
     #: device on which heatmaps are decoded
     decode_device: str = "unstated"
+    #: whether photos were turned by their EXIF orientation
+    exif: bool = False
+    #: bits used of each value of 16-bit photos; None where there are none
+    depth: int | None = None
     #: joints of the labels that the network does not know
     unknown_joints: tuple[str, ...] = ()
     #: joint of the labels -> what the network calls it, where that differs

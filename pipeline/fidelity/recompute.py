@@ -59,7 +59,7 @@ def recompute_rows(
 
 def _photo(store: HeatmapStore, images: Path, row: int) -> Image:
     height, width = store.instances.image_size[row].tolist()
-    return read_image(images / store.instances.file_name[row], (height, width))
+    return read_image(images / store.instances.file_name[row], (height, width), store.spec.photos)
 
 
 def _errors(teacher: PoseNetwork, photos: list[Image], crop_to_image: Matrix, decoded: Maps) -> list[dict[str, Any]]:

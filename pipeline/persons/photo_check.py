@@ -4,6 +4,9 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cache_tools.images import read_image
 from cache_tools.photos.checksums import check_file, check_listed, read_checksums
 from cache_tools.photos.options import PhotoOptions
@@ -19,7 +22,8 @@ Size = tuple[int, int]
 
 def check_photos(
     folder: Path,
-    sizes: Mapping[str, Size],
+    names: Sequence[str],
+    sizes: NDArray[np.int32],
     photo_options: PhotoOptions,
     *,
     checksums: Path | None = None,
@@ -27,14 +31,15 @@ def check_photos(
 ) -> None:
     """Raise an error where photos of `folder` are not what annotations and checksums say; warn where none can tell.
 
-    sizes: of each photo by its name, as annotations state it. photo_options: how the photos will be read; there is no
-    warning where it states whether they are turned. checksums: a file with one of each photo, as md5sum or sha256sum
-    writes it. threads: that read photos, None for one a CPU.
+    names (N,), sizes (N, 2): of each person's photo, its height and width as annotations state them. photo_options: how
+    the photos will be read; there is no warning where it states whether they are turned. checksums: a file with one of
+    each photo, as md5sum or sha256sum writes it. threads: that read photos, None for one a CPU.
     Raises FileNotFoundError where photos are missing, ValueError where one has another checksum or, because of its
     EXIF orientation, another size.
     """
     threads = threads or usable_cpus()
-    names = sorted(sizes)
+    size_of: dict[str, Size] = dict(zip(names, ((int(h), int(w)) for h, w in sizes), strict=True))
+    names = sorted(size_of)
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(
@@ -47,13 +52,14 @@ def check_photos(
         with progress_bar(len(names), "checksums", "photo") as bar:
             for _ in ordered_map(lambda name: check_file(folder / name, expected[name]), names, threads):
                 bar.update()
-    orientations = find_turned([folder / name for name in names], threads)
+    sizes_by_path = {folder / name: size_of[name] for name in names}
+    orientations = find_turned(list(sizes_by_path), threads)
     for path, orientation in orientations.items():
-        height, width = sizes[path.relative_to(folder).as_posix()]
+        height, width = sizes_by_path[path]
         if orientation >= EXCHANGED and height != width:
             read_image(path, (height, width), photo_options)
     if photo_options.exif is None:
-        _warn(orientations, {folder / name: size for name, size in sizes.items()})
+        _warn(orientations, sizes_by_path)
 
 
 def warn_of_turned(photos: Sequence[Path], sizes: Iterable[Size | None]) -> None:

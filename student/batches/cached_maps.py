@@ -24,7 +24,7 @@ MIN_CHUNKS = 64
 
 
 def check_same_rows(stores: Sequence[HeatmapStore]) -> None:
-    """Raise CacheMismatch unless all stores are of the same persons in the same order."""
+    """Raise CacheMismatch unless all stores are of the same persons in the same order and the same pixels."""
     first, *others = stores
     for other in others:
         if other.spec.annotations.digest != first.spec.annotations.digest:
@@ -33,6 +33,13 @@ def check_same_rows(stores: Sequence[HeatmapStore]) -> None:
                 f"  rows: {first.rows} and {other.rows}\n"
                 f"  annotations.digest: {first.spec.annotations.digest[:16]} and {other.spec.annotations.digest[:16]}\n"
                 "Only caches of one annotation file can be averaged."
+            )
+        if other.spec.photos != first.spec.photos:
+            raise CacheMismatch(
+                f"{first.url} and {other.url} were built from photos that were read in different ways:\n"
+                f"  photos.exif: {first.spec.photos.exif} and {other.spec.photos.exif}\n"
+                f"  photos.depth: {first.spec.photos.depth} and {other.spec.photos.depth}\n"
+                "Only caches of the same pixels can be averaged."
             )
 
 

@@ -82,7 +82,9 @@ class PixelSource:
         """
         if self.folder is not None:
             height, width = map(int, self.store.instances.image_size[row])
-            photo = read_image(self.folder / self.store.instances.file_name[row], (height, width))
+            photo = read_image(
+                self.folder / self.store.instances.file_name[row], (height, width), self.store.spec.photos
+            )
             return _shrink_photo(photo, _shrink_factor(pixel_size))
         data = self.store.read_crops([row])[0]
         canvas_to_image = self.store.read_crop_matrices([row])[0]
