@@ -100,7 +100,12 @@ class Training:
         teacher = SmallVitPose() if mode == "live" else None
         self.loader = TrainLoader([store], stream_of([settings]), teacher=teacher, device=process.device)
         self.learner = Learner(
-            settings, folder, steps=1000, steps_per_epoch=self.loader.sampler.steps_per_epoch, process=process
+            settings,
+            folder,
+            skeleton=self.loader.skeleton,
+            steps=1000,
+            steps_per_epoch=self.loader.sampler.steps_per_epoch,
+            process=process,
         )
 
     def run_block(self) -> float:

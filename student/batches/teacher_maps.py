@@ -12,9 +12,9 @@ from student.heatmaps.mirror import shown_joints
 
 
 class TeacherMaps:
-    """Maps of all teachers as one: of each joint the mean of those who know it.
+    """Maps of all teachers as one: for each joint, the mean over the teachers that know it.
 
-    So a network of bodies and one of faces make one of whole bodies.
+    A network of bodies and one of faces make one of whole bodies.
     """
 
     def __init__(
@@ -23,8 +23,10 @@ class TeacherMaps:
         """Take the caches, or a live teacher in place of them."""
         self.caches, self.live, self.skeleton = caches, live, skeleton
         known = [cache.store.spec.known_joints for cache in caches] if live is None else [live.known_joints]
-        # (T, K), 1 or 0; None where all know all
-        self._known = None
+        # these teachers ran on the student's view itself, mirrored crops included
+        self._same_view = live is not None or any(cache.views for cache in caches)
+        #: (T, K), 1 or 0; None where all teachers know all joints
+        self._known: Tensor | None = None
         if not all(all(joints) for joints in known):
             self._known = torch.tensor(known, dtype=torch.float32, device=device)
 
@@ -58,8 +60,7 @@ class TeacherMaps:
         """Return which of the joints that the views show each teacher knows (T, B, K); flipped (B,)."""
         if self._known is None:
             return None
-        if self.live is not None:
-            # it sees the mirrored crop itself
+        if self._same_view:
             return self._known[:, None].expand(-1, len(flipped), -1)
         shown = shown_joints(flipped, len(self.skeleton), self.skeleton.mirror)  # (B, K)
         return self._known[:, shown]

@@ -75,14 +75,18 @@ def write_store(
     views: int = 0,
     scale: float = 1.0,
     frame: FrameSpec = FRAME,
+    joints: tuple[str | None, ...] | None = None,
     **fields: Any,
 ) -> HeatmapStore:
-    """Write a finished store of the exact heatmaps, times `scale`."""
+    """Write a finished store of the exact heatmaps, times `scale`.
+
+    joints: the teacher's name of each joint, None where it does not know it.
+    """
     policy = CropPolicy(input_size=INPUT, quality=95)
     defaults: dict[str, Any] = {"codec": "exact8", "shard_rows": 16, "chunk_rows": 8}
     spec = make_spec(
         table,
-        TeacherSpec(f"exact x {scale:g}", "0" * 64, "CC0-1.0"),
+        TeacherSpec(f"exact x {scale:g}", "0" * 64, "CC0-1.0", joints=joints),
         skeleton=COCO,
         frame=frame,
         crops=CropsSpec(policy.region, policy.quality) if crops else None,
