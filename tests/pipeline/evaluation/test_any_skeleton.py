@@ -8,18 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cache_tools.geometry import crop_to_image
 from cache_tools.skeletons import COCO, Skeleton
-from pipeline.evaluation.evaluation import EvaluationResult, evaluate
+from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
+from cache_tools.store.writer import HeatmapStore
+from pipeline.evaluation.evaluation import EvaluationResult, evaluate, evaluate_store
 from pipeline.evaluation.matched_network import known_joints, match_network
 from pipeline.evaluation.metrics_file import SigmaProtocol
 from pipeline.persons.coco_labels import CocoLabels
 from pipeline.teachers.load import load_network
-from pipeline.teachers.translated import translated
+from pipeline.teachers.translated import names_of_joints, translated
 from student.inference import Inference
 from student.pose_network import PoseNetwork
+from student.prediction import read_crops
 from tests.pipeline.evaluation.test_coco_ap import by_faster_coco_eval
 from tests.samples.coco_document import LEGS
 from tests.samples.remembering_network import RememberingNetwork
+from tests.samples.small_store import write_maps
 
 WITHOUT_FLIP = Inference(flip=False, device="cpu")
 WITH_FLIP = Inference(flip=True, device="cpu")
@@ -147,6 +152,35 @@ def test_joints_that_the_network_does_not_know_count_as_missed_unless_common(
     assert "does not know 2 of 8 joints (toe_l, toe_r): only the others are scored" in common.notes[-1]
     assert common.numbers == on_legs.metrics.numbers
     assert common.per_joint == on_legs.metrics.per_joint
+
+
+def test_a_store_whose_teacher_does_not_know_all_joints(
+    tinypose: PoseNetwork, document: Document, photos: Path, on_legs: EvaluationResult, tmp_path: Path
+) -> None:
+    path = tmp_path / "toes.json"
+    path.write_text(json.dumps(legs_only(document, [*LEGS, "toe_l", "toe_r"])))
+    labels = CocoLabels(path)
+    persons = labels.persons
+    network = translated(tinypose, labels.skeleton)
+    crops = read_crops(
+        [photos / name for name in persons.file_name], crop_to_image(persons.box, "stride"), tinypose.input_size
+    )
+    teacher = TeacherSpec("tinypose", tinypose.digest, joints=names_of_joints(network))
+    spec = make_spec(
+        persons, teacher, skeleton=labels.skeleton, categories=(7,), frame=FrameSpec("stride"), codec="float16"
+    )
+    store = HeatmapStore.create(tmp_path / "toes.zarr", spec, persons)
+    write_maps(store, 0, network(np.stack(list(crops))))
+    store.finalize()
+    store = HeatmapStore.open(tmp_path / "toes.zarr")
+    missed, common = (evaluate_store(store, path, common=common, device="cpu").metrics for common in (False, True))
+    assert missed.protocol.unknown_joints == common.protocol.unknown_joints == ("toe_l", "toe_r")
+    assert (missed.protocol.joints, common.protocol.joints) == ("all", "common")
+    assert common.protocol.renamed_joints == on_legs.metrics.protocol.renamed_joints
+    assert pytest.approx(common.AP, abs=0.01) == on_legs.metrics.AP
+    assert missed.AP is not None
+    assert common.AP is not None
+    assert missed.AP < common.AP
 
 
 def test_where_all_joints_are_known_common_is_all(
