@@ -6,6 +6,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from cache_tools.skeletons import COCO
 from cache_tools.store.writer import HeatmapStore
 from student.batches.loader import TrainLoader
 from student.batches.stream import stream_of
@@ -96,7 +97,7 @@ def test_every_loss_learns_a_batch_by_heart(store: HeatmapStore, tmp_path: Path,
     )
     with TrainLoader([store], stream_of([student])) as loader:
         (batch,) = loader.batches(0, 1)
-    learner = Learner(student, tmp_path, steps=120, steps_per_epoch=120, process=CPU)
+    learner = Learner(student, tmp_path, skeleton=COCO, steps=120, steps_per_epoch=120, process=CPU)
     for _ in range(120):
         take_step(learner, batch)
     with torch.no_grad():
