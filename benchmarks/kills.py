@@ -66,7 +66,7 @@ def command(store: Path, annotations: Path, *more: str, teacher: str = "oracle")
 
 
 def resume(store: Path, annotations: Path) -> None:
-    """Run the same build again, and leave it alone."""
+    """Run the same build again to its end."""
     subprocess.run(command(store, annotations), env=ENVIRONMENT, check=True, **QUIET)
 
 

@@ -122,7 +122,7 @@ class OnnxTeacher:
 
 
 def _skeleton(reference: str, stated: str | None, metadata: dict[str, str], joints: int) -> Skeleton | None:
-    """Return the joints that an option or the metadata state; None where nobody says and there are 17.
+    """Return the joints that an option or the metadata state; None where neither does and there are 17.
 
     `kdcache export` writes `skeleton`, and before version 0.2 only the names. ValueError for another number of joints.
     """

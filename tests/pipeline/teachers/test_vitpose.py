@@ -17,7 +17,6 @@ from pipeline.teachers.load import load_network
 from pipeline.teachers.vitpose import Heatmaps, fold, plus_network
 from student.models.flops import count_costs
 
-TINYPOSE = "teachers/tinypose_256x192.onnx"
 
 
 def tiny_vitpose(experts: int = 6, keypoints: int = 17) -> VitPoseForPoseEstimation:
