@@ -18,7 +18,6 @@ from pipeline.teachers.vitpose import Heatmaps, fold, plus_network
 from student.models.flops import count_costs
 
 
-
 def tiny_vitpose(experts: int = 6, keypoints: int = 17) -> VitPoseForPoseEstimation:
     """ViTPose+ in small, with random weights that let every path matter."""
     torch.manual_seed(experts)
