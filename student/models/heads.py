@@ -56,7 +56,7 @@ class LateralHead(nn.Module):
     def __init__(self, channels: Sequence[int], joints: int, width: int) -> None:
         super().__init__()
         self.laterals = nn.ModuleList(nn.Conv2d(c, width, 1) for c in channels)
-        self.mixes = nn.ModuleList(_mix(width) for _ in channels)
+        self.mixes = nn.ModuleList(_mixing_block(width) for _ in channels)
         self.heatmaps = _last_layer(width, joints)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
@@ -71,7 +71,7 @@ class LateralHead(nn.Module):
         return heatmaps
 
 
-def _mix(width: int) -> nn.Sequential:
+def _mixing_block(width: int) -> nn.Sequential:
     """Return a depthwise 3x3 and a 1x1 convolution, with one ReLU at the end."""
     return nn.Sequential(
         nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False),

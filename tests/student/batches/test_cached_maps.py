@@ -48,4 +48,4 @@ def test_maps_are_held_in_memory_up_to_the_limit(store: HeatmapStore) -> None:
 def test_on_a_gpu_maps_that_fit_need_no_transfer(store: HeatmapStore) -> None:
     cuda = torch.device("cuda", 0)
     assert not CachedMaps(store, STREAM, ROWS, cuda, mirror=COCO.mirror).needs_transfer
-    assert CachedMaps(store, replace(STREAM, memory_gib=0.0), ROWS, cuda).needs_transfer
+    assert CachedMaps(store, replace(STREAM, memory_gib=0.0), ROWS, cuda, mirror=COCO.mirror).needs_transfer
