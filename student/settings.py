@@ -20,6 +20,8 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 #: height, width
 Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 Replay = Literal["peaks", "warp", "views"]
+#: where the heatmap cells of every student lie in its crop: the outermost cells on the outermost pixels
+STUDENT_FRAME = "udp"
 
 
 class ModelSettings(Settings):

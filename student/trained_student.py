@@ -24,6 +24,7 @@ from student.models.student import PoseStudent
 from student.pose_network import Crops, Maps, digest_of
 from student.prediction import Photo, predict
 from student.run_record import read_record
+from student.settings import STUDENT_FRAME
 from student.torch_network import run_network
 
 
@@ -33,7 +34,7 @@ class TrainedStudent:
     Its weights are read when they are first needed.
     """
 
-    frame = "udp"
+    frame = STUDENT_FRAME
     licence = "that of its training data"
 
     def __init__(

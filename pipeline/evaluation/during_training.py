@@ -12,6 +12,7 @@ from pipeline.persons.photo_check import check_photos
 from student.device import dtype_on
 from student.inference import Inference
 from student.pose_network import Crops, Maps
+from student.settings import STUDENT_FRAME
 from student.torch_network import run_network
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class ModelInTraining:
     """A student that is still in training, as a pose network."""
 
-    frame, digest, licence = "udp", "in training", "that of its training data"
+    frame, digest, licence = STUDENT_FRAME, "in training", "that of its training data"
 
     def __init__(self, model: "PoseStudent", settings: "StudentSettings") -> None:
         """Take the model as it is; its weights may change between calls."""

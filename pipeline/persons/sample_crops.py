@@ -11,8 +11,8 @@ from pipeline.demo.standing import make_standing
 from student.batches.pixel_source import PixelSource
 from student.pose_network import Crops
 from student.run_record import read_record
+from student.settings import STUDENT_FRAME
 
-FRAME = "udp"
 #: height, width of the photos of rendered persons
 RENDERED_SIZE = (240, 320)
 
@@ -21,14 +21,16 @@ def stored_crops(store: HeatmapStore, count: int, input_size: tuple[int, int]) -
     """Return crops (n, H, W, 3) of at most `count` persons, evenly sampled from a store that holds crops."""
     rows = np.unique(np.linspace(0, store.rows - 1, count).astype(np.int64))
     crops = np.zeros((len(rows), *input_size, 3), np.uint8)
-    PixelSource(store).cut(rows, [(crop_to_image(store.instances.box[rows], FRAME, input_size), crops)])
+    PixelSource(store).cut(rows, [(crop_to_image(store.instances.box[rows], STUDENT_FRAME, input_size), crops)])
     return crops
 
 
 def rendered_crops(count: int, input_size: tuple[int, int]) -> Crops:
     """Return crops (count, H, W, 3) of rendered persons."""
     people = [make_standing(seed, size=RENDERED_SIZE) for seed in range(count)]
-    return np.stack([cut(one.image, crop_to_image(one.label.box, FRAME, input_size)[0], input_size) for one in people])
+    boxes = np.array([one.label.box for one in people])
+    to_image = crop_to_image(boxes, STUDENT_FRAME, input_size)
+    return np.stack([cut(one.image, matrix, input_size) for one, matrix in zip(people, to_image, strict=True)])
 
 
 def training_store(run: Path) -> HeatmapStore | None:

@@ -12,9 +12,8 @@ from cache_tools.skeletons import Skeleton
 from student.batches.augment import sample_views
 from student.batches.random_draws import uniform_draws
 from student.batches.stream import StreamSettings
+from student.settings import STUDENT_FRAME
 
-# of every student's crops and heatmaps
-FRAME = "udp"
 # a column of random draws that sample_views does not use
 STORED_VIEW_DRAW = 31
 
@@ -65,9 +64,9 @@ def plan_batch(
         seed=settings.seed,
         epoch=epochs,
         input_size=settings.input_size,
-        frame=FRAME,
+        frame=STUDENT_FRAME,
     )
-    cell_to_view = geometry.cell_to_crop(FRAME, settings.input_size, settings.heatmap_size)
+    cell_to_view = geometry.cell_to_crop(STUDENT_FRAME, settings.input_size, settings.heatmap_size)
     view_to_image, flipped = views.crop_to_image, views.flipped
     if stored is not None:
         view_to_image, flipped = geometry.compose(geometry.invert(cell_to_view), stored[0]), stored[1]

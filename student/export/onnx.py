@@ -15,7 +15,7 @@ from student.models.network_mode import evaluation_mode
 from student.models.student import PoseStudent
 from student.normalise import normalise
 from student.pose_network import Crops
-from student.settings import ModelSettings
+from student.settings import STUDENT_FRAME, ModelSettings
 
 OPSET = 20
 # largest difference from torch, in heatmap values: peaks are about 1
@@ -72,8 +72,7 @@ def _metadata(settings: ModelSettings, name: str, skeleton: Skeleton) -> dict[st
     return {
         "name": name,
         "backbone": settings.backbone,
-        # the outermost heatmap cells are the outermost crop pixels
-        "frame": "udp",
+        "frame": STUDENT_FRAME,
         "input": "uint8 RGB crop, (batch, height, width, 3); normalised inside",
         "input_size": f"{height}x{width}",
         "heatmap_size": f"{settings.heatmap_size[0]}x{settings.heatmap_size[1]}",
