@@ -34,7 +34,7 @@ def run(*arguments: object) -> Result:
 def test_the_command_writes_rows_and_pictures(photos: Path, tmp_path: Path) -> None:
     result = run("measure", photos, *NETWORK, "--out", tmp_path / "legs.csv", "--overlay", tmp_path / "drawn")
     assert NOTICE in result.output
-    rows = list(csv.DictReader((tmp_path / "legs.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "legs.csv").read_text().splitlines()))
     assert [(Path(r["photo"]).name, r["side"]) for r in rows] == [
         (n, s) for n in ("a.jpg", "b.jpg") for s in ("left", "right")
     ]
@@ -62,7 +62,7 @@ def test_evaluation_writes_numbers_and_plots_and_its_calibration_can_be_used(pho
     # readable as it is
     assert len({len(line) for line in markdown.split("\n\n")[0].splitlines()}) == 1
     line = json.loads((tmp_path / "hka.json").read_text())["models"][-1]["calibration"]
-    leg = next(csv.DictReader((tmp_path / "legs.csv").open()))
+    leg = next(csv.DictReader((tmp_path / "legs.csv").read_text().splitlines()))
     assert float(leg["calibrated_rms_degrees"]) == pytest.approx(line["residual_rms"], abs=0.01)
     assert f"rms {line['residual_rms']:.1f} degrees" in leg["measured"]
     other = json.loads((tmp_path / "hka.json").read_text())
