@@ -2,5 +2,5 @@
 
 import lazy_loader as lazy
 
-# a command's options need only PhotoOptions, and --help must not wait for numpy and OpenCV
+# the command line needs the options only, and neither numpy nor OpenCV
 __getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -69,9 +69,7 @@ OPTIONS = {
     type=click.Path(path_type=Path),
     help="Write the finished run's run.json here as well, last of all; of several, a folder that gets NAME.json each.",
 )
-@click.pass_context
 def command(
-    context: click.Context,
     stores: tuple[str, ...],
     out: Path,
     settings: str | None,
@@ -97,7 +95,11 @@ def command(
     torchrun, every process takes its share of each batch.
     """
     if val_images is None:
-        reject_ignored(context, ("exif", "depth"), "they are of --val-images; the store says how --images are read")
+        reject_ignored(
+            click.get_current_context(),
+            ("exif", "depth"),
+            "they are of --val-images; the store says how --images are read",
+        )
     given = [(OPTIONS[option], value) for option, value in options.items() if value is not None]
     given += [_change(change) for change in changes]
     if students is not None and settings is not None:
@@ -138,7 +140,7 @@ def command(
             val_images,
             device,
             expected=spec.skeleton,
-            photo_options=_val_photos(photo_options, spec.photos),
+            photo_options=evaluation_photos(photo_options, spec.photos),
         )
     records = train(
         stores, chosen, runs, photos=images, teacher=live, evaluate=evaluate, device=device, overwrite=overwrite,
@@ -152,7 +154,7 @@ def command(
         _write_receipts(receipt, records, several=students is not None)
 
 
-def _val_photos(given: "PhotoOptions", stored: "PhotoOptions") -> "PhotoOptions":
+def evaluation_photos(given: "PhotoOptions", stored: "PhotoOptions") -> "PhotoOptions":
     """Return how the photos of the evaluation are read: as it is given, else as the store's photos were."""
     from cache_tools.photos.options import AS_STORED, PhotoOptions
 

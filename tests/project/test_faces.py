@@ -35,7 +35,7 @@ def test_exported_names_are_not_hidden_by_modules(room: str) -> None:
 @pytest.mark.parametrize(
     "room",
     [
-        "pipeline.building", "pipeline.fidelity",
+        "cache_tools.photos", "pipeline.building", "pipeline.fidelity",
         "pipeline.evaluation", "pipeline.persons", "pipeline.costs", "pipeline.report", "pipeline.hka",
         "student.models", "student.heatmaps", "student.batches", "student.export",
     ],

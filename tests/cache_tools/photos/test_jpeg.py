@@ -1,6 +1,7 @@
 """JPEG files: sound ones as Pillow reads them, damaged ones refused."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ MOTION = b"MotionPhoto_Data\0\0\0\x18ftypmp42" + b"\x11" * 20_000
     {"keep_rgb": True}, {"restart_marker_rows": 1}, {"optimize": True}, {"exif": THUMBNAIL},
 ])  # fmt: skip
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "CMYK"])
-def test_pixels_are_pillows(mode: str, options: dict[str, object]) -> None:
+def test_pixels_are_pillows(mode: str, options: dict[str, Any]) -> None:
     if "keep_rgb" in options and mode != "RGB":
         pytest.skip("Pillow keeps RGB of RGB only")
     data = content(PillowImage.fromarray(picture()).convert(mode), "JPEG", **options)
@@ -55,7 +56,7 @@ def is_refused_or_equal(data: bytes, original: bytes) -> bool:
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
-def test_blocks_of_a_disk_that_are_zero_or_lost_are_refused(options: dict[str, object]) -> None:
+def test_blocks_of_a_disk_that_are_zero_or_lost_are_refused(options: dict[str, Any]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     photo = content(noise, "JPEG", quality=90, **options)
     block = 4096
