@@ -9,8 +9,7 @@ from student.heatmaps.mirror import mirror_maps
 from tests.samples.coco_joints import MIRROR
 from tests.samples.gaussian_maps import gaussian_maps, noisy_maps
 
-COCO_MIRROR = COCO.mirror
-assert COCO_MIRROR is not None
+COCO_MIRROR: tuple[int, ...] = COCO.mirror or ()
 
 
 def test_mirrored_maps_in_the_udp_frame_have_their_peaks_at_the_joints() -> None:

@@ -20,8 +20,7 @@ from student.heatmaps.replay import ReplayMode, nearest_rotation, replay_maps
 from student.heatmaps.targets import render_targets
 from tests.samples.coco_joints import MIRROR
 
-COCO_MIRROR = COCO.mirror
-assert COCO_MIRROR is not None
+COCO_MIRROR: tuple[int, ...] = COCO.mirror or ()
 
 SIZE = (64, 48)
 # linear interpolation half-way between cells lowers a peak of sigma 1.5; codec's error included
