@@ -41,7 +41,7 @@ def jpeg_header(data: bytes | mmap) -> JpegHeader:
             continue
         end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
         start = place + 4
-        if marker in FRAMES and end >= start + 6:
+        if marker in FRAMES and min(end, len(data)) >= start + 6:
             bits, components = data[start], data[start + 5]
         elif marker == APP1 and not exif and data[start : start + len(EXIF_NAME)] == EXIF_NAME:
             exif = bytes(data[start + len(EXIF_NAME) : end])
