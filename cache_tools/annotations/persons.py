@@ -5,7 +5,6 @@ looked at one by one, to name the one that is wrong.
 """
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -223,14 +222,12 @@ def _remarks(
     remarks = []
     labelled = (visibility > 0).sum(axis=1)
     stated = [annotation.get("num_keypoints") for annotation in annotations]
-    other = Counter(
-        bool(number)
-        for number, counted in zip(stated, labelled.tolist(), strict=True)
-        if number is not None and number != counted
+    other = sum(
+        number is not None and number != counted for number, counted in zip(stated, labelled.tolist(), strict=True)
     )
     if other:
         remarks.append(
-            f"{other.total()} annotations state another num_keypoints than the keypoints that they label: counted again"
+            f"{other} annotations state another num_keypoints than the keypoints that they label: counted again"
         )
     assumed = int((np.isnan(area) & (labelled > 0)).sum())
     if assumed:

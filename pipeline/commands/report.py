@@ -80,6 +80,7 @@ def heatmaps(
     out: Path,
 ) -> None:
     """Draw figure 3: photo | ground truth | teachers | students."""
+    from cache_tools.skeletons import COCO
     from pipeline.persons.subjects import from_annotations
     from pipeline.report.figure_file import FIGURE_SUFFIXES, write_figure
     from pipeline.report.panels import heatmap_panel, network_column, store_column
@@ -89,21 +90,26 @@ def heatmaps(
         raise click.UsageError("nothing to show: give --teacher REF, --store URL or --run RUN")
     _check_suffix(out, FIGURE_SUFFIXES)
     if annotations:
-        from cache_tools.annotations.annotation_file import read_coco
+        from cache_tools.annotations.annotation_file import read_annotation_file
 
-        subjects = from_annotations(read_coco(annotations), images, persons, person)
+        # the panel's OKS is by COCO's joints: a file of others is refused, and networks are translated by name
+        table = read_annotation_file(annotations, expected=COCO).instances()
+        subjects = from_annotations(table, images, persons, person)
     else:
         subjects = _any_photos(images, boxes, persons)
     columns = []
     for reference in teacher:
-        network = load_network(reference, inference.device)
+        network = load_network(reference, inference.device, skeleton=COCO)
         columns.append(network_column(network, network.name, subjects, inference))
     if store:
         from cache_tools.store.writer import HeatmapStore
 
-        columns.append(store_column(HeatmapStore.open(store), "store", subjects))
+        opened = HeatmapStore.open(store)
+        if opened.spec.skeleton.names != COCO.names:
+            raise ValueError(f"{store} is of {opened.spec.skeleton.name}: the panel shows COCO's joints only")
+        columns.append(store_column(opened, "store", subjects))
     for folder in run:
-        network = load_network(f"student:{folder}", inference.device)
+        network = load_network(f"student:{folder}", inference.device, skeleton=COCO)
         columns.append(network_column(network, network.name, subjects, inference))
     write_figure(out, heatmap_panel(subjects, columns, device=inference.device), dpi=160)
     click.echo(out)

@@ -9,6 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from cache_tools.images import read_image
+from cache_tools.skeletons import load_skeleton
 from pipeline.cli import kdcache
 from pipeline.persons.photo_boxes import find_photos, whole_photo_boxes
 from pipeline.persons.sample_crops import rendered_crops
@@ -18,6 +19,7 @@ from pipeline.report.overlay import write_picture
 from pipeline.teachers.load import load_network
 from student.inference import Inference
 from student.models.paper import paper_rows
+from tests.samples.coco_document import coco_document, write_document
 from tests.samples.report_rows import COST, metrics_document
 
 
@@ -114,3 +116,12 @@ def test_subjects_go_through_the_network_in_batches(folder: Path) -> None:
     parts = panels.network_column(teacher, "in three batches", subjects, Inference(flip=False, batch_size=2))
     assert parts.maps.shape == (5, 17, 32, 24)
     np.testing.assert_allclose(parts.maps, whole.maps, atol=1e-4)
+
+
+def test_a_panel_of_other_joints_than_cocos_is_refused(tmp_path: Path) -> None:
+    animals = list(load_skeleton("ap10k").names)
+    annotations = write_document(tmp_path, coco_document(names=animals))
+    command = ["report", "heatmaps", "--images", tmp_path, "--annotations", annotations, "--teacher", "student:demo"]
+    result = CliRunner().invoke(kdcache, [*map(str, command), "--out", str(tmp_path / "panel.png")])
+    assert isinstance(result.exception, ValueError)
+    assert "other keypoints than coco" in str(result.exception)
