@@ -96,14 +96,33 @@ class StudentConfig(StudentSettings):
         True, description="Train the same network on the ground truth only as well, as `NAME-control`."
     )
 
-    def runs(self) -> dict[str, StudentSettings]:
-        """Return the settings of each run by its name: the student, and its control where it has one."""
+    seeds: int = Field(
+        1,
+        ge=1,
+        description="Train it, and its control, with so many seeds: `train.seed` and those after it, as `NAME-seed1`, "
+        "... The table shows means, and the lowest and highest gain.",
+    )
+
+    def repeats(self) -> list[tuple[StudentSettings, StudentSettings | None]]:
+        """Return the student and its control of each seed; None where it has no control."""
         student = StudentSettings(**{name: getattr(self, name) for name in StudentSettings.model_fields})
-        if not self.control or student.distill.mode == "none":
-            return {student.name: student}
-        distill = student.distill.model_copy(update={"mode": "none"})
-        control = student.model_copy(update={"name": f"{student.name}-control", "distill": distill})
-        return {student.name: student, control.name: control}
+        has_control = self.control and student.distill.mode != "none"
+        seeded = [student, *(self._with_seed(student, student.train.seed + more) for more in range(1, self.seeds))]
+        return [(settings, _without_teacher(settings) if has_control else None) for settings in seeded]
+
+    def runs(self) -> dict[str, StudentSettings]:
+        """Return the settings of each run by its name: the student and its control, of every seed."""
+        return {run.name: run for pair in self.repeats() for run in pair if run is not None}
+
+    @staticmethod
+    def _with_seed(student: StudentSettings, seed: int) -> StudentSettings:
+        train = student.train.model_copy(update={"seed": seed})
+        return student.model_copy(update={"name": f"{student.name}-seed{seed}", "train": train})
+
+
+def _without_teacher(student: StudentSettings) -> StudentSettings:
+    distill = student.distill.model_copy(update={"mode": "none"})
+    return student.model_copy(update={"name": f"{student.name}-control", "distill": distill})
 
 
 class EvaluateConfig(Settings):

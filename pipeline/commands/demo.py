@@ -18,6 +18,14 @@ FILES = (
 @click.command("demo")
 @click.option("--small", is_flag=True, help="Fewer persons, students and epochs: minutes, but AP is low.")
 @click.option(
+    "--seeds",
+    default=1,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Train every student and control with N seeds; the table shows means and the lowest and highest gain.",
+)
+@click.option(
     "--cores", default="all", show_default=True, metavar="N|all", help="CPU cores that jobs may use together."
 )
 @click.option(
@@ -25,7 +33,7 @@ FILES = (
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of everything that is made.  [default: results/demo, with --small results/demo-small]",
 )
-def command(small: bool, cores: str, out: Path | None) -> None:
+def command(small: bool, seeds: int, cores: str, out: Path | None) -> None:
     """Run the whole workflow on rendered people and a small teacher, both of which come with the package.
 
     It needs no download and no GPU: about 20 minutes on two CPU cores, with --small less than 5. After an interruption
@@ -33,11 +41,11 @@ def command(small: bool, cores: str, out: Path | None) -> None:
     """
     from pipeline.workflow.launcher import CONFIGURATIONS
 
-    code = run_demo(CONFIGURATIONS / ("demo-small.yaml" if small else "demo.yaml"), cores, out)
+    code = run_demo(CONFIGURATIONS / ("demo-small.yaml" if small else "demo.yaml"), cores, out, seeds)
     sys.exit(code)
 
 
-def run_demo(configfile: Path, cores: str, out: Path | None) -> int:
+def run_demo(configfile: Path, cores: str, out: Path | None, seeds: int) -> int:
     """Run a workflow whose data are rendered, print its table and its files, and return Snakemake's exit code.
 
     out: the folder of everything, the data included, in place of the configuration's.
@@ -45,12 +53,12 @@ def run_demo(configfile: Path, cores: str, out: Path | None) -> int:
     from pipeline.config import load_config
     from pipeline.workflow import run_workflow
 
-    overrides = []
+    changes: dict[str, object] = {"defaults": {"seeds": seeds}}
     if out is None:
         out = load_config(configfile).out
     else:
-        data = json.dumps({"root": str(out / "data")})
-        overrides = ["--config", f"out={json.dumps(str(out))}", f"data={data}"]
+        changes |= {"out": str(out), "data": {"root": str(out / "data")}}
+    overrides = ["--config", *(f"{key}={json.dumps(value)}" for key, value in changes.items())]
     for arguments in ([], ["--report", str(out / "report.html")]):
         code = run_workflow(configfile, cores, [*arguments, *overrides])
         if code:

@@ -29,6 +29,11 @@ def caption_sentences(rows: Sequence[Row], *, details: bool = False) -> list[str
             "AP without teacher: the same network, data, steps and seed, trained only on the ground truth; "
             "gain: what the teacher adds to it."
         )
+    if any(row.repeats for row in rows):
+        students = [row for row in rows if row.role == "student"]
+        counts = [sum(metrics is not None for metrics, _ in row.seeds) for row in students]
+        seeds = [Fact(row.name, "seeds", str(count)) for row, count in zip(students, counts, strict=True)]
+        sentences.append(f"AP, AR and gain of students: means; {shared_facts(seeds)[0]}.")
     sentences.append(
         "GMACs: multiply-accumulates. GFLOPs: the paper's counter, 2 a multiply-accumulate, 1 an element-wise step. "
         + "; ".join(["images/s: the network only", *shared_facts(_speed_facts(rows))])
@@ -71,10 +76,12 @@ def shared_facts(facts: Sequence[Fact]) -> list[str]:
 def _evaluation_facts(rows: Sequence[Row]) -> list[Fact]:
     facts: list[Fact] = []
     for row in rows:
-        if row.metrics:
-            facts += evaluation_facts(row.name, row.metrics.protocol)
-        if row.control:
-            facts += evaluation_facts(f"{row.name} without teacher", row.control.protocol)
+        for number, (metrics, control) in enumerate(row.seeds, start=1):
+            name = row.name if number == 1 else f"{row.name}, seed {number}"
+            if metrics:
+                facts += evaluation_facts(name, metrics.protocol)
+            if control:
+                facts += evaluation_facts(f"{name} without teacher", control.protocol)
     return facts
 
 

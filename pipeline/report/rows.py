@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.costs.cost_file import Cost
 from pipeline.evaluation.metrics_file import Metrics
@@ -16,6 +17,13 @@ from student.settings import Settings, list_mistakes
 
 Role = Literal["teacher", "student"]
 File = TypeVar("File", bound=ResultFile)
+
+
+class RepeatFiles(Settings):
+    """The same student, and its control, trained with another seed."""
+
+    metrics: Path
+    control: Path | None = None
 
 
 class RowFiles(Settings):
@@ -30,8 +38,17 @@ class RowFiles(Settings):
     metrics: Path | None = None
     #: metrics.json of the same network trained without the teacher
     control: Path | None = None
+    #: the same with other seeds; the row then shows means
+    repeats: list[RepeatFiles] = Field(default_factory=list)
     #: cost.json of `kdcache benchmark`
     cost: Path | None = None
+
+    def files(self) -> dict[str, Path]:
+        """Return every file that the row is read from, by what it is: "metrics", "control", "cost", "metrics 2", ..."""
+        named = {"metrics": self.metrics, "control": self.control, "cost": self.cost}
+        for number, repeat in enumerate(self.repeats, start=2):
+            named |= {f"metrics {number}": repeat.metrics, f"control {number}": repeat.control}
+        return {what: path for what, path in named.items() if path is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +62,27 @@ class Row:
     metrics: Metrics | None = None
     #: of the same network trained without the teacher
     control: Metrics | None = None
+    #: the row and its control with other seeds
+    repeats: tuple[tuple[Metrics | None, Metrics | None], ...] = ()
     cost: Cost | None = None
-    #: "metrics", "control" or "cost" -> a file that does not exist
+    #: "metrics", "control", "cost", "metrics 2", ... -> a file that does not exist
     absent: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def seeds(self) -> list[tuple[Metrics | None, Metrics | None]]:
+        """Return the metrics of the row and of its control, of each seed."""
+        return [(self.metrics, self.control), *self.repeats]
+
     def percent(self, metric: str, *, control: bool = False) -> float | None:
-        """Return a metric of the row or of its control, in percent."""
-        metrics = self.control if control else self.metrics
-        return None if metrics is None else metrics.percent(metric)
+        """Return a metric of the row or of its control, in percent; the mean of the seeds that were run."""
+        found = [_percent(pair[control], metric) for pair in self.seeds]
+        values = [value for value in found if value is not None]
+        return fmean(values) if values else None
+
+    def gains(self) -> list[float]:
+        """Return by how much AP is above the control's, in percent, of each seed that has both."""
+        found = [(_percent(metrics, "AP"), _percent(control, "AP")) for metrics, control in self.seeds]
+        return [ap - without for ap, without in found if ap is not None and without is not None]
 
 
 def load_rows(description: str) -> list[Row]:
@@ -76,16 +106,20 @@ def load_rows(description: str) -> list[Row]:
     return sorted(map(_row, files), key=lambda row: row.role != "teacher")
 
 
+def _percent(metrics: Metrics | None, metric: str) -> float | None:
+    return None if metrics is None else metrics.percent(metric)
+
+
 def _row(files: RowFiles) -> Row:
-    paths = {"metrics": files.metrics, "control": files.control, "cost": files.cost}
     return Row(
         name=files.name,
         role=files.role,
         paper=None if files.paper is None else _paper_row(files.name, files.paper),
         metrics=_read(Metrics, files.metrics),
         control=_read(Metrics, files.control),
+        repeats=tuple((_read(Metrics, repeat.metrics), _read(Metrics, repeat.control)) for repeat in files.repeats),
         cost=_read(Cost, files.cost),
-        absent={kind: str(path) for kind, path in paths.items() if path is not None and not path.exists()},
+        absent={what: str(path) for what, path in files.files().items() if not path.exists()},
     )
 
 

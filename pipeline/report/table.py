@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 
 from cache_tools.files import write_text
 from pipeline.report.caption import caption_sentences
@@ -39,6 +40,8 @@ class TableColumn:
 
 ACCURACY = (TableColumn("AP", "AP", 1), TableColumn("AR", "AR", 1))
 WITHOUT_TEACHER = (TableColumn("control_AP", "AP without teacher", 1), TableColumn("gain", "gain", 1))
+SPREAD = (TableColumn("gain_low", "lowest gain", 1), TableColumn("gain_high", "highest gain", 1))
+GAINS = ("gain", "gain_low", "gain_high")
 COSTS = (
     TableColumn("params_m", "Params (M)"),
     TableColumn("gmacs", "GMACs"),
@@ -61,22 +64,25 @@ PAPER = (
 
 
 def table_columns(rows: Sequence[Row], *, details: bool = False) -> tuple[TableColumn, ...]:
-    """Return the columns that these rows need: those of controls and of the paper only where a row has them."""
+    """Return the columns that these rows need: those of controls, seeds and the paper only where a row has them."""
     without_teacher = WITHOUT_TEACHER if any(row.control or "control" in row.absent for row in rows) else ()
+    spread = SPREAD if any(len(row.gains()) > 1 for row in rows) else ()
     paper = PAPER if any(row.paper for row in rows) else ()
-    return (*ACCURACY, *without_teacher, *COSTS, *(DETAILS if details else ()), *paper)
+    return (*ACCURACY, *without_teacher, *spread, *COSTS, *(DETAILS if details else ()), *paper)
 
 
 def row_numbers(row: Row) -> dict[str, float | None]:
     """Return every number of a row by column key; AP, AR and gain in percent, None where there is none."""
     ap, without = row.percent("AP"), row.percent("AP", control=True)
-    cost, paper = row.cost, row.paper
+    cost, paper, gains = row.cost, row.paper, row.gains()
     export = cost.onnxruntime if cost else None
     return {
         "AP": ap,
         "AR": row.percent("AR"),
         "control_AP": without,
-        "gain": None if ap is None or without is None else ap - without,
+        "gain": fmean(gains) if gains else None,
+        "gain_low": min(gains) if len(gains) > 1 else None,
+        "gain_high": max(gains) if len(gains) > 1 else None,
         "params_m": cost.params_m if cost else None,
         "gmacs": cost.gmacs if cost else None,
         "gflops": cost.gflops if cost else None,
@@ -128,7 +134,7 @@ def printed_number(value: float | None, column: TableColumn) -> str:
     """Return a number with the digits of its column."""
     if value is None:
         return ABSENT
-    if column.key == "gain":
+    if column.key in GAINS:
         return f"{value:+.1f}"
     if column.digits is not None:
         return f"{value:.{column.digits}f}"
@@ -153,7 +159,7 @@ def table_latex(rows: Sequence[Row]) -> str:
 
 def table_csv(rows: Sequence[Row]) -> str:
     """Return every number unrounded, one row a model, for other programs."""
-    keys = [column.key for column in (*ACCURACY, *WITHOUT_TEACHER, *COSTS, *DETAILS, *PAPER)]
+    keys = [column.key for column in (*ACCURACY, *WITHOUT_TEACHER, *SPREAD, *COSTS, *DETAILS, *PAPER)]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["model", "role", "paper_model", *keys, "marks"])

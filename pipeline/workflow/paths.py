@@ -11,7 +11,7 @@ from typing import Literal
 
 from pipeline.config import Config, StudentConfig, TeacherConfig
 from pipeline.download import DETECTIONS
-from pipeline.report.rows import RowFiles
+from pipeline.report.rows import RepeatFiles, RowFiles
 from student.settings import StudentSettings
 
 WORKFLOW = Path(__file__).parent  #: folder of main.smk, its rules, captions, environments, profiles and configurations
@@ -153,21 +153,28 @@ def _teacher_row(cfg: Config, teacher: TeacherConfig) -> RowFiles:
 
 
 def _student_row(cfg: Config, student: StudentConfig) -> RowFiles:
-    network, *controls = [f"students/{name}" for name in student.runs()]
+    first, *others = [_repeat(cfg, *pair) for pair in student.repeats()]
     return RowFiles(
         name=student.name,
         role="student",
         paper=student.paper,
-        metrics=metrics_file(cfg, network),
-        control=metrics_file(cfg, controls[0]) if controls else None,
-        cost=cost_file(cfg, network),
+        metrics=first.metrics,
+        control=first.control,
+        repeats=others,
+        cost=cost_file(cfg, f"students/{student.name}"),
+    )
+
+
+def _repeat(cfg: Config, student: StudentSettings, control: StudentSettings | None) -> RepeatFiles:
+    return RepeatFiles(
+        metrics=metrics_file(cfg, f"students/{student.name}"),
+        control=metrics_file(cfg, f"students/{control.name}") if control else None,
     )
 
 
 def measurements(cfg: Config) -> list[Path]:
     """Return the metrics and costs that the table and the chart wait for."""
-    named = [path for row in table_rows(cfg) for path in (row.metrics, row.control, row.cost)]
-    return [path for path in named if path is not None]
+    return [path for row in table_rows(cfg) for path in row.files().values()]
 
 
 def predictions_run(cfg: Config) -> str:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from pipeline.config import Config, load_config, parse_config
+from pipeline.config import Config, StudentConfig, load_config, parse_config
 from student.augment_recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,16 @@ SMALL: dict[str, Any] = {
 @pytest.mark.parametrize("path", sorted(ROOT.glob("config/*.yaml")), ids=lambda path: path.name)
 def test_shipped_configurations_are_valid(path: Path) -> None:
     assert load_config(path).runs
+
+
+def test_more_seeds_repeat_the_student_and_its_control() -> None:
+    student = StudentConfig.model_validate({"name": "small", "seeds": 3, "train": {"seed": 5}})
+    seeds = {name: run.train.seed for name, run in student.runs().items()}
+    assert seeds == {
+        "small": 5, "small-control": 5, "small-seed6": 6, "small-seed6-control": 6, "small-seed7": 7,
+        "small-seed7-control": 7,
+    }  # fmt: skip
+    assert {run.distill.mode for name, run in student.runs().items() if name.endswith("control")} == {"none"}
 
 
 def test_a_control_is_the_same_student_without_a_teacher() -> None:

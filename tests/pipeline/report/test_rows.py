@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.report.rows import Row, load_rows
+from tests.samples.report_rows import metrics_document
 
 
 def test_a_list_and_a_file_of_it_give_the_same_rows(
@@ -27,6 +28,20 @@ def test_a_row_has_its_files_and_names_those_that_do_not_exist(rows: list[Row]) 
     assert (student.absent, teacher.absent) == ({}, {})
     assert not_run.metrics is None
     assert [Path(path).name for path in not_run.absent.values()] == ["none.json"]
+
+
+def test_the_same_student_with_another_seed_is_part_of_its_row(tmp_path: Path) -> None:
+    files = {}
+    for name, ap in (("a", 0.30), ("a2", 0.34), ("control", 0.29)):
+        files[name] = str(tmp_path / f"{name}.json")
+        Path(files[name]).write_text(json.dumps(metrics_document(ap, 0.5)))
+    repeat = {"metrics": files["a2"], "control": str(tmp_path / "none.json")}
+    row = {"name": "a", "role": "student", "metrics": files["a"], "control": files["control"], "repeats": [repeat]}
+    [found] = load_rows(json.dumps([row]))
+    assert found.percent("AP") == pytest.approx(32)
+    # a gain needs both of one seed
+    assert found.gains() == pytest.approx([1])
+    assert found.absent == {"control 2": str(tmp_path / "none.json")}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ def test_every_number_is_in_its_place(rows: list[Row]) -> None:
         "AR": 75.87,
         "control_AP": 69.51,
         "gain": 0.61,
+        "gain_low": None,
+        "gain_high": None,
         "params_m": 7.418,
         "gmacs": 0.5531,
         "gflops": 1.118,
@@ -57,6 +59,23 @@ def test_markdown_as_printed(rows: list[Row]) -> None:
     assert (teacher["GMACs"], teacher["images/s"], teacher["gain"]) == ("–", "31.2", "–")
     # readable as it is, not only rendered
     assert len({len(line) for line in lines[:5]}) == 1
+
+
+def test_a_row_of_several_seeds_shows_means_and_the_spread_of_its_gains() -> None:
+    repeats = ((metrics(0.36, 0.42), metrics(0.30, 0.38)), (metrics(0.32, 0.38), metrics(0.31, 0.37)))
+    row = Row(
+        name="w8", role="student", metrics=metrics(0.34, 0.4), control=metrics(0.32, 0.39), repeats=repeats, cost=cost()
+    )
+    found = row_numbers(row)
+    expected = {"AP": 34, "AR": 40, "control_AP": 31, "gain": 3, "gain_low": 1, "gain_high": 6}
+    assert {key: found[key] for key in expected} == pytest.approx(expected)
+    text = table_markdown([row])
+    heads = [cell.strip() for cell in text.splitlines()[0].split("|")]
+    assert heads[4:8] == ["AP without teacher", "gain", "lowest gain", "highest gain"]
+    assert "AP, AR and gain of students: means; seeds 3." in text
+    # a seed that was measured otherwise is named
+    other = replace(row, repeats=(repeats[0], (metrics(0.32, 0.38, flip=False), repeats[1][1])))
+    assert "flip test on, but off (w8, seed 3)" in table_markdown([other])
 
 
 def test_what_is_impossible_and_what_was_not_run_is_marked(rows: list[Row]) -> None:

@@ -114,6 +114,15 @@ def test_rows_name_the_files_that_the_jobs_write() -> None:
     assert with_control.control == paths.metrics_file(cfg, "students/a-control")
     assert (without.paper, without.control) == ("Efficientnet_B0", None)
     assert len(paths.measurements(cfg)) == 9  # metrics and costs of four rows, and one control
+
+
+def test_every_seed_is_measured_and_only_the_first_is_timed() -> None:
+    cfg = config(students=[{"name": "a", "seeds": 2}])
+    row = paths.table_rows(cfg)[-1]
+    assert row.repeats[0].metrics == paths.metrics_file(cfg, "students/a-seed1")
+    assert row.repeats[0].control == paths.metrics_file(cfg, "students/a-seed1-control")
+    students = [path for path in paths.measurements(cfg) if path.parent.name == "students"]
+    assert len(students) == 5  # four metrics, one cost
     assert set(paths.measurements(cfg)) <= {
         file_of(cfg, network) for network in paths.networks(cfg) for file_of in (paths.metrics_file, paths.cost_file)
     }

@@ -47,7 +47,7 @@ def demo(config: Path, out: str) -> str:
     """Return the output of `kdcache demo` with this configuration, run in its folder; the return code is checked."""
     code = (
         "import sys; from pathlib import Path; from pipeline.commands.demo import run_demo; "
-        "sys.exit(run_demo(Path(sys.argv[1]), '2', Path(sys.argv[2])))"
+        "sys.exit(run_demo(Path(sys.argv[1]), '2', Path(sys.argv[2]), seeds=1))"
     )
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     ended = subprocess.run(
