@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from cache_tools.skeletons.keypoint_names import Side, side_and_words
+from cache_tools.skeletons.roles import ROLES, SidedRole, joints_by_role, role_of_name, role_text
 
 # OKS sigma of a joint for which neither its skeleton nor COCO has one
 ASSUMED_SIGMA = 0.05
@@ -32,6 +33,8 @@ class Skeleton:
     #: fields of an annotation that hold the keypoints, one after the other
     fields: tuple[str, ...] = ("keypoints",)
     name: str = "custom"
+    #: pairs of a role with its side ("left_femoral_head") and a joint, where names do not say the role (roles.py)
+    roles: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         """Check that every part agrees with the names and with the others."""
@@ -50,6 +53,8 @@ class Skeleton:
             self._check_mirror(self.mirror)
         if self.sigmas is not None:
             self._check_sigmas(self.sigmas)
+        if self.roles:
+            self._check_roles()
 
     def __len__(self) -> int:
         """Return the number of joints."""
@@ -59,6 +64,10 @@ class Skeleton:
     def sides(self) -> tuple[Side | None, ...]:
         """Side of each joint as its name states it."""
         return tuple(side_and_words(name)[0] for name in self.names)
+
+    def joints_by_role(self) -> dict[SidedRole, int]:
+        """Return the joint of each role that the names say or that is stated, as {(Side.LEFT, "hip"): 11, ...}."""
+        return joints_by_role(self.names, self.roles)
 
     def oks_sigmas(self) -> tuple[tuple[float, ...], tuple[SigmaSource, ...]]:
         """Return an OKS sigma for each joint, and where it is from.
@@ -84,8 +93,11 @@ class Skeleton:
         return tuple(off)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the skeleton as JSON's own types."""
-        return {key: _lists(value) for key, value in asdict(self).items()}
+        """Return the skeleton as JSON's own types; without `roles` where none is stated."""
+        document = {key: _lists(value) for key, value in asdict(self).items()}
+        if not self.roles:
+            del document["roles"]
+        return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Skeleton":
@@ -113,6 +125,31 @@ class Skeleton:
         for name, sigma in zip(self.names, sigmas, strict=True):
             if not (isinstance(sigma, int | float) and 0 < sigma < float("inf")):
                 raise ValueError(f"the OKS sigma of {name} is {sigma!r}: expected a number above 0")
+
+    def _check_roles(self) -> None:
+        joints = [joint for _, joint in self.roles]
+        for text, joint in self.roles:
+            role = role_of_name(text)
+            if role is None or text != role_text(role):
+                raise ValueError(
+                    f"unknown role {text!r}: expected left_ or right_ with one of {', '.join(ROLES)}, "
+                    "as in left_femoral_head"
+                )
+            if not 0 <= joint < len(self):
+                raise ValueError(f"{text} is joint {joint}: expected 0 to {len(self) - 1}")
+            if self.sides[joint] not in (None, role[0]):
+                raise ValueError(f"{text} is {self.names[joint]}, whose name states the other side")
+            if joints.count(joint) > 1:
+                raise ValueError(f"{self.names[joint]} has two roles: expected one")
+        stated = dict(self.roles)
+        if len(stated) < len(self.roles):
+            raise ValueError("a role is stated twice: expected one joint for each")
+        for role in ROLES:
+            left, right = stated.get(f"left_{role}"), stated.get(f"right_{role}")
+            if self.mirror is not None and left is not None and right is not None and self.mirror[left] != right:
+                raise ValueError(
+                    f"{self.names[left]} and {self.names[right]} are left and right {role} and not each other's mirror"
+                )
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -6,6 +6,7 @@
     edges: [[hip_l, knee_l], ...]      # to draw
     sigmas: {hip_l: 0.107, ...}        # OKS; or one number for all, or a list in the order of the keypoints
     fields: [keypoints, foot_kpts]     # of an annotation, one after the other; left out: `keypoints`
+    roles: {left_femoral_head: hip_l, ...}  # what joints are to angles; left out: by names (roles.py)
     name: legs                         # left out: the file's name
 
 Everything but `keypoints` may be left out. JSON is YAML too.
@@ -19,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from cache_tools.skeletons.keypoint_names import mirror_of_names, mirror_of_sided_names, require_name
+from cache_tools.skeletons.roles import role_of_name, role_text
 from cache_tools.skeletons.skeleton import COCO, Skeleton
 
 FOLDER = Path(__file__).parent / "built_in"
-KEYS = ("keypoints", "mirror", "upper", "lower", "edges", "sigmas", "fields", "name")
+KEYS = ("keypoints", "mirror", "upper", "lower", "edges", "sigmas", "fields", "name", "roles")
 
 
 @cache
@@ -86,6 +88,7 @@ def _skeleton_of(document: Mapping[str, Any], file_name: str) -> Skeleton:
         sigmas=_sigmas(document.get("sigmas"), names),
         fields=tuple(str(field) for field in _list(document, "fields")) or ("keypoints",),
         name=str(document.get("name", file_name)),
+        roles=_roles(document.get("roles"), names),
     )
 
 
@@ -126,6 +129,19 @@ def _sigmas(stated: Any, names: tuple[str, ...]) -> tuple[float, ...] | None:
     if wrong:
         raise ValueError(f"sigmas holds {wrong[0]!r}: expected numbers above 0")
     return tuple(float(value) for value in values)
+
+
+def _roles(stated: Any, names: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Return pairs of a role, spelled as `Skeleton` has it, and its joint."""
+    if stated is None:
+        return ()
+    if not isinstance(stated, Mapping):
+        raise ValueError(f"roles is {stated!r}: expected names by role, as in {{left_femoral_head: hip_l}}")
+    pairs = []
+    for text, name in stated.items():
+        role = role_of_name(str(text))
+        pairs.append((str(text) if role is None else role_text(role), _joint(name, names)))
+    return tuple(pairs)
 
 
 def _joints(document: Mapping[str, Any], key: str, names: tuple[str, ...]) -> tuple[int, ...]:

@@ -27,10 +27,14 @@ def test_built_in_skeletons_pair_opposite_sides(name: str) -> None:
 def test_numbers_of_joints_and_pairs() -> None:
     counted = {name: len(load_skeleton(name)) for name in built_in_names()}
     assert counted == {
-        "ap10k": 17, "coco": 17, "coco_wholebody": 133, "crowdpose": 14, "halpe26": 26, "hand21": 21, "mpii": 16
+        "ap10k": 17, "coco": 17, "coco_wholebody": 133, "crowdpose": 14, "halpe26": 26, "hand21": 21, "mechanical": 17,
+        "mpii": 16,
     }  # fmt: skip
     pairs = {name: sum(a != b for a, b in enumerate(load_skeleton(name).mirror or ())) // 2 for name in counted}
-    assert pairs == {"ap10k": 7, "coco": 8, "coco_wholebody": 61, "crowdpose": 6, "halpe26": 11, "hand21": 0, "mpii": 6}
+    assert pairs == {
+        "ap10k": 7, "coco": 8, "coco_wholebody": 61, "crowdpose": 6, "halpe26": 11, "hand21": 0, "mechanical": 8,
+        "mpii": 6,
+    }  # fmt: skip
 
 
 def test_coco_has_the_sigmas_of_pycocotools_to_the_bit() -> None:
