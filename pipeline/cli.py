@@ -22,6 +22,7 @@ COMMANDS = {
     "zoo": "Print the students of Table 1 and their costs.",
     "train": "Train students from a store.",
     "evaluate": "Measure COCO keypoint AP of a student, a teacher or a store.",
+    "skeleton": "Print a skeleton, or what would be read of an annotation file.",
     "sigmas": "Measure OKS sigmas from two annotations of the same persons.",
     "benchmark": "Measure parameters, FLOPs, throughput and latency.",
     "predict": "Find keypoints in images.",

@@ -41,6 +41,8 @@ class AnnotationFile:
     #: ids of the categories that are read
     categories: tuple[int, ...]
     category_names: tuple[str, ...]
+    #: every category that the file lists
+    listed: tuple[Category, ...]
     photos: Photos
     #: every annotation of these categories
     persons: Persons
@@ -55,7 +57,7 @@ class AnnotationFile:
         n) gives the i-th of n parts, counted from 1; the photos of a part are in no other.
         Raises ValueError where nobody is left, with what was left out and why.
         """
-        rows: NDArray[np.intp] = np.flatnonzero(self._kept(labelled))
+        rows: NDArray[np.intp] = np.flatnonzero(self.kept(labelled))
         if not rows.size:
             if labelled and self.persons.crowd.size and not self.persons.visibility.any():
                 raise ValueError(
@@ -114,7 +116,8 @@ class AnnotationFile:
         """Return the category id of each annotation, by its id."""
         return dict(zip(self.persons.annotation_id.tolist(), self.persons.category_id.tolist(), strict=True))
 
-    def _kept(self, labelled: bool) -> NDArray[np.bool_]:
+    def kept(self, labelled: bool = True) -> NDArray[np.bool_]:
+        """Return which of all persons (N,) `instances` keeps."""
         kept: NDArray[np.bool_] = ~self.persons.crowd & (self.clipped_box[:, 2:] > 0).all(axis=1)
         if labelled:
             kept &= (self.persons.visibility > 0).any(axis=1)
@@ -201,6 +204,7 @@ def _annotation_file(
         skeleton=agreed,
         categories=tuple(sorted(ids)),
         category_names=tuple(one.name for one in sorted(chosen, key=lambda one: one.id)),
+        listed=tuple(categories),
         photos=photos,
         persons=persons_of(read, photos, agreed, order, ids[0], triples),
         others=others,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cache_tools.annotations.ids import whole_number, whole_numbers
 from cache_tools.annotations.photos import Photos
-from cache_tools.skeletons import Skeleton
+from cache_tools.skeletons import Skeleton, built_in_names, load_skeleton
 
 # of the box's area, where a file states none: xtcocotools, MMPose and Ultralytics take the same
 AREA_OF_BOX = 0.53
@@ -76,7 +76,7 @@ def persons_of(
         area=area,
         keypoints=keypoints,
         visibility=visibility,
-        remarks=_remarks(annotations, visibility, area),
+        remarks=_remarks(annotations, visibility, area, skeleton.fields),
     )
 
 
@@ -217,9 +217,16 @@ def _number_types(rows: Sequence[list[Any]]) -> set[type]:
 
 
 def _remarks(
-    annotations: Sequence[dict[str, Any]], visibility: NDArray[np.uint8], area: NDArray[np.float64]
+    annotations: Sequence[dict[str, Any]],
+    visibility: NDArray[np.uint8],
+    area: NDArray[np.float64],
+    fields: Sequence[str],
 ) -> tuple[str, ...]:
     remarks = []
+    # COCO-WholeBody's: its category names 17 keypoints, its annotations hold 133
+    others = [name for name in dict.fromkeys(chain.from_iterable(annotations)) if name.endswith("_kpts")]
+    if unread := [name for name in others if name not in fields]:
+        remarks.append(f"annotations also have {', '.join(unread)}, which are not read{_reading(unread)}")
     labelled = (visibility > 0).sum(axis=1)
     stated = [annotation.get("num_keypoints") for annotation in annotations]
     other = sum(
@@ -233,3 +240,9 @@ def _remarks(
     if assumed:
         remarks.append(f"{assumed} labelled annotations state no area: {AREA_OF_BOX} of their box's is taken")
     return tuple(remarks)
+
+
+def _reading(fields: Sequence[str]) -> str:
+    """Return which built-in skeleton reads these fields, as the end of a remark."""
+    known = [name for name in built_in_names() if set(fields) <= set(load_skeleton(name).fields)]
+    return f": --skeleton {known[0]} reads them" if known else ""

@@ -1,3 +1,5 @@
+from .annotation_summary import summarize_annotations as summarize_annotations
+from .annotation_summary import summarize_skeleton as summarize_skeleton
 from .boxes import PersonBoxes as PersonBoxes
 from .boxes import annotated as annotated
 from .boxes import detected as detected
@@ -31,5 +33,7 @@ __all__ = [
     "from_photos",
     "read_boxes_file",
     "relative_names",
+    "summarize_annotations",
+    "summarize_skeleton",
     "whole_groups",
 ]

@@ -5,6 +5,7 @@ from .chart_files import write_chart as write_chart
 from .figure_file import figure_bytes as figure_bytes
 from .figure_file import figure_pixels as figure_pixels
 from .figure_file import write_figure as write_figure
+from .label_overlay import write_label_overlays as write_label_overlays
 from .label_placement import place_labels as place_labels
 from .latex import latex_table as latex_table
 from .markdown import markdown_table as markdown_table
@@ -47,6 +48,7 @@ __all__ = [
     "table_markdown",
     "write_chart",
     "write_figure",
+    "write_label_overlays",
     "write_picture",
     "write_pose_overlays",
     "write_table",

@@ -56,11 +56,24 @@ def draw_pose(image: Image, keypoints: ArrayLike, skeleton: Skeleton, threshold:
 
 
 def limb_colours(skeleton: Skeleton, a: int, b: int) -> LimbColours:
-    """Return the colours of the limb between two joints, by the side that their names state."""
-    sides = {skeleton.sides[joint] for joint in (a, b)} - {None}
+    """Return the colours of the limb between two joints, by the side that they are on."""
+    sides = {drawn_side(skeleton, joint) for joint in (a, b)} - {None}
     if sides == {Side.LEFT}:
         return LEFT
     return RIGHT if sides == {Side.RIGHT} else MIDDLE
+
+
+def drawn_side(skeleton: Skeleton, joint: int) -> Side | None:
+    """Return the side that a joint's name states; of a mirror pair whose names state none, the first is drawn as left.
+
+    Two joints that mirror each other (a horse's near and off knee) are then told apart.
+    """
+    partner = joint if skeleton.mirror is None else skeleton.mirror[joint]
+    if skeleton.sides[joint] is not None or partner == joint:
+        return skeleton.sides[joint]
+    if skeleton.sides[partner] is not None:
+        return Side.RIGHT if skeleton.sides[partner] is Side.LEFT else Side.LEFT
+    return Side.LEFT if joint < partner else Side.RIGHT
 
 
 def write_pose_overlays(

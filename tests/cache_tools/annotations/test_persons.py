@@ -131,3 +131,15 @@ def test_an_area_that_is_none_is_refused(tmp_path: Path, value: Any) -> None:
     document["annotations"][1]["area"] = value
     with pytest.raises(ValueError, match="annotation 101: its area"):
         read(tmp_path, document)
+
+
+def test_keypoints_in_fields_that_are_not_read_are_said(tmp_path: Path) -> None:
+    document = coco_document()
+    document["annotations"][1] |= {"foot_kpts": [1, 1, 2] * 6, "face_kpts": []}
+    (remark,) = read(tmp_path, document).persons.remarks
+    assert remark == (
+        "annotations also have foot_kpts, face_kpts, which are not read: --skeleton coco_wholebody reads them"
+    )
+    document["annotations"][1] = document["annotations"][0] | {"id": 5, "tail_kpts": [1, 1, 2]}
+    (remark,) = read(tmp_path, document).persons.remarks
+    assert remark == "annotations also have tail_kpts, which are not read"

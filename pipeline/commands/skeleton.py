@@ -1,0 +1,118 @@
+"""`kdcache skeleton`: print what a skeleton says, or what would be read of an annotation file."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.commands.shared_options import PATH, exif_option, json_option, reject_ignored
+from pipeline.commands.skeleton_options import category_option, skeleton_option
+from pipeline.commands.skeleton_text import annotation_text, built_in_text, categories_text, skeleton_text
+
+if TYPE_CHECKING:
+    from cache_tools.annotations.annotation_file import AnnotationFile
+    from cache_tools.skeletons import Skeleton
+
+# a skeleton's own file is small; a larger file of JSON is not parsed twice to find out what it is
+LARGEST_SKELETON = 2**20
+SKELETON_SUFFIXES = (".yaml", ".yml")
+ONLY_ANNOTATIONS = ("skeleton", "category", "overlay", "images", "persons", "seed", "exif")
+ONLY_OVERLAY = ("images", "persons", "seed", "exif")
+
+
+@click.command("skeleton")
+@click.argument("source", required=False, metavar="[NAME|FILE.yaml|ANNOTATIONS.json]")
+@skeleton_option
+@category_option
+@click.option("--overlay", type=PATH, help="Draw labels of some persons, with the joints' names, into this folder.")
+@click.option("--images", type=PATH, help="Folder of the photos, for --overlay.")
+@click.option("--persons", default=12, show_default=True, type=click.IntRange(min=1), help="Persons to draw.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the choice of persons to draw.")
+@exif_option(
+    "Turn photos upright as their EXIF orientation says: give it where annotators saw them so. [default: --no-exif]"
+)
+@json_option
+@click.pass_context
+def command(
+    context: click.Context,
+    source: str | None,
+    skeleton: str | None,
+    category: tuple[str, ...],
+    overlay: Path | None,
+    images: Path | None,
+    persons: int,
+    seed: int,
+    exif: bool | None,
+    as_json: bool,
+) -> None:
+    """Print what a skeleton says: joints, mirror partners, halves, edges, OKS sigmas, and what is off without them.
+
+    Of an annotation file, print what would be read, before anything is built from it: categories, keypoints, persons,
+    how often each joint is labelled, what is left out. Without an argument, list the built-in skeletons.
+    """
+    from cache_tools.skeletons import built_in_names, load_skeleton
+    from pipeline.persons.annotation_summary import summarize_annotations, summarize_skeleton
+
+    if source is None:
+        reject_ignored(context, ONLY_ANNOTATIONS, "they belong to an annotation file")
+        summaries = [summarize_skeleton(load_skeleton(name)) for name in built_in_names()]
+        click.echo(json.dumps(summaries, indent=1) if as_json else built_in_text(summaries))
+        return
+    if not is_annotation_file(source):
+        reject_ignored(context, ONLY_ANNOTATIONS, "they belong to an annotation file")
+        summary = summarize_skeleton(load_skeleton(source))
+        click.echo(json.dumps(summary, indent=1) if as_json else skeleton_text(summary))
+        return
+    if overlay is None:
+        reject_ignored(context, ONLY_OVERLAY, "they belong to --overlay")
+    elif images is None:
+        raise click.UsageError("--images is missing: the folder of the photos that --overlay draws on")
+    stated = None if skeleton is None else load_skeleton(skeleton)
+    file = _read(Path(source), stated, category, as_json=as_json)
+    summary = summarize_annotations(file)
+    click.echo(json.dumps(summary, indent=1) if as_json else annotation_text(summary))
+    if overlay is not None and images is not None:
+        from cache_tools.photos.options import PhotoOptions
+        from pipeline.report.label_overlay import choose_labelled, write_label_overlays
+
+        table = file.instances()
+        shown = table.take(choose_labelled(table, persons, seed))
+        for path in write_label_overlays(overlay, shown, file.skeleton, images, PhotoOptions(exif=exif)):
+            click.echo(path, err=as_json)
+
+
+def is_annotation_file(source: str) -> bool:
+    """Return whether `source` is a file of annotations, not a skeleton's name or its YAML or JSON file.
+
+    Raises FileNotFoundError where it looks like a file and there is none.
+    """
+    path = Path(source)
+    if not path.is_file():
+        if path.suffix or len(path.parts) > 1:
+            raise FileNotFoundError(f"there is no file {path.absolute()}: expected a skeleton or an annotation file")
+        return False
+    if path.suffix in SKELETON_SUFFIXES:
+        return False
+    if path.stat().st_size > LARGEST_SKELETON:
+        return True
+    from cache_tools.json_file import read_json
+
+    document = read_json(path, "a COCO keypoint annotation file, or a skeleton")
+    return not (isinstance(document, dict) and isinstance(document.get("keypoints"), list))
+
+
+def _read(path: Path, skeleton: "Skeleton | None", category: tuple[str, ...], *, as_json: bool) -> "AnnotationFile":
+    """Return the file's content; where it is refused, print first which categories it has."""
+    from cache_tools.annotations.annotation_file import EXPECTED, read_annotation_file
+    from cache_tools.annotations.categories import categories_of
+    from cache_tools.json_file import read_json
+
+    try:
+        return read_annotation_file(path, skeleton=skeleton, category=category)
+    except ValueError:
+        document: Any = read_json(path, EXPECTED)
+        if not as_json and isinstance(document, dict):
+            listed = [{"id": one.id, "name": one.name, "keypoints": list(one.names)} for one in categories_of(document)]
+            click.echo(categories_text(listed))
+        raise
