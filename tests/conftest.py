@@ -58,6 +58,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> HeatmapStore:
 
 
 @pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a finished run of a small student with random weights and return its folder."""
+    from tests.samples.small_run import write_run
+
+    folder = tmp_path_factory.mktemp("run")
+    write_run(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def undisturbed(store: HeatmapStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train on `store` without an interruption and return the run's folder."""
     from tests.samples.short_run import run

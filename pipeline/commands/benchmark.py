@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.shared_options import PATH, batch_size_option, device_option, reject_ignored
+from pipeline.commands.shared_options import (
+    PATH,
+    batch_size_option,
+    device_option,
+    reject_ignored,
+    untrained_student_options,
+)
 
 if TYPE_CHECKING:
     from pipeline.costs.cost_file import Cost, ExportSpeed
@@ -22,10 +28,7 @@ NETWORK_OPTIONS = (
 @click.argument("run", required=False, type=PATH)
 @click.option("--teacher", metavar="REF", help="A teacher in place of RUN; with --loader, the live teacher of RUN.")
 @click.option("--backbone", metavar="NAME", help="A student that was never trained: a name of Table 1, or timm:NAME.")
-@click.option("--head", type=click.Choice(["subpixel", "lateral"]), default="subpixel", show_default=True,
-              help="Head of --backbone.")  # fmt: skip
-@click.option("--input-size", type=(int, int), default=(256, 192), show_default=True, metavar="HEIGHT WIDTH",
-              help="Pixels of a crop for --backbone.")  # fmt: skip
+@untrained_student_options
 @click.option("--loader", metavar="STORE", help="Measure what limits training from STORE: the loader or RUN's step.")
 @click.option("--images", type=PATH, help="Folder of the photos, for a --loader STORE without crops.")
 @click.option("--out", type=PATH, help="Write the numbers here (cost.json).")

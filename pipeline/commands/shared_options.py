@@ -113,6 +113,29 @@ def photo_box_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def untrained_student_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --head and --input-size of a student that is made without training.
+
+    The settings have the same choices and defaults, which a test holds: --help must not import them.
+    """
+    head = click.option(
+        "--head",
+        type=click.Choice(["subpixel", "lateral"]),
+        default="subpixel",
+        show_default=True,
+        help="Head of a student that was not trained; subpixel is the paper's.",
+    )
+    input_size = click.option(
+        "--input-size",
+        type=(int, int),
+        default=(256, 192),
+        show_default=True,
+        metavar="HEIGHT WIDTH",
+        help="Pixels of a crop of a student that was not trained.",
+    )
+    return head(input_size(command))
+
+
 def reject_ignored(context: click.Context, names: Iterable[str], reason: str) -> None:
     """Raise UsageError where one of the parameters `names` is on the command line, because it would have no effect."""
     given = [

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pipeline.commands.shared_options import json_option
+from pipeline.commands.shared_options import json_option, untrained_student_options
 
 #: Table 1 prints one decimal
 PAPER_TOLERANCE = 0.05
@@ -13,10 +13,7 @@ PAPER_TOLERANCE = 0.05
 
 @click.command("zoo")
 @click.argument("backbones", nargs=-1)
-@click.option("--head", type=click.Choice(["subpixel", "lateral"]), default="subpixel", show_default=True,
-              help="Head of the students; subpixel is the paper's.")  # fmt: skip
-@click.option("--input-size", type=(int, int), default=(256, 192), show_default=True, metavar="HEIGHT WIDTH",
-              help="Pixels of a crop.")  # fmt: skip
+@untrained_student_options
 @json_option
 def command(backbones: tuple[str, ...], head: str, input_size: tuple[int, int], as_json: bool) -> None:
     """Print parameters and costs of BACKBONES (names of Table 1, or timm:NAME), by default the fourteen of Table 1.

@@ -18,14 +18,7 @@ from pipeline.persons.sample_crops import rendered_crops, stored_crops, training
 from pipeline.teachers.load import load_network
 from student.export.onnx_session import run_onnx
 from student.run_record import read_record, write_record
-from tests.samples.small_run import SMALL, write_run
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    write_run(folder)
-    return folder
+from tests.samples.small_run import SMALL
 
 
 @pytest.fixture(scope="module")

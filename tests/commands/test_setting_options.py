@@ -1,7 +1,7 @@
 """Options made of the fields of settings: their type, help and default are those of the field."""
 
 import json
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import click
 import pytest
@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from pydantic import BaseModel, Field
 
 from pipeline.cli import kdcache
-from pipeline.commands.setting_options import setting_options
+from pipeline.commands.setting_options import field_at, setting_options
 from student.settings import StudentSettings
 
 
@@ -77,3 +77,13 @@ def test_every_setting_is_described() -> None:
                 described(inner)
 
     described(StudentSettings)
+
+
+@pytest.mark.parametrize("name", ["zoo", "benchmark"])
+def test_an_untrained_student_has_the_choices_and_defaults_of_the_settings(name: str) -> None:
+    options = {option.name: option for option in kdcache.get_command(click.Context(kdcache), name).params}  # type: ignore[union-attr]
+    head, size = field_at(StudentSettings, "model.head"), field_at(StudentSettings, "model.input_size")
+    choices = options["head"].type
+    assert isinstance(choices, click.Choice)
+    assert tuple(choices.choices) == get_args(head.annotation)
+    assert (options["head"].default, options["input_size"].default) == (head.default, size.default)

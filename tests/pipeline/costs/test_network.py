@@ -18,13 +18,6 @@ from tests.samples.small_run import SMALL, write_run
 QUICK = SpeedSettings(device="cpu", batch_size=2, seconds=0.05)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    write_run(folder)
-    return folder
-
-
 class Slow(nn.Module):
     """20 ms a call and 5 ms an image."""
 

@@ -14,13 +14,6 @@ from student.settings import StudentSettings, TrainSettings
 from tests.samples.small_run import SMALL, write_run
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("run")
-    write_run(folder)
-    return folder
-
-
 def test_a_training_evaluates_as_the_command_does_and_reads_the_annotations_once(
     shared_data: Path, tmp_path: Path, run: Path
 ) -> None:
