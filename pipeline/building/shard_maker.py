@@ -40,7 +40,7 @@ class CropBatch(NamedTuple):
     stored: list[StoredCrop]  #: one a person; empty where none is kept
 
 
-class HeatmapBatch(NamedTuple):
+class TaughtBatch(NamedTuple):
     """The teacher's heatmaps of a CropBatch."""
 
     positions: range  #: in the shard
@@ -155,7 +155,7 @@ class ShardMaker:
 
     def _heatmaps(
         self, persons: Instances, to_image: Matrix, policy: CropPolicy | None = None
-    ) -> Generator[HeatmapBatch, None, None]:
+    ) -> Generator[TaughtBatch, None, None]:
         """Yield the heatmaps of the V crops a person that `to_image` (n, V, 2, 3) cuts, in row order.
 
         policy: also cut and encode the persons' crops for the store, while a photo is in memory.
@@ -180,7 +180,7 @@ class ShardMaker:
         ):
             yield from taught
 
-    def _teach(self, batch: CropBatch) -> HeatmapBatch:
+    def _teach(self, batch: CropBatch) -> TaughtBatch:
         """Return the teacher's heatmaps of a batch."""
         if self._stop.is_set():
             raise Stopped
@@ -189,7 +189,7 @@ class ShardMaker:
         maps = np.asarray(self.teacher(batch.pixels.reshape(-1, *batch.pixels.shape[2:])), np.float32)
         self.seconds_in_teacher += time.perf_counter() - start
         self.progress(persons * views / (1 + self.store.spec.views))
-        return HeatmapBatch(batch.positions, maps.reshape(persons, views, *maps.shape[1:]), batch.stored)
+        return TaughtBatch(batch.positions, maps.reshape(persons, views, *maps.shape[1:]), batch.stored)
 
 
 def sample_geometry(

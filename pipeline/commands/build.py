@@ -40,7 +40,7 @@ CODECS = ("compact", "compact6", "exact8", "float16")
 @category_option
 @joint_option
 @click.option("--unlabelled", is_flag=True, help="Every person with a box, not only those with labelled keypoints.")
-@click.option("--part", metavar="I/N", callback=lambda *given: part_of(given[2]),
+@click.option("--part", metavar="I/N", callback=lambda *given: parse_part(given[2]),
               help="Only the I-th of N parts of the persons; `kdcache merge` joins the N stores.")  # fmt: skip
 @click.option("--codec", default="compact", show_default=True, type=click.Choice(CODECS),
               help="How heatmaps are stored: small, smaller, at full resolution, nearly lossless.")  # fmt: skip
@@ -136,7 +136,7 @@ def command(
     click.echo(receipt_text(store, finished))
 
 
-def part_of(text: str | None) -> tuple[int, int] | None:
+def parse_part(text: str | None) -> tuple[int, int] | None:
     """Return (I, N) of "I/N"; BadParameter where it is something else."""
     if text is None:
         return None

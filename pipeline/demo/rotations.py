@@ -36,8 +36,8 @@ def transposed(matrix: Rotation) -> Rotation:
     return (a, d, g), (b, e, h), (c, f, i)
 
 
-def turned(matrix: Rotation, vector: Vector) -> Vector:
-    """Return the vector turned by a rotation."""
+def rotate(matrix: Rotation, vector: Vector) -> Vector:
+    """Rotate a vector."""
     x, y, z = vector
     first, second, third = (a * x + b * y + c * z for a, b, c in matrix)
     return first, second, third

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.demo.arithmetic import Floats, dot
 from pipeline.demo.body import Body
-from pipeline.demo.rotations import NO_ROTATION, Rotation, product, turned
+from pipeline.demo.rotations import NO_ROTATION, Rotation, product, rotate
 
 
 def bend(body: Body, rest: Floats, rotations: dict[str, Rotation]) -> tuple[Floats, Floats, Floats, Floats]:
@@ -29,7 +29,7 @@ def _joints(body: Body, heads: Floats, rotations: dict[str, Rotation]) -> tuple[
             turns[bone] = local
         else:
             turns[bone] = product(turns[parent], local)
-            x, y, z = turned(turns[parent], (heads[bone] - heads[parent]).tolist())
+            x, y, z = rotate(turns[parent], (heads[bone] - heads[parent]).tolist())
             joints[bone] = joints[parent][0] + x, joints[parent][1] + y, joints[parent][2] + z
     return np.array(turns), np.array(joints)
 

@@ -50,7 +50,7 @@ class VitPoseTeacher:
         self.compiled = compiled == "1"
         self.licence = HUB_LICENCE if on_hub else options.get("licence", "unstated")
         self.name = name if on_hub else Path(name).name
-        self.folder = fetch(name)
+        self.folder = weights_folder(name)
         config = read_config(self.folder)
         height, width = config.backbone_config.image_size
         self.input_size = (height, width)
@@ -143,7 +143,7 @@ def plus_network(size: str) -> nn.Module:
         return Heatmaps(VitPoseForPoseEstimation(config)).eval()
 
 
-def fetch(name: str) -> Path:
+def weights_folder(name: str) -> Path:
     """Return the folder that holds the weights, a local one or the hub's, which is downloaded once; OSError without."""
     if name not in VITPOSE_HUB:
         folder = Path(name)
