@@ -66,9 +66,13 @@ PAPER = (
 def table_columns(rows: Sequence[Row], *, details: bool = False) -> tuple[TableColumn, ...]:
     """Return the columns that these rows need: those of controls, seeds and the paper only where a row has them."""
     without_teacher = WITHOUT_TEACHER if any(row.control or "control" in row.absent for row in rows) else ()
-    spread = SPREAD if any(len(row.gains()) > 1 for row in rows) else ()
+    spread = _spread_columns(rows)
     paper = PAPER if any(row.paper for row in rows) else ()
     return (*ACCURACY, *without_teacher, *spread, *COSTS, *(DETAILS if details else ()), *paper)
+
+
+def _spread_columns(rows: Sequence[Row]) -> tuple[TableColumn, ...]:
+    return SPREAD if any(len(row.gains()) > 1 for row in rows) else ()
 
 
 def row_numbers(row: Row) -> dict[str, float | None]:
@@ -159,7 +163,7 @@ def table_latex(rows: Sequence[Row]) -> str:
 
 def table_csv(rows: Sequence[Row]) -> str:
     """Return every number unrounded, one row a model, for other programs."""
-    keys = [column.key for column in (*ACCURACY, *WITHOUT_TEACHER, *SPREAD, *COSTS, *DETAILS, *PAPER)]
+    keys = [column.key for column in (*ACCURACY, *WITHOUT_TEACHER, *_spread_columns(rows), *COSTS, *DETAILS, *PAPER)]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["model", "role", "paper_model", *keys, "marks"])

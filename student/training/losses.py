@@ -121,24 +121,33 @@ def foreground(target: Tensor) -> Tensor:
 
 
 class _AdaptiveWing(torch.autograd.Function):
-    """Value and slope in one pass: three logarithms and two exponentials a cell, no powers; only the slope is kept."""
+    """Value and slope in one pass: a logarithm and an exponential for each power; only the slope is kept."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, prediction: Tensor, target: Tensor) -> Tensor:
-        weight = foreground(target).to(prediction.dtype).mul_(FOREGROUND_WEIGHT).add_(1)
         error = prediction - target
-        exponent = ALPHA - target
-        # A and C of the linear branch; (theta / eps)^x as exp(x log), much faster than pow on a CPU
-        at_theta = torch.exp(exponent * math.log(THETA / EPSILON))
-        slope = OMEGA / THETA * exponent * at_theta / (1 + at_theta)
-        offset = slope * THETA - OMEGA * torch.log1p(at_theta)
         distance = error.abs()
-        near = distance < THETA
+        # in the memory format of the prediction, which the network's backward pass then has to read
+        exponent = torch.full_like(distance, ALPHA).sub_(target)
         inner = distance.clamp(TINY, THETA)
-        power = torch.exp(exponent * torch.log(inner / EPSILON))
-        curve = OMEGA * torch.log1p(power)
-        losses = torch.where(near, curve, slope * distance - offset).mul_(weight)
-        gradient = torch.where(near, OMEGA * exponent * power / (inner * (1 + power)), slope)
+        # x^exponent as exp(exponent log(x)), much faster than pow on a CPU
+        power = torch.log(inner / EPSILON).mul_(exponent).exp_()
+        gradient = (OMEGA * exponent).mul_(power).div_(inner.mul_(1 + power))
+        # log(1 + x) and not log1p, which is not vectorised on CPUs: a loss rounded at 1e-6, and the slope as it is
+        losses = power.add_(1).log_().mul_(OMEGA)
+        near = distance < THETA
+        if prediction.is_cuda:
+            slope, offset = _linear_branch(exponent)
+            losses = torch.where(near, losses, slope * distance - offset)
+            gradient = torch.where(near, gradient, slope)
+        else:
+            # few cells are far from their target; a GPU would have to wait for their number
+            far = near.logical_not_()
+            slope, offset = _linear_branch(exponent[far])
+            losses[far] = slope * distance[far] - offset
+            gradient[far] = slope
+        weight = foreground(target).to(prediction.dtype).mul_(FOREGROUND_WEIGHT).add_(1)
+        losses.mul_(weight)
         gradient.mul_(torch.sign(error)).mul_(weight).div_(target.shape[-1] * target.shape[-2])
         ctx.save_for_backward(gradient)
         return losses.mean(dim=(2, 3))
@@ -151,3 +160,10 @@ class _AdaptiveWing(torch.autograd.Function):
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"adaptive_wing": adaptive_wing, "mse": squared_error}
+
+
+def _linear_branch(exponent: Tensor) -> tuple[Tensor, Tensor]:
+    """Return A and C of the linear branch, at which value and slope are continuous at theta."""
+    at_theta = torch.exp(exponent * math.log(THETA / EPSILON))
+    slope = OMEGA / THETA * exponent * at_theta / (1 + at_theta)
+    return slope, slope * THETA - OMEGA * torch.log(1 + at_theta)
