@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from cache_tools.skeletons import load_skeleton
+from cache_tools.skeletons.keypoint_names import require_name
 from student.augment_recipes import recipe
 from student.batches.stream import stream_of
 from student.settings import Name, Settings, StudentSettings, list_mistakes
@@ -40,6 +42,31 @@ class DataConfig(Settings):
         description="Let `kdcache download` fetch into `root` what is missing of COCO 2017, and the detector's file "
         "where `evaluate.boxes` names it.",
     )
+    skeleton: str | None = Field(
+        None,
+        description="Whose keypoints the annotations have: a built-in skeleton, or a YAML file relative to the working "
+        "folder. By default as the annotation files name them.",
+    )
+    category: list[str] = Field(
+        default_factory=list,
+        description="Categories of the annotations, by name or id. By default all that name the same keypoints.",
+    )
+
+    @field_validator("category", mode="before")
+    @classmethod
+    def _ids_are_texts(cls, stated: Any) -> Any:
+        several = stated if isinstance(stated, list) else [stated]
+        return [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in several]
+
+    @field_validator("skeleton")
+    @classmethod
+    def _skeleton_exists(cls, reference: str | None) -> str | None:
+        if reference is not None:
+            try:
+                load_skeleton(reference)
+            except OSError as problem:
+                raise ValueError(f"{reference} cannot be read: {problem.strerror}") from None
+        return reference
 
     def path(self, split: Literal["train", "val"], what: Literal["images", "annotations"]) -> Path:
         """Return the full path of a split's photos or annotations."""
@@ -60,6 +87,11 @@ class TeacherConfig(Settings):
         description="Cache it only where its AP on the val split (percent, annotated boxes, flip test) reaches this.",
     )
     tolerance: float = Field(0.2, ge=0, description="How far below `expect_ap` the AP may be, in percent.")
+    joints: dict[str, str] = Field(
+        default_factory=dict,
+        description="What it calls keypoints that differ in more than spelling, as `{OURS: ITS}`: "
+        "`{femoral_head_l: left_hip}`.",
+    )
 
 
 class StoreConfig(Settings):
@@ -151,6 +183,11 @@ class ReportConfig(Settings):
     )
     benchmark_seconds: float = Field(5, gt=0, description="Seconds that each speed is measured for.")
     benchmark_batch_size: int = Field(32, gt=0, description="Crops of a batch while speed is measured.")
+    hka: bool | None = Field(
+        None,
+        description="Measure hip-knee-ankle angles. By default where the data have a hip, a knee and an ankle of one "
+        "side.",
+    )
     hka_rendered: int = Field(
         60, gt=0, description="Standing persons that are rendered for the angles, each at three sizes."
     )
@@ -204,6 +241,15 @@ class Config(Settings):
         shown = [*self.report.students, *filter(None, [self.report.predictions_student])]
         _check_names("store.teachers", self.store.teachers, teachers)
         _check_names("report", shown, self.runs)
+        return self
+
+    @model_validator(mode="after")
+    def _joints_exist(self) -> "Config":
+        if self.data.skeleton is not None:
+            names = load_skeleton(self.data.skeleton).names
+            for teacher in self.teachers:
+                for name in teacher.joints:
+                    require_name(name, names)
         return self
 
     @model_validator(mode="after")

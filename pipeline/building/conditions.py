@@ -1,5 +1,6 @@
 """Conditions of a build: the teacher reaches its AP, the codec is exact enough, nothing is damaged."""
 
+from cache_tools.skeletons import load_skeleton
 from cache_tools.store.verify import verify_store
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.job import Expectation
@@ -15,11 +16,13 @@ def check_ap(teacher: PoseNetwork, expectation: Expectation, recorded: float | N
     if ap is None:
         # torch and pycocotools: seconds that a build without expectation does not spend
         from pipeline.evaluation.evaluation import evaluate
+        from pipeline.persons.coco_labels import CocoLabels
 
+        stated = None if expectation.skeleton is None else load_skeleton(expectation.skeleton)
         # whether a teacher is wired up rightly, not whether it knows every joint
         result = evaluate(
             teacher,
-            expectation.annotations,
+            CocoLabels(expectation.annotations, skeleton=stated, category=expectation.category),
             expectation.images,
             inference=Inference(flip=False),
             photo_options=expectation.photo_options,

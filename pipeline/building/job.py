@@ -63,3 +63,6 @@ class Expectation:
     annotations: Path
     #: how these photos are read
     photo_options: PhotoOptions = NOT_STATED
+    #: as `BuildJob` has them
+    skeleton: str | None = None
+    category: tuple[str, ...] = ()

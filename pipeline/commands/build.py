@@ -127,7 +127,13 @@ def command(
         if expect_ap <= 1:
             raise click.UsageError(f"--expect-ap {expect_ap:g}: give AP in percent, as in 75.8")
         expectation = Expectation(
-            expect_ap, tolerance, expect_images or images, expect_annotations or annotations, photo_options
+            expect_ap,
+            tolerance,
+            expect_images or images,
+            expect_annotations or annotations,
+            photo_options,
+            skeleton=skeleton,
+            category=category,
         )
     signal.signal(signal.SIGTERM, terminate)
     finished = build(job, workers=workers, scheduler=scheduler, max_rmse=max_rmse, expectation=expectation)

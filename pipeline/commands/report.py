@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.shared_options import PATH, inference_options
+from pipeline.commands.shared_options import PATH, inference_options, reject_ignored
+from pipeline.commands.skeleton_options import category_option, joint_option, skeleton_option
 from student.inference import Inference
 
 if TYPE_CHECKING:
+    from cache_tools.annotations.annotation_file import AnnotationFile
+    from cache_tools.skeletons import Skeleton
     from pipeline.persons.subjects import Subjects
 
 boxes_option = click.option(
@@ -59,6 +62,9 @@ def chart(rows: str, out: Path) -> None:
 @command.command("heatmaps")
 @click.option("--images", required=True, type=PATH, help="Folder of photos.")
 @click.option("--annotations", type=PATH, help="COCO person_keypoints file of these photos.")
+@skeleton_option
+@category_option
+@joint_option
 @boxes_option
 @click.option("--teacher", multiple=True, metavar="REF", help="A column: the heatmaps of this teacher.")
 @click.option("--store", metavar="URL", help="A column: the heatmaps that this store holds of the annotated persons.")
@@ -67,9 +73,14 @@ def chart(rows: str, out: Path) -> None:
 @click.option("--person", multiple=True, type=int, metavar="ID", help="Annotation ids of the persons to show.")
 @inference_options(flip=False)
 @click.option("--out", required=True, type=PATH, help="Picture to write, .png or .svg.")
+@click.pass_context
 def heatmaps(
+    context: click.Context,
     images: Path,
     annotations: Path | None,
+    skeleton: str | None,
+    category: tuple[str, ...],
+    joints: tuple[tuple[str, str], ...],
     boxes: Path | None,
     teacher: tuple[str, ...],
     store: str | None,
@@ -80,7 +91,7 @@ def heatmaps(
     out: Path,
 ) -> None:
     """Draw figure 3: photo | ground truth | teachers | students."""
-    from cache_tools.skeletons import COCO
+    from cache_tools.store.writer import HeatmapStore
     from pipeline.persons.subjects import from_annotations
     from pipeline.report.figure_file import FIGURE_SUFFIXES, write_figure
     from pipeline.report.panels import heatmap_panel, network_column, store_column
@@ -89,44 +100,46 @@ def heatmaps(
     if not (teacher or store or run):
         raise click.UsageError("nothing to show: give --teacher REF, --store URL or --run RUN")
     _check_suffix(out, FIGURE_SUFFIXES)
-    if annotations:
-        from cache_tools.annotations.annotation_file import read_annotation_file
-
-        # the panel's OKS is by COCO's joints: a file of others is refused, and networks are translated by name
-        table = read_annotation_file(annotations, expected=COCO).instances()
-        subjects = from_annotations(table, images, persons, person)
+    opened = None if store is None else HeatmapStore.open(store)
+    labels = _labels(context, annotations, skeleton, category, expected=opened.spec.skeleton if opened else None)
+    if labels:
+        subjects = from_annotations(labels.instances(), images, persons, person)
     else:
+        reject_ignored(context, ["joints"], "without --annotations each network's own joints are shown")
         subjects = _any_photos(images, boxes, persons)
+    shown = labels.skeleton if labels else None
     columns = []
     for reference in teacher:
-        network = load_network(reference, inference.device, skeleton=COCO)
+        network = load_network(reference, inference.device, skeleton=shown, renamed=dict(joints))
         columns.append(network_column(network, network.name, subjects, inference))
-    if store:
-        from cache_tools.store.writer import HeatmapStore
-
-        opened = HeatmapStore.open(store)
-        if opened.spec.skeleton.names != COCO.names:
-            raise ValueError(f"{store} is of {opened.spec.skeleton.name}: the panel shows COCO's joints only")
+    if opened:
         columns.append(store_column(opened, "store", subjects))
     for folder in run:
-        network = load_network(f"student:{folder}", inference.device, skeleton=COCO)
+        network = load_network(f"student:{folder}", inference.device, skeleton=shown)
         columns.append(network_column(network, network.name, subjects, inference))
-    write_figure(out, heatmap_panel(subjects, columns, device=inference.device), dpi=160)
+    sigmas = shown.oks_sigmas()[0] if shown else None
+    write_figure(out, heatmap_panel(subjects, columns, sigmas=sigmas, device=inference.device), dpi=160)
     click.echo(out)
 
 
 @command.command("predictions")
 @click.option("--images", required=True, type=PATH, help="Folder of photos.")
 @click.option("--annotations", type=PATH, help="COCO person_keypoints file: poses in its boxes are shown.")
+@skeleton_option
+@category_option
 @boxes_option
 @click.option("--run", type=PATH, help="The student that is shown.")
 @click.option("--teacher", metavar="REF", help="A teacher in place of a student.")
 @click.option("--photos", default=6, show_default=True, type=click.IntRange(min=1), help="Photos to show.")
 @inference_options()
 @click.option("--out", required=True, type=PATH, help="Picture to write, .png or .jpg.")
+@click.pass_context
 def predictions(
+    context: click.Context,
     images: Path,
     annotations: Path | None,
+    skeleton: str | None,
+    category: tuple[str, ...],
     boxes: Path | None,
     run: Path | None,
     teacher: str | None,
@@ -143,15 +156,29 @@ def predictions(
     if (run is None) == (teacher is None):
         raise click.UsageError("give one of --run RUN and --teacher REF")
     _check_suffix(out, PICTURE_SUFFIXES)
-    if annotations:
-        from cache_tools.annotations.annotation_file import read_coco
-
-        subjects = whole_groups(read_coco(annotations), images, photos)
-    else:
-        subjects = _any_photos(images, boxes, photos)
+    labels = _labels(context, annotations, skeleton, category)
+    subjects = whole_groups(labels.instances(), images, photos) if labels else _any_photos(images, boxes, photos)
     network = load_network(teacher or f"student:{run}", inference.device)
     write_picture(out, draw_predictions(network, subjects, inference))
     click.echo(out)
+
+
+def _labels(
+    context: click.Context,
+    annotations: Path | None,
+    skeleton: str | None,
+    category: tuple[str, ...],
+    expected: "Skeleton | None" = None,
+) -> "AnnotationFile | None":
+    """Return the annotation file where one is given; UsageError for options that would have no effect without it."""
+    if annotations is None:
+        reject_ignored(context, ("skeleton", "category"), "they say what --annotations are of")
+        return None
+    from cache_tools.annotations.annotation_file import read_annotation_file
+    from cache_tools.skeletons import load_skeleton
+
+    stated = None if skeleton is None else load_skeleton(skeleton)
+    return read_annotation_file(annotations, skeleton=stated, category=category, expected=expected)
 
 
 def _check_suffix(path: Path, suffixes: Sequence[str]) -> None:

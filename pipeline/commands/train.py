@@ -121,6 +121,7 @@ def command(
     from cache_tools.skeletons import load_skeleton
     from student.training.loop import train
 
+    stated = None if skeleton is None else load_skeleton(skeleton)
     live = None
     if teacher is not None:
         from cache_tools.store.writer import HeatmapStore
@@ -139,12 +140,13 @@ def command(
             val_annotations,
             val_images,
             device,
-            expected=spec.skeleton,
+            skeleton=stated,
+            expected=stated or spec.skeleton,
             photo_options=evaluation_photos(photo_options, spec.photos),
         )
     records = train(
         stores, chosen, runs, photos=images, teacher=live, evaluate=evaluate, device=device, overwrite=overwrite,
-        resume=resume, skeleton=None if skeleton is None else load_skeleton(skeleton),
+        resume=resume, skeleton=stated,
     )  # fmt: skip
     if int(os.environ.get("RANK", "0")) > 0:
         return  # of torchrun's processes the first one prints and writes

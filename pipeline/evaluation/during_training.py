@@ -45,13 +45,15 @@ def training_evaluation(
     photos: Path,
     device: str = "auto",
     *,
+    skeleton: Skeleton | None = None,
     expected: Skeleton | None = None,
     photo_options: PhotoOptions = NOT_STATED,
 ) -> "Evaluate":
     """Return the function that `train` calls to evaluate a student: COCO's ten keypoint numbers by name.
 
-    It evaluates about `train.evaluate_persons` persons, in annotated boxes, without flip test. expected: joints of the
-    student; a file that names the same in another order is permuted. photo_options: how the photos are read.
+    It evaluates about `train.evaluate_persons` persons, in annotated boxes, without flip test. skeleton: what the
+    keypoints of the file are, where the user states it. expected: joints of the student; a file that names the same in
+    another order is permuted. photo_options: how the photos are read.
     The annotation file is read and checked here, once, before any training, and so are the photos. Raises
     FileNotFoundError where the file, the folder or photos do not exist, ValueError where the file is not understood,
     names other joints or labels nobody.
@@ -60,7 +62,7 @@ def training_evaluation(
         raise FileNotFoundError(f"there is no folder of photos at {photos}")
     if not annotations.is_file():
         raise FileNotFoundError(f"there is no annotation file at {annotations}")
-    labels = CocoLabels(annotations, expected=expected)
+    labels = CocoLabels(annotations, skeleton=skeleton, expected=expected)
     # raises where nobody is labelled: now, not after the first epoch
     persons = labels.persons
     inference = Inference(flip=False, device=device)

@@ -11,8 +11,8 @@ from cache_tools.instances import Instances
 from cache_tools.photos.options import AS_STORED, PhotoOptions
 from pipeline.persons.photo_boxes import PhotoBoxes
 
-#: labelled joints of a person that is worth a picture
-ENOUGH_JOINTS = 12
+#: part of the joints that are labelled of a person that is worth a picture: 12 of COCO's
+ENOUGH_JOINTS = 0.7
 #: height in pixels of a person that is worth a picture
 ENOUGH_PIXELS = 64
 
@@ -70,7 +70,8 @@ def choose(persons: Instances, count: int) -> NDArray[np.intp]:
     Where there are fewer than `count` of them, those with the most labelled joints.
     """
     labelled = (persons.visibility > 0).sum(1)
-    good = np.flatnonzero((labelled >= ENOUGH_JOINTS) & (persons.box[:, 3] >= ENOUGH_PIXELS))
+    enough = ENOUGH_JOINTS * persons.visibility.shape[1]
+    good = np.flatnonzero((labelled >= enough) & (persons.box[:, 3] >= ENOUGH_PIXELS))
     if len(good) < count:
         return np.sort(np.argsort(-labelled, kind="stable")[:count])
     return np.asarray(good[_evenly(len(good), count)])

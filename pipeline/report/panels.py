@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from cache_tools.geometry import Matrix, apply, compose, crop_to_image, invert
 from cache_tools.images import Image
-from cache_tools.skeletons import COCO
+from cache_tools.instances import Instances
+from pipeline.evaluation.matched_network import known_joints
 from pipeline.evaluation.oks import similarity
 from pipeline.persons.subjects import Subjects
 from pipeline.report.overlay import SHOWN_SCORE
@@ -38,10 +39,12 @@ class PanelColumn:
     """The heatmaps of the subjects by one network, or in one store."""
 
     title: str
-    #: (N, 17, h, w)
+    #: (N, K, h, w)
     maps: Maps
     #: (N, 2, 3) heatmap cell -> image pixel
     cell_to_image: Matrix
+    #: (K,) joints that the network knows; None: all
+    known: NDArray[np.bool_] | None = None
 
 
 def network_column(network: PoseNetwork, title: str, subjects: Subjects, inference: Inference) -> PanelColumn:
@@ -60,6 +63,7 @@ def network_column(network: PoseNetwork, title: str, subjects: Subjects, inferen
         title=title,
         maps=np.concatenate([batch.maps for batch in batches]),
         cell_to_image=np.concatenate([batch.cell_to_image for batch in batches]),
+        known=known_joints(network),
     )
 
 
@@ -76,21 +80,30 @@ def store_column(store: "HeatmapStore", title: str, subjects: Subjects) -> Panel
         )
     rows = np.array([row_of[number] for number in wanted])
     return PanelColumn(
-        title=title, maps=store.read(rows), cell_to_image=compose(store.cell_to_crop, store.crop_to_image[rows])
+        title=title,
+        maps=store.read(rows),
+        cell_to_image=compose(store.cell_to_crop, store.crop_to_image[rows]),
+        known=np.array(store.spec.known_joints),
     )
 
 
-def heatmap_panel(subjects: Subjects, columns: Sequence[PanelColumn], *, device: str = "auto") -> Figure:
+def heatmap_panel(
+    subjects: Subjects, columns: Sequence[PanelColumn], *, sigmas: Sequence[float] | None, device: str = "auto"
+) -> Figure:
     """Draw one row a person: photo, ground truth where there is one, then the maps, joints and OKS of every column.
 
-    device: where heatmaps are decoded.
+    sigmas (K,): OKS sigmas of the joints, None where there is no ground truth. OKS is of the joints that a column
+    knows. device: where heatmaps are decoded.
+    Raises ValueError where there is ground truth and no sigmas.
     """
+    if subjects.truth is not None and sigmas is None:
+        raise ValueError("the panel compares with ground truth: expected the OKS sigmas of its joints")
     truth = subjects.truth
     titles = ["photo", *(["ground truth"] if truth else []), *(column.title for column in columns)]
     cell_to_image = crop_to_image(subjects.box, "udp", CELL_SIZE)
     crops = list(read_crops(subjects.photo, cell_to_image, CELL_SIZE, photo_options=subjects.photo_options))
     decode_on = torch_device(device)
-    found = [decode_keypoints(column.maps, column.cell_to_image, decode_on) for column in columns]  # each (N, 17, 3)
+    found = [decode_keypoints(column.maps, column.cell_to_image, decode_on) for column in columns]  # each (N, K, 3)
     figure = Figure(figsize=(0.25 + 1.35 * len(titles), 2.0 * len(subjects) + 0.25), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02)  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(len(subjects), len(titles), squeeze=False)
@@ -105,21 +118,25 @@ def heatmap_panel(subjects: Subjects, columns: Sequence[PanelColumn], *, device:
         for column, poses in zip(columns, found, strict=True):
             xy, seen = apply(image_to_cell, poses[row, :, :2]), poses[row, :, 2] > SHOWN_SCORE
             note = f"{seen.sum()} joints"
-            if truth is not None:
-                oks = similarity(
-                    poses[row, :, :2],
-                    truth.keypoints[row],
-                    truth.area[row],
-                    truth.visibility[row],
-                    sigmas=COCO.oks_sigmas()[0],
-                )
-                note = f"OKS {oks:.2f}"
+            if truth is not None and sigmas is not None:
+                note = _oks_text(truth, row, poses[row], column.known, sigmas)
             map_to_cell = compose(column.cell_to_image[row], image_to_cell)
             _show(next(cells), tinted(crop, column.maps[row], map_to_cell), note, xy[seen])
         grid[row, 0].set_ylabel(subjects.titles[row], fontsize=7)
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title, fontsize=8)
     return figure
+
+
+def _oks_text(
+    truth: Instances, row: int, pose: NDArray[np.float64], known: NDArray[np.bool_] | None, sigmas: Sequence[float]
+) -> str:
+    """Return the OKS of a pose (K, 3) with a person's labels, over the joints that are known; how many, if not all."""
+    compared = np.ones(len(sigmas), np.bool_) if known is None else known
+    oks = similarity(
+        pose[:, :2], truth.keypoints[row], truth.area[row], truth.visibility[row] * compared, sigmas=sigmas
+    )
+    return f"OKS {oks:.2f}" + ("" if compared.all() else f" of {compared.sum()} joints")
 
 
 def tinted(crop: Image, maps: NDArray[np.float32], map_to_crop: Matrix | None = None) -> Image:

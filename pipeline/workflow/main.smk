@@ -44,4 +44,4 @@ rule all:
         rules.chart.output,
         rules.heatmaps.output,
         rules.predictions.output,
-        rules.hka.output,
+        rules.hka.output if paths.measures_angles(cfg) else [],

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from pipeline.config import Config
+from pipeline.config import Config, TeacherConfig
 from pipeline.workflow import paths
 
 
@@ -15,6 +15,17 @@ def _photos(cfg: Config, split: Literal["train", "val"], prefix: str = "") -> li
     """Return the options that name the photos and the annotations of a split."""
     images, annotations = cfg.data.path(split, "images"), cfg.data.path(split, "annotations")
     return [f"--{prefix}images", images, f"--{prefix}annotations", annotations]
+
+
+def _keypoints(cfg: Config) -> list[object]:
+    """Return the options that say what the annotations' keypoints are."""
+    stated = [] if cfg.data.skeleton is None else ["--skeleton", cfg.data.skeleton]
+    return [*stated, *(part for one in cfg.data.category for part in ("--category", one))]
+
+
+def _joints(teacher: TeacherConfig) -> list[object]:
+    """Return the options that say what a teacher calls keypoints."""
+    return [part for ours, its in teacher.joints.items() for part in ("--joint", f"{ours}={its}")]
 
 
 def demo_data_options(cfg: Config) -> list[str]:
@@ -29,6 +40,7 @@ def build_options(cfg: Config, teacher: str) -> list[str]:
     """Return the options of `kdcache build` for the store of one teacher."""
     store, chosen = cfg.store, paths.teacher_named(cfg, teacher)
     options: list[object] = ["--teacher", chosen.reference, *_photos(cfg, "train")]
+    options += [*_keypoints(cfg), *_joints(chosen)]
     if store.unlabelled:
         options += ["--unlabelled"]
     options += ["--codec", store.codec]
@@ -48,6 +60,8 @@ def train_options(cfg: Config, training: str) -> list[str]:
     options += ["--out", cfg.out / "runs"]
     if not cfg.store.crops:
         options += ["--images", cfg.data.path("train", "images")]
+    if cfg.data.skeleton is not None:
+        options += ["--skeleton", cfg.data.skeleton]
     if paths.needs_teacher(cfg, training):
         options += ["--teacher", cfg.teachers[0].reference]
     if paths.measures_ap(cfg, training):
@@ -63,9 +77,12 @@ def network_argument(cfg: Config, network: str) -> list[str]:
     return [str(paths.run_folder(cfg, name))]
 
 
-def evaluate_options(cfg: Config) -> list[str]:
-    """Return the protocol of every AP in the report, as options of `kdcache evaluate`."""
-    options = [*_photos(cfg, "val"), "--boxes", paths.boxes_source(cfg)]
+def evaluate_options(cfg: Config, network: str) -> list[str]:
+    """Return the protocol of every AP in the report, and a teacher's names, as options of `kdcache evaluate`."""
+    options = [*_photos(cfg, "val"), *_keypoints(cfg), "--boxes", paths.boxes_source(cfg)]
+    kind, name = network.split("/")
+    if kind == "teachers":
+        options += _joints(paths.teacher_named(cfg, name))
     if cfg.evaluate.boxes != "gt":
         options += ["--score-threshold", cfg.evaluate.score_threshold]
     options += ["--flip" if cfg.evaluate.flip else "--no-flip", "--batch-size", cfg.evaluate.batch_size]
@@ -81,7 +98,8 @@ def benchmark_options(cfg: Config) -> list[str]:
 
 def heatmaps_options(cfg: Config) -> list[str]:
     """Return the options of `kdcache report heatmaps`."""
-    options = [*_photos(cfg, "val"), "--teacher", cfg.teachers[0].reference]
+    teacher = cfg.teachers[0]
+    options = [*_photos(cfg, "val"), *_keypoints(cfg), "--teacher", teacher.reference, *_joints(teacher)]
     for name in cfg.shown:
         options += ["--run", paths.run_folder(cfg, name)]
     for annotation_id in cfg.report.person_ids:
@@ -94,7 +112,7 @@ def heatmaps_options(cfg: Config) -> list[str]:
 def predictions_options(cfg: Config) -> list[str]:
     """Return the options of `kdcache report predictions`."""
     run = paths.run_folder(cfg, paths.predictions_run(cfg))
-    return _strings([*_photos(cfg, "val"), "--run", run, "--device", cfg.device])
+    return _strings([*_photos(cfg, "val"), *_keypoints(cfg), "--run", run, "--device", cfg.device])
 
 
 def hka_options(cfg: Config) -> list[str]:

@@ -9,13 +9,36 @@ A network is named by the folder that its files are in: `teachers/NAME`, or `stu
 from pathlib import Path
 from typing import Literal
 
+from cache_tools.skeletons import Side, built_in_names
+from cache_tools.skeletons.roles import Role
 from pipeline.config import Config, StudentConfig, TeacherConfig
+from pipeline.configured_skeleton import configured_skeleton
 from pipeline.download import DETECTIONS
 from pipeline.report.rows import RepeatFiles, RowFiles
 from student.settings import StudentSettings
 
 WORKFLOW = Path(__file__).parent  #: folder of main.smk, its rules, captions, environments, profiles and configurations
+#: roles of which an angle needs one each
+LEG: tuple[tuple[Role, ...], ...] = (("femoral_head", "hip"), ("knee_centre", "knee"), ("talus", "ankle"))
 ONE_STREAM = "one_stream"  #: name of the only training job where all runs share one stream of batches
+
+
+def skeleton_file(cfg: Config) -> list[Path]:
+    """Return the file of a stated skeleton, the input of trainings and evaluations; nothing where it is built in.
+
+    A store does not wait for it: with the same names, another mirror order or other halves need no second pass of the
+    teacher, because `kdcache train --skeleton` takes them.
+    """
+    stated = cfg.data.skeleton
+    return [] if stated is None or stated in built_in_names() else [Path(stated)]
+
+
+def measures_angles(cfg: Config) -> bool:
+    """Return whether hip-knee-ankle angles are measured: as configured, else where a leg of the data is complete."""
+    if cfg.report.hka is not None:
+        return cfg.report.hka
+    roles = configured_skeleton(cfg).joints_by_role()
+    return any(all(any((side, role) in roles for role in roles_of_end) for roles_of_end in LEG) for side in Side)
 
 
 def annotations_ready(cfg: Config, split: Literal["train", "val"]) -> Path:
@@ -128,7 +151,7 @@ def train_inputs(cfg: Config, training: str) -> list[Path]:
     ready = [store_receipt(cfg, teacher.name) for teacher in cfg.cached_teachers]
     if measures_ap(cfg, training):
         ready.append(annotations_ready(cfg, "val"))
-    return ready
+    return ready + skeleton_file(cfg)
 
 
 def rows_file(cfg: Config) -> Path:

@@ -36,7 +36,8 @@ def run_data(
 
     teacher: the live one; photos: in place of stored crops; skeleton: in place of the stores'.
     """
-    stated = {} if skeleton is None else {"skeleton": skeleton.to_json()}
+    # the store's own skeleton, stated, is no other run
+    stated = {} if skeleton in (None, stores[0].spec.skeleton) else {"skeleton": skeleton.to_json()}
     return RunData(
         **stated,
         stores=[store.spec.digest for store in stores],

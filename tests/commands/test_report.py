@@ -118,10 +118,39 @@ def test_subjects_go_through_the_network_in_batches(folder: Path) -> None:
     np.testing.assert_allclose(parts.maps, whole.maps, atol=1e-4)
 
 
-def test_a_panel_of_other_joints_than_cocos_is_refused(tmp_path: Path) -> None:
-    animals = list(load_skeleton("ap10k").names)
-    annotations = write_document(tmp_path, coco_document(names=animals))
-    command = ["report", "heatmaps", "--images", tmp_path, "--annotations", annotations, "--teacher", "student:demo"]
-    result = CliRunner().invoke(kdcache, [*map(str, command), "--out", str(tmp_path / "panel.png")])
-    assert isinstance(result.exception, ValueError)
-    assert "other keypoints than coco" in str(result.exception)
+@pytest.fixture
+def animals(tmp_path: Path, folder: Path) -> Path:
+    """Annotations of AP-10K's joints in photos of rendered people, whose nose and legs have joints of those names."""
+    document = coco_document(persons=5, names=list(load_skeleton("ap10k").names), persons_a_photo=1)
+    for number, image in enumerate(document["images"]):
+        image |= {"file_name": f"{number}.png", "height": 128, "width": 96}
+    return write_document(tmp_path, document)
+
+
+def test_panels_of_other_joints_than_cocos(animals: Path, folder: Path, tmp_path: Path) -> None:
+    common = ["--images", str(folder), "--annotations", str(animals), "--teacher", "student:demo", "--device", "cpu"]
+    options = ["--skeleton", "ap10k", "--category", "person", "--joint", "root_of_tail=nose"]
+    out = tmp_path / "panel.svg"
+    CliRunner().invoke(kdcache, ["report", "heatmaps", *common, "--persons", "2", "--out", str(out)])
+    # eyes, nose, shoulders, elbows, hips and knees; paws, neck and tail have other names
+    assert "of 11 joints" in out.read_text()
+    CliRunner().invoke(kdcache, ["report", "heatmaps", *common, *options, "--out", str(out)], catch_exceptions=False)
+    assert "of 12 joints" in out.read_text()
+    picture = tmp_path / "poses.png"
+    command = ["report", "predictions", *common, *options[:4], "--photos", "2", "--out", str(picture)]
+    CliRunner().invoke(kdcache, command, catch_exceptions=False)
+    assert read_image(picture).std() > 20
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--category", "person"], "--category would be ignored: they say what --annotations are of"),
+        (["--joint", "a=b"], "--joint would be ignored: without --annotations"),
+    ],
+)
+def test_options_of_annotations_need_some(options: list[str], message: str, folder: Path, tmp_path: Path) -> None:
+    command = ["report", "heatmaps", "--images", str(folder), "--teacher", "student:demo", *options]
+    result = CliRunner().invoke(kdcache, [*command, "--out", str(tmp_path / "x.png")])
+    assert result.exit_code == 2
+    assert message in result.output

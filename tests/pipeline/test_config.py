@@ -121,3 +121,19 @@ def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
     path.write_text("a: [")
     with pytest.raises(ValueError, match="is not YAML"):
         load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "joints", "message"),
+    [
+        ({"skeleton": "cocoo"}, {}, r"data\.skeleton: .*unknown skeleton 'cocoo': expected a YAML file or one of coco"),
+        ({"skeleton": "nowhere.yaml"}, {}, r"data\.skeleton: .*nowhere.yaml cannot be read: No such file"),
+        ({"skeleton": "mechanical"}, {"left_talu": "left_ankle"}, "no keypoint 'left_talu': did you mean left_talus"),
+        ({"category": [True]}, {}, r"data\.category"),
+        ({"category": [1.5]}, {}, r"data\.category"),
+    ],
+)
+def test_a_mistake_in_keypoints_is_named(data: dict[str, Any], joints: dict[str, str], message: str) -> None:
+    teachers = [{"name": "t", "reference": "student:demo", "joints": joints}]
+    with pytest.raises(ValueError, match=message):
+        parse_config({**SMALL, "data": {**SMALL["data"], **data}, "teachers": teachers})

@@ -6,6 +6,7 @@ rule evaluate:
         lambda wildcards: paths.network_ready(cfg, wildcards.network),
         paths.annotations_ready(cfg, "val"),
         paths.boxes_ready(cfg),
+        paths.skeleton_file(cfg),
     output:
         paths.metrics_file(cfg, "{network}"),
     log:
@@ -16,7 +17,7 @@ rule evaluate:
         gpu=GPUS,
     params:
         network=lambda wildcards: options.network_argument(cfg, wildcards.network),
-        options=options.evaluate_options(cfg),
+        options=lambda wildcards: options.evaluate_options(cfg, wildcards.network),
     shell:
         "kdcache evaluate {params.network:q} {params.options:q} --out {output:q} 2>&1 | tee -i {log:q}"
 

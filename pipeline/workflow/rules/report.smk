@@ -76,6 +76,7 @@ rule heatmaps:
     input:
         [paths.run_receipt(cfg, name) for name in cfg.shown],
         paths.annotations_ready(cfg, "val"),
+        paths.skeleton_file(cfg),
     output:
         report(
             cfg.out / "report/heatmaps.png",
@@ -100,6 +101,7 @@ rule predictions:
     input:
         paths.run_receipt(cfg, paths.predictions_run(cfg)),
         paths.annotations_ready(cfg, "val"),
+        paths.skeleton_file(cfg),
     output:
         report(
             cfg.out / "report/predictions.png",

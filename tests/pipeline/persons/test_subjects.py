@@ -1,5 +1,6 @@
 """Persons for figures: drawn evenly from those that show enough."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.instances import Instances
 from cache_tools.photos.options import UPRIGHT
 from pipeline.persons.photo_boxes import PhotoBoxes
-from pipeline.persons.subjects import ENOUGH_JOINTS, ENOUGH_PIXELS, choose, from_annotations, from_photos, whole_groups
+from pipeline.persons.subjects import ENOUGH_PIXELS, choose, from_annotations, from_photos, whole_groups
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def persons(shared_data: Path) -> Instances:
 def test_chosen_persons_show_enough_and_are_spread_over_the_file(persons: Instances) -> None:
     rows = choose(persons, 6)
     assert len(set(rows.tolist())) == 6
-    assert ((persons.visibility[rows] > 0).sum(1) >= ENOUGH_JOINTS).all()
+    assert ((persons.visibility[rows] > 0).sum(1) >= 12).all()
     assert (persons.box[rows, 3] >= ENOUGH_PIXELS).all()
     assert rows[0] < len(persons) / 6
     assert rows[-1] > len(persons) * 5 / 6
@@ -28,10 +29,17 @@ def test_chosen_persons_show_enough_and_are_spread_over_the_file(persons: Instan
 
 def test_where_few_show_enough_the_best_are_taken(persons: Instances) -> None:
     labelled = (persons.visibility > 0).sum(1)
-    poor = persons.take(np.flatnonzero(labelled < ENOUGH_JOINTS)[:20])
+    poor = persons.take(np.flatnonzero(labelled < 12)[:20])
     rows = choose(poor, 3)
     counts = (poor.visibility > 0).sum(1)
     assert counts[rows].min() >= np.sort(counts)[-3]
+
+
+def test_of_other_skeletons_as_large_a_part_of_the_joints_is_enough(persons: Instances) -> None:
+    legs = replace(persons, keypoints=persons.keypoints[:, 11:], visibility=persons.visibility[:, 11:])
+    rows = choose(legs, 6)
+    assert ((legs.visibility[rows] > 0).sum(1) >= 5).all()
+    assert (persons.box[rows, 3] >= ENOUGH_PIXELS).all()
 
 
 def test_annotations_are_found_by_their_ids(persons: Instances) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 
-from pipeline.config import Config, parse_config
+from pipeline.config import Config, DataConfig, parse_config
 from pipeline.workflow import options, paths
 from tests.pipeline.workflow.test_paths import SMALL
 
@@ -66,9 +66,10 @@ def test_a_network_is_a_teacher_reference_or_the_folder_of_a_run() -> None:
 
 
 def test_a_score_threshold_is_given_only_with_a_detector() -> None:
-    annotated = options.evaluate_options(config(evaluate={"flip": False, "score_threshold": 0.5}))
+    annotated = options.evaluate_options(config(evaluate={"flip": False, "score_threshold": 0.5}), "teachers/vit")
     assert annotated[:7] == [*VAL, "--boxes", "gt", "--no-flip"]
-    detected = options.evaluate_options(config(evaluate={"boxes": "mine.json", "score_threshold": 0.5}))
+    changes = {"boxes": "mine.json", "score_threshold": 0.5}
+    detected = options.evaluate_options(config(evaluate=changes), "students/a")
     assert (following(detected, "--boxes"), following(detected, "--score-threshold")) == (["coco/mine.json"], ["0.5"])
 
 
@@ -80,6 +81,27 @@ def test_panels_show_the_requested_runs_and_persons() -> None:
     assert following(options.heatmaps_options(config()), "--persons") == ["4"]
     assert following(options.predictions_options(cfg), "--run") == ["results/x/runs/a"]
     assert following(options.hka_options(cfg), "--student") == shown
+
+
+def test_keypoints_of_the_data_and_names_of_a_teacher_go_to_every_command_that_reads_labels() -> None:
+    stated = {"skeleton": "mechanical", "category": 7}
+    joints = {"left_femoral_head": "left_hip", "left_talus": "left_ankle"}
+    vit, tiny = SMALL["teachers"]
+    teachers = [{**vit, "joints": joints}, tiny]
+    cfg = config(data={**SMALL["data"], **stated}, teachers=teachers, students=[{"name": "a"}])
+    keypoints, pairs = (
+        ["--skeleton", "mechanical", "--category", "7"],
+        [f"{ours}={its}" for ours, its in joints.items()],
+    )
+    built = options.build_options(cfg, "vit")
+    assert (following(built, "--skeleton"), following(built, "--category")) == (["mechanical"], ["7"])
+    assert (following(built, "--joint"), following(options.build_options(cfg, "tiny"), "--joint")) == (pairs, [])
+    assert following(options.train_options(cfg, "a"), "--skeleton") == ["mechanical"]
+    of_teacher, of_student = (options.evaluate_options(cfg, network) for network in ("teachers/vit", "students/a"))
+    assert (of_teacher[4:8], following(of_teacher, "--joint")) == (keypoints, pairs)
+    assert (of_student[4:8], following(of_student, "--joint")) == (keypoints, [])
+    assert following(options.heatmaps_options(cfg), "--joint") == pairs
+    assert options.heatmaps_options(cfg)[4:8] == options.predictions_options(cfg)[4:8] == keypoints
 
 
 def test_rendering_needs_a_number_of_persons() -> None:
@@ -102,17 +124,20 @@ def command(path: Sequence[str]) -> click.Command:
 def test_every_option_exists() -> None:
     checked, other = SMALL["teachers"]
     cfg = config(
-        teachers=[{**checked, "expect_ap": 70}, other],
+        teachers=[{**checked, "expect_ap": 70, "joints": {"hip_l": "left_hip"}}, other],
         data={**SMALL["data"], "rendered": {}},
         store={"crops": False, "unlabelled": True, "max_rmse": 0.1},
         students=[{"name": "s", "distill": {"mode": "live"}, "train": {"evaluate_epochs": 1}}],
         evaluate={"boxes": "mine.json"},
     )
+    keypoints = {"skeleton": "coco", "category": ["person", 7]}
+    cfg = cfg.model_copy(update={"data": DataConfig.model_validate(cfg.data.model_dump() | keypoints)})
+    assert cfg.data.category == ["person", "7"]
     given = {
         ("demo-data",): ["out", *options.demo_data_options(cfg)],
         ("build",): ["store", *options.build_options(cfg, "vit")],
         ("train",): options.train_options(cfg, "s"),
-        ("evaluate",): [*options.network_argument(cfg, "teachers/vit"), *options.evaluate_options(cfg)],
+        ("evaluate",): [*options.network_argument(cfg, "teachers/vit"), *options.evaluate_options(cfg, "teachers/vit")],
         ("benchmark",): [*options.network_argument(cfg, "students/s"), *options.benchmark_options(cfg)],
         ("report", "heatmaps"): [*options.heatmaps_options(cfg), "--out", "x.png"],
         ("report", "predictions"): [*options.predictions_options(cfg), "--out", "x.png"],

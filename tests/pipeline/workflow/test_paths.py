@@ -10,6 +10,7 @@ import pytest
 from pipeline.config import Config, parse_config
 from pipeline.download import DETECTIONS
 from pipeline.workflow import paths
+from tests.samples.coco_document import coco_document, write_document
 
 OUT = Path("results/x")
 SMALL: dict[str, Any] = {
@@ -131,3 +132,46 @@ def test_every_seed_is_measured_and_only_the_first_is_timed() -> None:
 def test_predictions_show_the_last_student_by_default() -> None:
     assert paths.predictions_run(config()) == "b"
     assert paths.predictions_run(config(report={"predictions_student": "a"})) == "a"
+
+
+def test_a_skeleton_s_file_is_an_input_of_trainings_and_evaluations_but_not_of_stores(tmp_path: Path) -> None:
+    legs = tmp_path / "legs.yaml"
+    legs.write_text("keypoints: [hip_l, hip_r]")
+    stated = config(data={**SMALL["data"], "skeleton": str(legs)})
+    assert paths.skeleton_file(stated) == [legs]
+    assert paths.train_inputs(stated, "a")[-1] == legs
+    assert legs not in paths.build_inputs(stated, "vit")
+    assert paths.skeleton_file(config(data={**SMALL["data"], "skeleton": "coco"})) == []
+    assert paths.skeleton_file(config()) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "measured"),
+    [
+        (["hip_l", "knee_l", "ankle_l", "hip_r"], True),
+        (["left_femoral_head", "left_knee", "left_talus"], True),
+        (["hip_l", "knee_l", "ankle_r", "hip_r"], False),
+        (["nose", "tail"], False),
+    ],
+)
+def test_angles_are_measured_where_the_data_have_a_whole_leg(tmp_path: Path, names: list[str], measured: bool) -> None:
+    """The skeleton is what is stated, else what the validation labels name."""
+    write_document(tmp_path, coco_document(names=names), "val.json")
+    data = {**SMALL["data"], "root": str(tmp_path)}
+    assert paths.measures_angles(config(data=data)) is measured
+    assert paths.measures_angles(config(data=data, report={"hka": not measured})) is not measured
+    assert paths.measures_angles(config(data={**data, "skeleton": "coco"}))
+    assert not paths.measures_angles(config(data={**data, "skeleton": "hand21"}))
+    # COCO's, where the labels are not there yet
+    assert paths.measures_angles(config(data={**data, "download": True}))
+    assert paths.measures_angles(config())
+
+
+def test_labels_that_are_not_understood_are_told_before_anything_runs(tmp_path: Path) -> None:
+    document = coco_document(names=["nose", "tail"])
+    document["categories"].append({"id": 2, "name": "cat", "keypoints": ["nose"]})
+    write_document(tmp_path, document, "val.json")
+    data = {**SMALL["data"], "root": str(tmp_path)}
+    with pytest.raises(ValueError, match=r"val\.json: it has categories with different keypoints .* --category"):
+        paths.measures_angles(config(data=data))
+    assert not paths.measures_angles(config(data={**data, "category": "cat"}))
