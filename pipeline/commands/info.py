@@ -24,9 +24,21 @@ def command(store: str, as_json: bool) -> None:
 
 
 def store_facts(store: "HeatmapStore") -> dict[str, Any]:
-    """Return the receipt of a finished store, or the part of it that is known, with `url`, `finished` and `pending`."""
+    """Return the receipt of a finished store, or the part of it that is known, and what says more of it.
+
+    That is `url`, `finished`, `pending`, the skeleton's name, its keypoints, and those that the teacher does not know.
+    """
     receipt, pending = store.read_receipt(), store.pending()
-    facts = {"url": store.url, "finished": receipt is not None, "shards": store.shards, "pending": pending}
+    names, known = store.spec.skeleton.names, store.spec.known_joints
+    facts = {
+        "url": store.url,
+        "finished": receipt is not None,
+        "shards": store.shards,
+        "pending": pending,
+        "skeleton": store.spec.skeleton.name,
+        "keypoints": list(names),
+        "unknown_keypoints": [name for name, is_known in zip(names, known, strict=True) if not is_known],
+    }
     if receipt is None:
         receipt = {"rows": store.rows, "error": store.measured_error(), "spec": store.spec.to_json()}
     return facts | receipt
@@ -46,6 +58,8 @@ def facts_text(facts: dict[str, Any]) -> str:
         "teacher": f"{teacher['name']}{', flip averaged' if teacher['flip'] else ''}; licence: {teacher['licence']}",
         "teacher AP": "not measured" if teacher["ap"] is None else f"{teacher['ap']:g}",
         "teacher digest": teacher["digest"],
+        "keypoints": f"{len(facts['keypoints'])} of {facts['skeleton']}: {', '.join(facts['keypoints'])}",
+        "teacher knows": _known_text(facts),
         "annotations": _annotations_text(spec["annotations"]),
         "photos": _photos_text(spec.get("photos", {})),
         "frame": f"{frame['name']}, crops {sizes[0]}, heatmaps {sizes[1]}, sigma {frame['sigma']:g} cells, "
@@ -64,6 +78,16 @@ def facts_text(facts: dict[str, Any]) -> str:
     return "\n".join(f"{name:15} {text}" for name, text in lines.items())
 
 
+def _known_text(facts: dict[str, Any]) -> str:
+    """Return which keypoints the teacher has heatmaps of, and under which other names."""
+    keypoints, unknown = facts["keypoints"], facts["unknown_keypoints"]
+    names = facts["spec"]["teacher"].get("joints") or keypoints
+    renamed = [f"{ours}={its}" for ours, its in zip(keypoints, names, strict=True) if its not in (ours, None)]
+    text = f"{len(keypoints) - len(unknown)} of {len(keypoints)} keypoints" if unknown else "all of them"
+    text += f", not {', '.join(unknown)}" if unknown else ""
+    return f"{text}; {', '.join(renamed)}" if renamed else text
+
+
 def _photos_text(photos: dict[str, Any]) -> str:
     """Return how the photos were read."""
     text = "turned by their EXIF orientation" if photos.get("exif") else "as stored"
@@ -73,6 +97,8 @@ def _photos_text(photos: dict[str, Any]) -> str:
 def _annotations_text(annotations: dict[str, Any]) -> str:
     """Return the file that the rows were read from, and which of its persons they are."""
     text: str = annotations["source"] or "source not recorded"
+    if categories := annotations.get("categories"):
+        text += f", {'category' if len(categories) == 1 else 'categories'} {', '.join(map(str, categories))}"
     if not annotations.get("labelled", True):
         text += ", persons without labels too"
     if part := annotations.get("part"):

@@ -7,8 +7,9 @@ three forward passes: one forward, two backward. Evaluations during training are
 from dataclasses import dataclass
 from typing import Literal
 
-from cache_tools.annotations.annotation_file import read_coco
+from cache_tools.skeletons import COCO, load_skeleton
 from pipeline.config import Config
+from pipeline.configured_skeleton import configured_skeleton
 from pipeline.costs.network_flop import student_flop, teacher_flop
 from pipeline.persons.boxes import detected
 from pipeline.persons.coco_labels import CocoLabels
@@ -21,7 +22,7 @@ STEP_PASSES = 3
 PERSONS_OF = {"person_keypoints_train2017.json": 149_813, "person_keypoints_val2017.json": 6_352}
 #: boxes of the usual detector file on val2017
 DETECTOR_BOXES = 104_125
-#: bytes a row of real heatmaps (TinyPose) by codec, on 716 persons of COCO train2017
+#: bytes a row of real heatmaps (TinyPose) of COCO's 17 joints by codec, on 716 persons of COCO train2017
 HEATMAP_BYTES = {"compact": 696, "compact6": 597, "exact8": 2_839, "float16": 58_882}
 #: bytes a row of real crops, on the same persons
 CROP_BYTES = 46_377
@@ -56,6 +57,8 @@ class CostEstimate:
     val_persons: int
     #: where the two numbers come from
     counted: tuple[str, str]
+    #: heatmaps of a person
+    joints: int
     heatmap_bytes: int
     crop_bytes: int
     works: tuple[Work, ...]
@@ -79,21 +82,35 @@ def estimate_costs(config: Config, rows: int | None = None, val_persons: int | N
     Raises ValueError when they are needed and not given, and for a teacher or a backbone that does not exist.
     """
     _check_references(config)
-    val_path = config.data.path("val", "annotations")
-    labels = CocoLabels(val_path) if val_path.is_file() else None
+    labels = _labels(config, "val")
     rows, rows_from = _training_persons(config, rows)
     val_persons, val_from = _validation_persons(config, labels, val_persons)
     boxes = _evaluation_boxes(config, labels, val_persons)
     stores = len(config.cached_teachers)
+    joints = len(configured_skeleton(config) if labels is None else labels.skeleton)
     return CostEstimate(
         rows=rows,
         val_persons=val_persons,
         counted=(rows_from, val_from),
-        heatmap_bytes=stores * rows * HEATMAP_BYTES[config.store.codec] * (1 + config.store.views),
+        joints=joints,
+        heatmap_bytes=round(stores * rows * bytes_per_row(config.store.codec, joints) * (1 + config.store.views)),
         crop_bytes=stores * rows * CROP_BYTES if config.store.crops else 0,
-        works=(*_caching(config, rows), *_training(config, rows), *_evaluation(config, boxes)),
+        works=(*_caching(config, rows), *_training(config, rows, joints), *_evaluation(config, boxes, joints)),
         live_alternative=_live_alternative(config, rows),
     )
+
+
+def bytes_per_row(codec: str, joints: int) -> float:
+    """Return the bytes of a person's heatmaps in a store; they grow with the joints (docs/results.md)."""
+    return HEATMAP_BYTES[codec] * joints / len(COCO)
+
+
+def _labels(config: Config, split: Literal["train", "val"]) -> CocoLabels | None:
+    """Return the labels of a split, None where they are not there yet."""
+    path, stated = config.data.path(split, "annotations"), config.data.skeleton
+    if not path.is_file():
+        return None
+    return CocoLabels(path, skeleton=None if stated is None else load_skeleton(stated), category=config.data.category)
 
 
 def _check_references(config: Config) -> None:
@@ -106,9 +123,8 @@ def _check_references(config: Config) -> None:
 
 def _training_persons(config: Config, given: int | None) -> tuple[int, str]:
     """Return the number of persons to train on, and where it comes from."""
-    path = config.data.path("train", "annotations")
-    if given is None and path.is_file():
-        return len(read_coco(path, labelled=not config.store.unlabelled)), f"counted in {path}"
+    if given is None and (labels := _labels(config, "train")) is not None:
+        return len(labels.instances(labelled=not config.store.unlabelled)), f"counted in {labels.path}"
     return _uncounted_persons(config, "train", given)
 
 
@@ -154,12 +170,12 @@ def _caching(config: Config, rows: int) -> list[Work]:
     ]
 
 
-def _training(config: Config, rows: int) -> list[Work]:
+def _training(config: Config, rows: int, joints: int) -> list[Work]:
     """Return the students' training passes, and those of a live teacher beside them."""
     works = []
     for name, run in config.runs.items():
         images = min(rows, run.train.max_rows or rows) * run.train.epochs
-        flop = student_flop(run.model)
+        flop = student_flop(run.model, joints)
         works.append(Work(stage="train", name=name, flop_each=flop, passes=STEP_PASSES * images))
         if run.distill.mode == "live":
             teacher = config.teachers[0]
@@ -168,11 +184,11 @@ def _training(config: Config, rows: int) -> list[Work]:
     return works
 
 
-def _evaluation(config: Config, boxes: int) -> list[Work]:
+def _evaluation(config: Config, boxes: int, joints: int) -> list[Work]:
     """Return the passes of every teacher and student over the boxes of the validation split."""
     passes = boxes * (2 if config.evaluate.flip else 1)
     flop_of: dict[str, float | None] = {teacher.name: teacher_flop(teacher.reference) for teacher in config.teachers}
-    flop_of |= {name: student_flop(run.model) for name, run in config.runs.items()}
+    flop_of |= {name: student_flop(run.model, joints) for name, run in config.runs.items()}
     return [Work(stage="evaluate", name=name, flop_each=each, passes=passes) for name, each in flop_of.items()]
 
 

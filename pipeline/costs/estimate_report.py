@@ -3,7 +3,7 @@
 from tabulate import tabulate
 
 from pipeline.config import Config
-from pipeline.costs.estimate import CROP_BYTES, HEATMAP_BYTES, CostEstimate, Stage
+from pipeline.costs.estimate import CROP_BYTES, CostEstimate, Stage, bytes_per_row
 
 STAGE_TITLES: dict[Stage, str] = {
     "cache": "teacher, once",
@@ -42,10 +42,15 @@ def gpu_hours(flop: float, tflops: float) -> float:
 
 def _data_rows(estimate: CostEstimate, config: Config) -> list[Cells]:
     codec = config.store.codec
+    each = f"{bytes_per_row(codec, estimate.joints):.0f} bytes a row of {estimate.joints} joints in {codec}"
     rows = [
         ["persons to train on", f"{estimate.rows:,}", estimate.counted[0]],
         ["persons to evaluate", f"{estimate.val_persons:,}", estimate.counted[1]],
-        ["store, heatmaps", scaled(estimate.heatmap_bytes, "B"), f"{HEATMAP_BYTES[codec]} bytes a row in {codec}"],
+        [
+            "store, heatmaps",
+            scaled(estimate.heatmap_bytes, "B"),
+            f"{each} bytes a row of {estimate.joints} joints in {codec}",
+        ],
     ]
     if estimate.crop_bytes:
         rows.append(["store, crops", scaled(estimate.crop_bytes, "B"), f"{CROP_BYTES} bytes a row"])

@@ -2,25 +2,27 @@
 
 from functools import cache
 
-from cache_tools.skeletons import COCO
+from cache_tools.skeletons import COCO, Skeleton
 from student.models.flops import count_costs
 from student.models.student import create_student
 from student.settings import ModelSettings
 
 
-def student_flop(settings: ModelSettings) -> float:
-    """Return the FLOP of one forward pass of a student."""
+def student_flop(settings: ModelSettings, joints: int) -> float:
+    """Return the FLOP of one forward pass of a student of that many joints."""
     # weights change no count, and none are read on the meta device
-    return _student_flop(settings.model_copy(update={"weights": "none"}).model_dump_json())
+    return _student_flop(settings.model_copy(update={"weights": "none"}).model_dump_json(), joints)
 
 
 @cache
-def _student_flop(settings: str) -> float:
+def _student_flop(settings: str, joints: int) -> float:
     import torch
 
     model = ModelSettings.model_validate_json(settings)
+    # names change no count
+    skeleton = Skeleton(names=tuple(map(str, range(joints))))
     with torch.device("meta"):
-        return 2.0 * count_costs(create_student(model, COCO), model.input_size).macs
+        return 2.0 * count_costs(create_student(model, skeleton), model.input_size).macs
 
 
 @cache
@@ -36,7 +38,8 @@ def teacher_flop(reference: str, folded: bool = True) -> float | None:
         from pipeline.teachers.student_run import StudentTeacher
 
         try:
-            return student_flop(StudentTeacher(rest, "cpu").settings.model)
+            teacher = StudentTeacher(rest, "cpu")
+            return student_flop(teacher.settings.model, len(teacher.skeleton or COCO))
         except FileNotFoundError:
             return None
     return None

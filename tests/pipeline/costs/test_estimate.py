@@ -12,6 +12,7 @@ from pipeline.config import load_config, parse_config
 from pipeline.costs.estimate import CROP_BYTES, DETECTOR_BOXES, estimate_costs
 from pipeline.costs.estimate_report import estimate_text, scaled
 from pipeline.costs.network_flop import student_flop, teacher_flop
+from tests.samples.coco_document import LEGS, coco_document, write_document
 
 ROOT = Path(__file__).parents[3]
 NARROW = {"backbone": "timm:resnet10t", "backbone_options": {"channels": [16, 32, 64, 128], "stem_width": 16}}
@@ -50,7 +51,7 @@ def test_the_papers_configuration_is_planned_without_its_data(monkeypatch: pytes
     assert (found.rows, found.val_persons) == (149_813, 6_352)
     assert found.heatmap_bytes == 149_813 * 696
     assert found.crop_bytes == 149_813 * CROP_BYTES
-    assert found.flop("train") == pytest.approx(3 * 200 * 149_813 * student_flop(few.students[0].model))
+    assert found.flop("train") == pytest.approx(3 * 200 * 149_813 * student_flop(few.students[0].model, 17))
     assert found.live_alternative is not None
     assert found.live_alternative[0] == pytest.approx(10.5e18, rel=0.02)
 
@@ -81,6 +82,28 @@ def test_persons_are_counted_where_the_data_is(shared_data: Path) -> None:
     found = estimate_costs(parse_config(configuration(data=data)))
     assert (found.rows, found.val_persons) == (716, 356)
     assert "counted in" in found.counted[0]
+
+
+@pytest.mark.parametrize("stated", [{}, {"skeleton": "coco_wholebody", "category": ["7"]}])
+def test_bytes_grow_with_the_joints_of_the_data(tmp_path: Path, stated: dict[str, object]) -> None:
+    document = coco_document(names=LEGS, category=7)
+    fields = {"foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
+    if stated:
+        # COCO-WholeBody's: the category names 17 keypoints, the annotations hold 133
+        document = coco_document(category=7)
+        document["categories"].append({"id": 8, "name": "legs", "keypoints": LEGS})
+        for annotation in document["annotations"]:
+            annotation |= {field: [1, 1, 2] * count for field, count in fields.items()}
+    split = {"images": ".", "annotations": write_document(tmp_path, document).name}
+    config = parse_config(configuration(data={"root": str(tmp_path), "train": split, "val": split, **stated}))
+    found = estimate_costs(config)
+    assert (found.rows, found.joints) == (4, 133 if stated else 6)
+    assert found.heatmap_bytes == round(4 * 696 * found.joints / 17)
+    (each,) = {work.flop_each for work in found.works if work.stage == "train"}
+    flop_of_17 = student_flop(next(iter(config.runs.values())).model, 17)
+    assert each is not None
+    assert (each > flop_of_17) == (found.joints > 17)
+    assert f"{round(696 * found.joints / 17)} bytes a row of {found.joints} joints" in estimate_text(found, config, 1)
 
 
 def test_unknown_data_and_unknown_networks_are_said_so() -> None:
