@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "Run the whole workflow on an embedded data set.",
     "run": "Run the whole workflow of a configuration.",
     "demo-data": "Write a COCO-format data set of rendered people.",
+    "check": "Check annotations, photos and boxes before anything runs.",
     "build": "Run a teacher over a data set and cache its heatmaps.",
     "info": "Print what a store holds and from what it was made.",
     "verify": "Check a store: completeness, checksums, the teacher again on a sample.",

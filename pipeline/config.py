@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from cache_tools.photos.options import FEWEST_BITS, MOST_BITS
 from cache_tools.skeletons import load_skeleton
 from cache_tools.skeletons.keypoint_names import require_name
 from student.augment_recipes import recipe
@@ -37,6 +38,17 @@ class DataConfig(Settings):
     train: SplitConfig = Field(description="The split that teachers are cached on and students are trained on.")
     val: SplitConfig = Field(description="The split that networks are evaluated on.")
     rendered: RenderedConfig | None = Field(None, description="Let `kdcache demo-data` make the data set.")
+    exif: bool | None = Field(
+        None,
+        description="Turn the photos of both splits upright by their EXIF orientation, as `kdcache build --exif` does.",
+    )
+    depth: int | None = Field(
+        None, ge=FEWEST_BITS, le=MOST_BITS, description="Bits used of each value of 16-bit photos, as `--depth`."
+    )
+    checksums: list[Path] = Field(
+        default_factory=list,
+        description="Files, relative to `root`, with a checksum of each photo, as md5sum or sha256sum writes them.",
+    )
     download: bool = Field(
         False,
         description="Let `kdcache download` fetch into `root` what is missing of COCO 2017, and the detector's file "

@@ -64,6 +64,11 @@ class AnnotationFile:
                     f"{self.path}: no annotation has a labelled keypoint: expected person_keypoints_*.json, not "
                     "instances_*.json or a file of boxes"
                 )
+            if not self.persons.crowd.size:
+                raise ValueError(
+                    f"{self.path} lists {len(self.photos)} photos and no person on them: its 'annotations' "
+                    + ("are all of other categories" if self.others else "are empty")
+                )
             wanted = "labelled keypoints" if labelled else "a box"
             raise ValueError(
                 f"{self.path} holds no person with {wanted} inside its photo; left out: {self.left_out_text(labelled)}"

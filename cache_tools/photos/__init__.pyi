@@ -1,5 +1,5 @@
 from .checksums import check_file as check_file
-from .checksums import check_listed as check_listed
+from .checksums import checksums_of as checksums_of
 from .checksums import read_checksums as read_checksums
 from .decode import decode_photo as decode_photo
 from .options import AS_STORED as AS_STORED
@@ -16,7 +16,7 @@ __all__ = [
     "UPRIGHT",
     "PhotoOptions",
     "check_file",
-    "check_listed",
+    "checksums_of",
     "decode_photo",
     "orientation_of",
     "read_checksums",

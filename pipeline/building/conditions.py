@@ -26,6 +26,7 @@ def check_ap(teacher: PoseNetwork, expectation: Expectation, recorded: float | N
             expectation.images,
             inference=Inference(flip=False),
             photo_options=expectation.photo_options,
+            checksums=expectation.checksums,
             common=True,
         )
         ap, labels = round(result.metrics.percent("AP") or 0, 2), expectation.annotations.name

@@ -47,8 +47,8 @@ class BuildJob:
     joints: tuple[tuple[str, str], ...] = ()
     #: how the photos are read
     photo_options: PhotoOptions = NOT_STATED
-    #: file with a checksum of each photo, as md5sum or sha256sum writes it
-    checksums: Path | None = None
+    #: files with a checksum of each photo, as md5sum or sha256sum writes them
+    checksums: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,3 +66,5 @@ class Expectation:
     #: as `BuildJob` has them
     skeleton: str | None = None
     category: tuple[str, ...] = ()
+    #: files with a checksum of each of these photos
+    checksums: tuple[Path, ...] = ()

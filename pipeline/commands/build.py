@@ -10,7 +10,6 @@ import click
 from pipeline.commands.shared_options import (
     PATH,
     batch_size_option,
-    checksums_option,
     device_option,
     flip_option,
     photo_reading_options,
@@ -32,10 +31,7 @@ CODECS = ("compact", "compact6", "exact8", "float16")
               "none: crops and labels only.")  # fmt: skip
 @click.option("--images", required=True, type=PATH, help="Folder of the photos.")
 @click.option("--annotations", required=True, type=PATH, help="COCO person_keypoints file.")
-@photo_reading_options(
-    "Turn photos upright as their EXIF orientation says: give it where annotators saw them so. [default: --no-exif]"
-)
-@checksums_option
+@photo_reading_options()
 @skeleton_option
 @category_option
 @joint_option
@@ -70,7 +66,7 @@ def command(
     images: Path,
     annotations: Path,
     photo_options: "PhotoOptions",
-    checksums: Path | None,
+    checksums: tuple[Path, ...],
     skeleton: str | None,
     category: tuple[str, ...],
     joints: tuple[tuple[str, str], ...],
@@ -134,6 +130,7 @@ def command(
             photo_options,
             skeleton=skeleton,
             category=category,
+            checksums=checksums,
         )
     signal.signal(signal.SIGTERM, terminate)
     finished = build(job, workers=workers, scheduler=scheduler, max_rmse=max_rmse, expectation=expectation)

@@ -8,7 +8,7 @@ import click
 
 from pipeline.commands.shared_options import (
     PATH,
-    checksums_option,
+    PHOTO_PARAMETERS,
     inference_options,
     photo_reading_options,
     reject_ignored,
@@ -31,10 +31,7 @@ if TYPE_CHECKING:
 @category_option
 @joint_option
 @click.option("--common", is_flag=True, help="Score, and write, only joints that the network knows.")
-@photo_reading_options(
-    "Turn photos upright as their EXIF orientation says: give it where annotators saw them so. [default: --no-exif]"
-)
-@checksums_option
+@photo_reading_options()
 @click.option("--boxes", default="gt", show_default=True, metavar="gt|FILE",
               help="gt: the annotated boxes; FILE: a detector's COCO results, or annotations.")  # fmt: skip
 @click.option("--score-threshold", default=0.0, show_default=True, help="Leave out a detector's boxes below it.")
@@ -54,7 +51,7 @@ def command(
     joints: tuple[tuple[str, str], ...],
     common: bool,
     photo_options: "PhotoOptions",
-    checksums: Path | None,
+    checksums: tuple[Path, ...],
     boxes: str,
     score_threshold: float,
     inference: "Inference",
@@ -71,7 +68,7 @@ def command(
     if store is not None:
         reject_ignored(
             context,
-            ("images", "exif", "depth", "checksums", "boxes", "score_threshold", "flip", "workers"),
+            ("images", *PHOTO_PARAMETERS, "boxes", "score_threshold", "flip", "workers"),
             "a store has heatmaps already",
         )
         reject_ignored(context, ("skeleton", "category", "joints"), "a store has joints and categories of its own")

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.shared_options import PATH
+from pipeline.commands.shared_options import PATH, PHOTO_PARAMETERS, photo_reading_options, reject_ignored
 
 if TYPE_CHECKING:
+    from cache_tools.photos.options import PhotoOptions
     from student.pose_network import Crops
 
 #: persons on which the file is compared with torch
@@ -25,6 +26,7 @@ CHECKED = 16
 @click.option("--persons", default=128, show_default=True, type=click.IntRange(min=1), help="Persons to calibrate on.")
 @click.option("--images", type=PATH, help="Folder of the photos of --annotations.")
 @click.option("--annotations", type=PATH, help="COCO person_keypoints file: measure the AP of each file on it.")
+@photo_reading_options()
 @click.option("--seconds", default=2.0, show_default=True, help="Seconds that each file's speed is measured for.")
 def command(
     run: Path,
@@ -35,6 +37,8 @@ def command(
     persons: int,
     images: Path | None,
     annotations: Path | None,
+    photo_options: "PhotoOptions",
+    checksums: tuple[Path, ...],
     seconds: float,
 ) -> None:
     """Write the student of RUN as ONNX: uint8 RGB crops (batch, height, width, 3) in, heatmaps out.
@@ -45,6 +49,8 @@ def command(
     """
     if (images is None) != (annotations is None):
         raise click.UsageError("give both --images and --annotations, or none of them")
+    if images is None:
+        reject_ignored(click.get_current_context(), PHOTO_PARAMETERS, "there are no --images")
     from cache_tools.store.writer import HeatmapStore
     from pipeline.persons.sample_crops import rendered_crops, stored_crops, training_store
     from student.checkpoint import load_model
@@ -71,7 +77,8 @@ def command(
         click.echo(f"{kind:<8} {_size_and_speed(file, crops, seconds)}")
     if images and annotations:
         for kind, file in files.items():
-            click.echo(f"{kind:<8} AP {_average_precision(file, images, annotations)}")
+            ap = _average_precision(file, images, annotations, photo_options, checksums)
+            click.echo(f"{kind:<8} AP {ap}")
 
 
 def _size_and_speed(file: Path, crops: "Crops", seconds: float) -> str:
@@ -84,13 +91,22 @@ def _size_and_speed(file: Path, crops: "Crops", seconds: float) -> str:
     )
 
 
-def _average_precision(file: Path, images: Path, annotations: Path) -> str:
+def _average_precision(
+    file: Path, images: Path, annotations: Path, photo_options: "PhotoOptions", checksums: tuple[Path, ...]
+) -> str:
     from pipeline.evaluation.evaluation import evaluate
     from pipeline.teachers.load import load_network
     from student.inference import Inference
 
     network = load_network(f"onnx:{file}?frame=udp", device="cpu")
-    metrics = evaluate(network, annotations, images, inference=Inference(flip=False)).metrics
+    metrics = evaluate(
+        network,
+        annotations,
+        images,
+        inference=Inference(flip=False),
+        photo_options=photo_options,
+        checksums=checksums,
+    ).metrics
     percent = metrics.percent("AP")
     ap = "-" if percent is None else f"{percent:.1f}"
     return f"{ap} on {metrics.protocol.persons} persons, annotated boxes, no flip test"

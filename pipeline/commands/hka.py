@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.shared_options import PATH, inference_options, photo_box_options
+from pipeline.commands.shared_options import (
+    PATH,
+    PHOTO_PARAMETERS,
+    inference_options,
+    photo_box_options,
+    photo_reading_options,
+    reject_ignored,
+)
 from student.inference import Inference
 
 if TYPE_CHECKING:
@@ -110,7 +117,7 @@ def measure_command(
         convention=f"{convention} positive",
         flip=inference.flip,
         boxes="whole photo" if boxes is None else str(boxes),
-        pixels="upright by EXIF" if persons.photo_options.exif else "as stored",
+        pixels=_pixels(persons.photo_options),
         min_score=min_score,
         calibration=line,
     )
@@ -128,6 +135,7 @@ def measure_command(
 @click.option("--teacher", "teachers", multiple=True, metavar="REF", help="A teacher; any number of them.")
 @click.option("--images", "image_root", type=PATH, help="Folder of the photos of --annotations.")
 @click.option("--annotations", type=PATH, help="COCO person_keypoints file: compare with its keypoints.")
+@photo_reading_options()
 @click.option("--rendered", default=60, show_default=True, type=click.IntRange(min=0),
               help="Number of rendered people of known angle.")  # fmt: skip
 @click.option("--heights", default="120,240,480", show_default=True, help="Heights of their images in pixels.")
@@ -140,6 +148,8 @@ def evaluate_command(
     teachers: tuple[str, ...],
     image_root: Path | None,
     annotations: Path | None,
+    photo_options: "PhotoOptions",
+    checksums: tuple[Path, ...],
     rendered: int,
     heights: str,
     seed: int,
@@ -156,6 +166,7 @@ def evaluate_command(
     from cache_tools.skeletons import COCO
     from pipeline.hka.evaluate import evaluate_exact, evaluate_network, render_people, with_visible_legs
     from pipeline.hka.report import evaluation_json, evaluation_markdown
+    from pipeline.persons.photo_check import check_photos
     from pipeline.teachers.load import load_network
 
     references = [*teachers, *(f"student:{run}" for run in students)]
@@ -163,17 +174,32 @@ def evaluate_command(
         raise click.UsageError("give --student RUN or --teacher REF, as often as there are networks to compare")
     if (annotations is None) != (image_root is None):
         raise click.UsageError("--images and --annotations go together")
+    if annotations is None:
+        reject_ignored(click.get_current_context(), PHOTO_PARAMETERS, "there are no --images")
     if out is not None and out.suffix != ".json":
         raise click.UsageError(f"--out {out}: expected a name that ends in .json; plots are written beside it")
     sizes = _heights(heights)
     if annotations is None and not rendered:
         raise click.UsageError("nothing to evaluate on: give --rendered N, or --images DIR --annotations FILE")
+    persons = None
+    if annotations is not None and image_root is not None:
+        persons = with_visible_legs(annotations)
+        check_photos(image_root, persons.file_name, persons.image_size, photo_options, checksums=checksums)
     networks = [load_network(reference, inference.device, skeleton=COCO) for reference in references]
-    persons = with_visible_legs(annotations) if annotations else None
     people = render_people(rendered, sizes, seed) if rendered else None
     evaluations = [evaluate_exact(people)] if people else []
     for network in networks:
-        evaluations.append(evaluate_network(network, people, persons, image_root, inference, min_score=min_score))
+        evaluations.append(
+            evaluate_network(
+                network,
+                people,
+                persons,
+                image_root,
+                inference,
+                photo_options=photo_options.stated(),
+                min_score=min_score,
+            )
+        )
     table = evaluation_markdown(evaluations)
     if out is not None:
         from pipeline.hka.figure import write_agreement_figure
@@ -186,6 +212,7 @@ def evaluate_command(
             "heights": sizes,
             "seed": seed,
             "annotations": annotations and annotations.name,
+            "pixels": _pixels(photo_options),
             "persons_with_visible_legs": len(persons) if persons else 0,
         }
         for picture in write_agreement_figure(evaluations, out):
@@ -193,6 +220,10 @@ def evaluate_command(
         write_text(out.with_suffix(".md"), table)
         write_json(out, evaluation_json(evaluations, settings))
     click.echo(table, nl=False)
+
+
+def _pixels(photo_options: "PhotoOptions") -> str:
+    return "upright by EXIF" if photo_options.exif else "as stored"
 
 
 def _heights(text: str) -> Sequence[int]:

@@ -6,20 +6,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.shared_options import PATH, inference_options, reject_ignored
+from pipeline.commands.shared_options import PATH, inference_options, photo_reading_options, reject_ignored
 from pipeline.commands.skeleton_options import category_option, joint_option, skeleton_option
 from student.inference import Inference
 
 if TYPE_CHECKING:
     from cache_tools.annotations.annotation_file import AnnotationFile
+    from cache_tools.photos.options import PhotoOptions
     from cache_tools.skeletons import Skeleton
     from pipeline.persons.subjects import Subjects
 
 boxes_option = click.option(
     "--boxes",
     type=PATH,
-    help="Boxes in place of annotations; both are of photos as stored. Without either each photo is one person, and is "
-    "turned upright as its EXIF orientation says.",
+    help="Boxes in place of annotations. Without either each photo is one person.",
+)
+photo_options_of_pictures = photo_reading_options(
+    "Turn photos upright as their EXIF orientation says. [default: --no-exif with annotations or boxes, else --exif]",
+    checksums=False,
 )
 rows_option = click.option(
     "--rows",
@@ -66,6 +70,7 @@ def chart(rows: str, out: Path) -> None:
 @category_option
 @joint_option
 @boxes_option
+@photo_options_of_pictures
 @click.option("--teacher", multiple=True, metavar="REF", help="A column: the heatmaps of this teacher.")
 @click.option("--store", metavar="URL", help="A column: the heatmaps that this store holds of the annotated persons.")
 @click.option("--run", multiple=True, type=PATH, help="A column: the heatmaps of this student.")
@@ -82,6 +87,7 @@ def heatmaps(
     category: tuple[str, ...],
     joints: tuple[tuple[str, str], ...],
     boxes: Path | None,
+    photo_options: "PhotoOptions",
     teacher: tuple[str, ...],
     store: str | None,
     run: tuple[Path, ...],
@@ -103,10 +109,12 @@ def heatmaps(
     opened = None if store is None else HeatmapStore.open(store)
     labels = _labels(context, annotations, skeleton, category, expected=opened.spec.skeleton if opened else None)
     if labels:
-        subjects = from_annotations(labels.instances(), images, persons, person)
+        table = labels.instances()
+        subjects = from_annotations(table, images, persons, person, photo_options=photo_options.stated())
+        _check_shown(subjects, images, photo_options)
     else:
         reject_ignored(context, ["joints"], "without --annotations each network's own joints are shown")
-        subjects = _any_photos(images, boxes, persons)
+        subjects = _any_photos(images, boxes, persons, photo_options)
     shown = labels.skeleton if labels else None
     columns = []
     for reference in teacher:
@@ -128,6 +136,7 @@ def heatmaps(
 @skeleton_option
 @category_option
 @boxes_option
+@photo_options_of_pictures
 @click.option("--run", type=PATH, help="The student that is shown.")
 @click.option("--teacher", metavar="REF", help="A teacher in place of a student.")
 @click.option("--photos", default=6, show_default=True, type=click.IntRange(min=1), help="Photos to show.")
@@ -141,6 +150,7 @@ def predictions(
     skeleton: str | None,
     category: tuple[str, ...],
     boxes: Path | None,
+    photo_options: "PhotoOptions",
     run: Path | None,
     teacher: str | None,
     photos: int,
@@ -157,7 +167,11 @@ def predictions(
         raise click.UsageError("give one of --run RUN and --teacher REF")
     _check_suffix(out, PICTURE_SUFFIXES)
     labels = _labels(context, annotations, skeleton, category)
-    subjects = whole_groups(labels.instances(), images, photos) if labels else _any_photos(images, boxes, photos)
+    if labels:
+        subjects = whole_groups(labels.instances(), images, photos, photo_options=photo_options.stated())
+        _check_shown(subjects, images, photo_options)
+    else:
+        subjects = _any_photos(images, boxes, photos, photo_options)
     network = load_network(teacher or f"student:{run}", inference.device)
     write_picture(out, draw_predictions(network, subjects, inference))
     click.echo(out)
@@ -187,8 +201,16 @@ def _check_suffix(path: Path, suffixes: Sequence[str]) -> None:
         raise click.UsageError(f"--out {path}: expected a name that ends in {' or '.join(suffixes)}")
 
 
-def _any_photos(images: Path, boxes: Path | None, count: int) -> "Subjects":
+def _check_shown(subjects: "Subjects", images: Path, photo_options: "PhotoOptions") -> None:
+    """Check the photos of annotated persons before a network is loaded."""
+    from pipeline.persons.photo_check import check_photos
+
+    if subjects.truth is not None:
+        check_photos(images, subjects.truth.file_name, subjects.truth.image_size, photo_options)
+
+
+def _any_photos(images: Path, boxes: Path | None, count: int, photo_options: "PhotoOptions") -> "Subjects":
     from pipeline.persons.photo_boxes import find_boxes, find_photos
     from pipeline.persons.subjects import from_photos
 
-    return from_photos(find_boxes(find_photos([images]), boxes), count)
+    return from_photos(find_boxes(find_photos([images]), boxes, photo_options=photo_options), count)

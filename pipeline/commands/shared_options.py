@@ -32,8 +32,10 @@ depth_option: Decorator = click.option(
 )
 checksums_option: Decorator = click.option(
     "--checksums",
+    multiple=True,
     type=PATH,
-    help="File with a checksum of each photo, as md5sum or sha256sum writes it: refuse photos that have another.",
+    help="File with a checksum of each photo, as md5sum or sha256sum writes it; refuse photos that have another. "
+    "May be repeated.",
 )
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of text.")
 
@@ -67,15 +69,28 @@ def inference_options(*, flip: bool | None = True) -> Decorator:
     return decorate
 
 
-def photo_reading_options(exif_help: str) -> Decorator:
-    """Return a decorator that adds --exif and --depth and hands them to the command as `photo_options`."""
+#: help of --exif where photos have annotations
+EXIF_OF_ANNOTATED = (
+    "Turn photos upright as their EXIF orientation says: give it where annotators saw them so. [default: --no-exif]"
+)
+#: parameters of `photo_reading_options`, for `reject_ignored`
+PHOTO_PARAMETERS = ("exif", "depth", "checksums")
+
+
+def photo_reading_options(exif_help: str = EXIF_OF_ANNOTATED, *, checksums: bool = True) -> Decorator:
+    """Return a decorator that adds the options of how photos are read.
+
+    The command gets --exif and --depth as `photo_options`, and --checksums as a tuple of paths. checksums: whether it
+    has that one.
+    """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def with_photo_options(*arguments: Any, exif: bool | None, depth: int | None, **options: Any) -> Any:
             return command(*arguments, photo_options=PhotoOptions(exif=exif, depth=depth), **options)
 
-        return exif_option(exif_help)(depth_option(with_photo_options))
+        decorated = checksums_option(with_photo_options) if checksums else with_photo_options
+        return exif_option(exif_help)(depth_option(decorated))
 
     return decorate
 
@@ -105,7 +120,8 @@ def photo_box_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         photo_reading_options(
             "Turn photos upright as their EXIF orientation says; boxes and poses are then in the upright photo. "
-            "[default: --exif, but --no-exif with --boxes, as COCO's boxes are in stored pixels]"
+            "[default: --exif, but --no-exif with --boxes, as COCO's boxes are in stored pixels]",
+            checksums=False,
         ),
     ]
     for option in reversed(options):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.commands.setting_options import setting_options
-from pipeline.commands.shared_options import device_option, photo_reading_options, reject_ignored
+from pipeline.commands.shared_options import PHOTO_PARAMETERS, device_option, photo_reading_options, reject_ignored
 from student.settings import StudentSettings
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ OPTIONS = {
 )
 @click.option("--val-images", type=click.Path(path_type=Path), help="Measure AP while training: folder of the photos.")
 @click.option("--val-annotations", type=click.Path(path_type=Path), help="COCO person_keypoints file of --val-images.")
+@click.option(
+    "--val-category",
+    multiple=True,
+    metavar="NAME|ID",
+    help="Category of --val-annotations; may be repeated.  [default: all with the same keypoints]",
+)
 @photo_reading_options(
     "Turn --val-images upright as their EXIF orientation says.  [default: as the store's photos were read; "
     "--images always are]"
@@ -80,7 +86,9 @@ def command(
     skeleton: str | None,
     val_images: Path | None,
     val_annotations: Path | None,
+    val_category: tuple[str, ...],
     photo_options: "PhotoOptions",
+    checksums: tuple[Path, ...],
     device: str,
     resume: bool,
     overwrite: bool,
@@ -95,11 +103,11 @@ def command(
     torchrun, every process takes its share of each batch.
     """
     if val_images is None:
-        reject_ignored(
-            click.get_current_context(),
-            ("exif", "depth"),
-            "they are of --val-images; the store says how --images are read",
-        )
+        reading = [name for name in PHOTO_PARAMETERS if name != "checksums"]
+        reason = "of --val-images, which is not given; the store says how --images are read"
+        reject_ignored(click.get_current_context(), ["val_category", *reading], reason)
+        if images is None:
+            reject_ignored(click.get_current_context(), ["checksums"], "no photos are read: crops are in the store")
     given = [(OPTIONS[option], value) for option, value in options.items() if value is not None]
     given += [_change(change) for change in changes]
     if students is not None and settings is not None:
@@ -142,8 +150,17 @@ def command(
             device,
             skeleton=stated,
             expected=stated or spec.skeleton,
+            category=val_category,
             photo_options=evaluation_photos(photo_options, spec.photos),
+            checksums=checksums,
         )
+    if images is not None and not all(is_finished(run) for run in runs):
+        from cache_tools.store.writer import HeatmapStore
+        from pipeline.persons.photo_check import check_photos
+
+        opened = HeatmapStore.open(stores[0])
+        persons, reading_of_store = opened.instances, opened.spec.photos
+        check_photos(images, persons.file_name, persons.image_size, reading_of_store, checksums=checksums)
     records = train(
         stores, chosen, runs, photos=images, teacher=live, evaluate=evaluate, device=device, overwrite=overwrite,
         resume=resume, skeleton=stated,
@@ -154,6 +171,17 @@ def command(
         click.echo(_summary(record))
     if receipt is not None:
         _write_receipts(receipt, records, several=students is not None)
+
+
+def is_finished(run: Path) -> bool:
+    """Return whether a folder holds a finished run, which reads no photos any more."""
+    from student.run_record import read_record
+
+    try:
+        return read_record(run).finished
+    except (OSError, ValueError):
+        # there is no run yet, or `train` tells what is wrong with it
+        return False
 
 
 def evaluation_photos(given: "PhotoOptions", stored: "PhotoOptions") -> "PhotoOptions":

@@ -1,6 +1,6 @@
 """Evaluate a student that is still in training, by the same code as finished ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,13 +47,16 @@ def training_evaluation(
     *,
     skeleton: Skeleton | None = None,
     expected: Skeleton | None = None,
+    category: Sequence[str] = (),
     photo_options: PhotoOptions = NOT_STATED,
+    checksums: Sequence[Path] = (),
 ) -> "Evaluate":
     """Return the function that `train` calls to evaluate a student: COCO's ten keypoint numbers by name.
 
     It evaluates about `train.evaluate_persons` persons, in annotated boxes, without flip test. skeleton: what the
     keypoints of the file are, where the user states it. expected: joints of the student; a file that names the same in
-    another order is permuted. photo_options: how the photos are read.
+    another order is permuted. category: names or ids of the categories to read. photo_options: how the photos are read.
+    checksums: files with a checksum of each photo.
     The annotation file is read and checked here, once, before any training, and so are the photos. Raises
     FileNotFoundError where the file, the folder or photos do not exist, ValueError where the file is not understood,
     names other joints or labels nobody.
@@ -62,11 +65,11 @@ def training_evaluation(
         raise FileNotFoundError(f"there is no folder of photos at {photos}")
     if not annotations.is_file():
         raise FileNotFoundError(f"there is no annotation file at {annotations}")
-    labels = CocoLabels(annotations, skeleton=skeleton, expected=expected)
+    labels = CocoLabels(annotations, skeleton=skeleton, category=category, expected=expected)
     # raises where nobody is labelled: now, not after the first epoch
     persons = labels.persons
     inference = Inference(flip=False, device=device)
-    check_photos(photos, persons.file_name, persons.image_size, photo_options)
+    check_photos(photos, persons.file_name, persons.image_size, photo_options, checksums=checksums)
 
     def evaluate_student(model: "PoseStudent", settings: "StudentSettings") -> Mapping[str, Any]:
         result = evaluate(

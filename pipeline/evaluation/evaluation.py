@@ -4,7 +4,7 @@ Students, teachers, ONNX files and the heatmaps in a store all pass here, and ev
 measured under, because boxes, flip test and decoder are worth more AP than most methods.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -66,7 +66,7 @@ def evaluate(
     renamed: Mapping[str, str] | None = None,
     common: bool = False,
     photo_options: PhotoOptions = NOT_STATED,
-    checksums: Path | None = None,
+    checksums: Sequence[Path] = (),
     max_persons: int | None = None,
     progress: bool = True,
 ) -> EvaluationResult:
@@ -79,7 +79,7 @@ def evaluate(
     network's mirror order is not known. renamed: joint of the labels -> the network's name of it, for names that differ
     in more than spelling. common: score only joints that the network knows.
     photo_options: how photos are read; as stored, with a warning where that matters, where it does not say otherwise.
-    checksums: a file with a checksum of each photo, as md5sum or sha256sum writes it.
+    checksums: files, as md5sum or sha256sum writes them, with a checksum of each photo.
     max_persons: about that many persons, in photos drawn evenly from the file: for evaluations during training.
     progress: show a progress bar.
     Raises ValueError before any inference where the files are not understood, and where the network knows no joint.

@@ -78,6 +78,7 @@ def measure_fidelity(
         store.spec.frame.input_size,
         workers=inference.workers,
         photo_sizes=[(int(height), int(width)) for height, width in persons.image_size],
+        photo_options=store.spec.photos,
     )
     sigmas = store.spec.skeleton.oks_sigmas()[0]
     with progress_bar(len(chosen), "fidelity", "person") as bar:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.images import Image
 from cache_tools.instances import Instances
+from cache_tools.photos.options import AS_STORED, PhotoOptions
 from cache_tools.progress import progress_bar
 from cache_tools.skeletons import COCO
 from pipeline.hka.agreement import Calibration, Comparison, fit_calibration
@@ -99,17 +100,20 @@ def evaluate_network(
     image_root: str | Path | None,
     inference: Inference,
     *,
+    photo_options: PhotoOptions = AS_STORED,
     min_score: float = MIN_SCORE,
 ) -> AngleEvaluation:
     """Measure one network on rendered people, on the photos of annotated persons, or on both.
 
-    min_score: legs with a joint below it are refused.
+    photo_options: how the photos are read. min_score: legs with a joint below it are refused.
     """
     photos: dict[str, Comparison] = {}
     rendered: dict[int, ByTruth] = {}
     if persons is not None and image_root is not None:
         files = [Path(image_root) / name for name in persons.file_name]
-        photos = compare_annotated(find_joints(network, files, persons.box, inference), persons, min_score)
+        sizes = [(int(height), int(width)) for height, width in persons.image_size]
+        joints = find_joints(network, files, persons.box, inference, photo_sizes=sizes, photo_options=photo_options)
+        photos = compare_annotated(joints, persons, min_score)
     if people is not None:
         rendered = compare_rendered(find_joints(network, people.image, people.box, inference), people, min_score)
     return AngleEvaluation(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.images import read_image
-from cache_tools.photos.checksums import check_file, check_listed, read_checksums
+from cache_tools.photos.checksums import check_file, checksums_of
 from cache_tools.photos.options import PhotoOptions
 from cache_tools.photos.orientation import AS_IT_IS, EXCHANGED, orientation_of
 from cache_tools.prefetch import ordered_map, usable_cpus
@@ -26,14 +26,14 @@ def check_photos(
     sizes: NDArray[np.int32],
     photo_options: PhotoOptions,
     *,
-    checksums: Path | None = None,
+    checksums: Sequence[Path] = (),
     threads: int | None = None,
 ) -> None:
     """Raise an error where photos of `folder` are not what annotations and checksums say; warn where none can tell.
 
     names (N,), sizes (N, 2): of each person's photo, its height and width as annotations state them. photo_options: how
-    the photos will be read; there is no warning where it states whether they are turned. checksums: a file with one of
-    each photo, as md5sum or sha256sum writes it. threads: that read photos, None for one a CPU.
+    the photos will be read; there is no warning where it states whether they are turned. checksums: files, as md5sum or
+    sha256sum writes them, with one of each photo. threads: that read photos, None for one a CPU.
     Raises FileNotFoundError where photos are missing, ValueError where one has another checksum or, because of its
     EXIF orientation, another size.
     """
@@ -46,9 +46,8 @@ def check_photos(
             f"{len(missing)} of {len(names)} photos are not in {folder.absolute()}, {missing[0]} first: "
             "give the folder that the annotations' file names are relative to, or fetch what is missing"
         )
-    if checksums is not None:
-        expected = read_checksums(checksums, folder)
-        check_listed(names, expected, checksums)
+    if checksums:
+        expected = checksums_of(names, folder, checksums)
         with progress_bar(len(names), "checksums", "photo") as bar:
             for _ in ordered_map(lambda name: check_file(folder / name, expected[name]), names, threads):
                 bar.update()

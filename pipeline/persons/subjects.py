@@ -45,10 +45,16 @@ class Subjects:
 
 
 def from_annotations(
-    persons: Instances, image_root: Path, count: int | None = None, ids: Sequence[int] = ()
+    persons: Instances,
+    image_root: Path,
+    count: int | None = None,
+    ids: Sequence[int] = (),
+    *,
+    photo_options: PhotoOptions = AS_STORED,
 ) -> Subjects:
     """Return the persons of the annotations `ids`, or `count` persons that show enough, drawn evenly, or all.
 
+    photo_options: how their photos are read.
     Raises ValueError for an id that no labelled person has.
     """
     rows = np.arange(len(persons))
@@ -60,8 +66,13 @@ def from_annotations(
         rows = choose(persons, count)
     truth = persons.take(rows)
     sizes = tuple((int(height), int(width)) for height, width in truth.image_size)
-    photo = tuple(image_root / name for name in truth.file_name)
-    return Subjects(photo=photo, box=truth.box, truth=truth, photo_size=sizes)
+    return Subjects(
+        photo=tuple(image_root / name for name in truth.file_name),
+        box=truth.box,
+        truth=truth,
+        photo_size=sizes,
+        photo_options=photo_options,
+    )
 
 
 def choose(persons: Instances, count: int) -> NDArray[np.intp]:
@@ -90,10 +101,13 @@ def from_photos(persons: PhotoBoxes, count: int | None = None) -> Subjects:
     )
 
 
-def whole_groups(persons: Instances, image_root: Path, photos: int) -> Subjects:
+def whole_groups(
+    persons: Instances, image_root: Path, photos: int, *, photo_options: PhotoOptions = AS_STORED
+) -> Subjects:
     """Return all labelled persons of about `photos` photos, drawn as `choose` draws."""
     images = persons.image_id[choose(persons, photos)]
-    return from_annotations(persons.take(np.flatnonzero(np.isin(persons.image_id, images))), image_root)
+    shown = persons.take(np.flatnonzero(np.isin(persons.image_id, images)))
+    return from_annotations(shown, image_root, photo_options=photo_options)
 
 
 def _evenly(total: int, count: int) -> NDArray[np.intp]:

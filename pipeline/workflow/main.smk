@@ -24,6 +24,7 @@ report: "report/workflow.rst"
 
 
 wildcard_constraints:
+    split="train|val",
     teacher="|".join(re.escape(teacher.name) for teacher in cfg.teachers),
     run="|".join(map(re.escape, cfg.runs)),
     training="|".join(map(re.escape, paths.trainings(cfg))),

@@ -28,6 +28,18 @@ def _joints(teacher: TeacherConfig) -> list[object]:
     return [part for ours, its in teacher.joints.items() for part in ("--joint", f"{ours}={its}")]
 
 
+def _pixels(cfg: Config) -> list[object]:
+    """Return the options of how photos become pixels."""
+    exif, depth = cfg.data.exif, cfg.data.depth
+    turned = [] if exif is None else ["--exif" if exif else "--no-exif"]
+    return [*turned, *([] if depth is None else ["--depth", depth])]
+
+
+def _checksums(cfg: Config) -> list[object]:
+    """Return the options that name the files of checksums."""
+    return [part for path in cfg.data.checksums for part in ("--checksums", cfg.data.root / path)]
+
+
 def demo_data_options(cfg: Config) -> list[str]:
     """Return the options of `kdcache demo-data`. ValueError where the configuration has no rendered persons."""
     rendered = cfg.data.rendered
@@ -36,10 +48,26 @@ def demo_data_options(cfg: Config) -> list[str]:
     return _strings(["--persons", rendered.persons, "--val-persons", rendered.val_persons, "--seed", rendered.seed])
 
 
+def check_options(cfg: Config, split: Literal["train", "val"]) -> list[str]:
+    """Return the arguments of `kdcache check` for a split.
+
+    Photos of training are decoded by the build, before any training; those of validation only after it.
+    """
+    annotations, images = cfg.data.path(split, "annotations"), cfg.data.path(split, "images")
+    options: list[object] = [annotations, "--images", images, *_pixels(cfg), *_checksums(cfg), *_keypoints(cfg)]
+    if split == "train":
+        return _strings([*options, *(["--unlabelled"] if cfg.store.unlabelled else [])])
+    if cfg.evaluate.boxes != "gt":
+        options += ["--boxes", paths.boxes_source(cfg), "--score-threshold", cfg.evaluate.score_threshold]
+    if paths.compares_splits(cfg):
+        options += ["--same-as", cfg.data.path("train", "annotations")]
+    return _strings([*options, "--decode"])
+
+
 def build_options(cfg: Config, teacher: str) -> list[str]:
     """Return the options of `kdcache build` for the store of one teacher."""
     store, chosen = cfg.store, paths.teacher_named(cfg, teacher)
-    options: list[object] = ["--teacher", chosen.reference, *_photos(cfg, "train")]
+    options: list[object] = ["--teacher", chosen.reference, *_photos(cfg, "train"), *_pixels(cfg), *_checksums(cfg)]
     options += [*_keypoints(cfg), *_joints(chosen)]
     if store.unlabelled:
         options += ["--unlabelled"]
@@ -65,7 +93,10 @@ def train_options(cfg: Config, training: str) -> list[str]:
     if paths.needs_teacher(cfg, training):
         options += ["--teacher", cfg.teachers[0].reference]
     if paths.measures_ap(cfg, training):
-        options += _photos(cfg, "val", "val-")
+        options += [*_photos(cfg, "val", "val-"), *_pixels(cfg)]
+        options += [part for one in cfg.data.category for part in ("--val-category", one)]
+    if paths.measures_ap(cfg, training) or not cfg.store.crops:
+        options += _checksums(cfg)
     return _strings([*options, "--device", cfg.device])
 
 
@@ -79,7 +110,8 @@ def network_argument(cfg: Config, network: str) -> list[str]:
 
 def evaluate_options(cfg: Config, network: str) -> list[str]:
     """Return the protocol of every AP in the report, and a teacher's names, as options of `kdcache evaluate`."""
-    options = [*_photos(cfg, "val"), *_keypoints(cfg), "--boxes", paths.boxes_source(cfg)]
+    options = [*_photos(cfg, "val"), *_pixels(cfg), *_checksums(cfg), *_keypoints(cfg)]
+    options += ["--boxes", paths.boxes_source(cfg)]
     kind, name = network.split("/")
     if kind == "teachers":
         options += _joints(paths.teacher_named(cfg, name))
@@ -99,7 +131,8 @@ def benchmark_options(cfg: Config) -> list[str]:
 def heatmaps_options(cfg: Config) -> list[str]:
     """Return the options of `kdcache report heatmaps`."""
     teacher = cfg.teachers[0]
-    options = [*_photos(cfg, "val"), *_keypoints(cfg), "--teacher", teacher.reference, *_joints(teacher)]
+    options = [*_photos(cfg, "val"), *_pixels(cfg), *_keypoints(cfg)]
+    options += ["--teacher", teacher.reference, *_joints(teacher)]
     for name in cfg.shown:
         options += ["--run", paths.run_folder(cfg, name)]
     for annotation_id in cfg.report.person_ids:
@@ -112,7 +145,8 @@ def heatmaps_options(cfg: Config) -> list[str]:
 def predictions_options(cfg: Config) -> list[str]:
     """Return the options of `kdcache report predictions`."""
     run = paths.run_folder(cfg, paths.predictions_run(cfg))
-    return _strings([*_photos(cfg, "val"), *_keypoints(cfg), "--run", run, "--device", cfg.device])
+    options = [*_photos(cfg, "val"), *_pixels(cfg), *_keypoints(cfg), "--run", run]
+    return _strings([*options, "--device", cfg.device])
 
 
 def hka_options(cfg: Config) -> list[str]:
@@ -120,5 +154,5 @@ def hka_options(cfg: Config) -> list[str]:
     options: list[object] = ["--teacher", cfg.teachers[0].reference]
     for name in cfg.shown:
         options += ["--student", paths.run_folder(cfg, name)]
-    options += [*_photos(cfg, "val"), "--rendered", cfg.report.hka_rendered]
+    options += [*_photos(cfg, "val"), *_pixels(cfg), *_checksums(cfg), "--rendered", cfg.report.hka_rendered]
     return _strings([*options, "--device", cfg.device])

@@ -41,8 +41,28 @@ def measures_angles(cfg: Config) -> bool:
     return any(all(any((side, role) in roles for role in roles_of_end) for roles_of_end in LEG) for side in Side)
 
 
+def split_ready(cfg: Config, split: str) -> Path:
+    """Return the input of every rule that uses a split: the receipt of `kdcache check`."""
+    return cfg.out / f"receipts/check/{split}.json"
+
+
+def check_inputs(cfg: Config, split: Literal["train", "val"]) -> list[Path]:
+    """Return what the check of a split waits for: its annotations, and boxes where it is evaluated by a file of them.
+
+    Where students are evaluated while they are trained, labels of validation are compared with those of training.
+    """
+    splits = {"train", split} if compares_splits(cfg) and split == "val" else {split}
+    labels = [annotations_ready(cfg, one) for one in ("train", "val") if one in splits]
+    return [*dict.fromkeys(labels), *(boxes_ready(cfg) if split == "val" else [])]
+
+
+def compares_splits(cfg: Config) -> bool:
+    """Return whether both splits must have the same keypoints, because a student is evaluated while it is trained."""
+    return any(measures_ap(cfg, training) for training in trainings(cfg))
+
+
 def annotations_ready(cfg: Config, split: Literal["train", "val"]) -> Path:
-    """Return the input of every rule that uses a split: the annotation file, or the receipt of its download."""
+    """Return what says that annotations and photos are there: the annotation file, or the receipt of its download."""
     return download_receipt(cfg) if cfg.data.download else cfg.data.path(split, "annotations")
 
 
@@ -117,11 +137,16 @@ def network_ready(cfg: Config, network: str) -> list[Path]:
 
 
 def build_inputs(cfg: Config, teacher: str) -> list[Path]:
-    """Return what the build of a store waits for; validation labels only where the teacher's AP is checked first."""
-    ready = [annotations_ready(cfg, "train")]
+    """Return what makes a store again when it changes; validation only where the teacher's AP is measured on it."""
+    ready = [split_ready(cfg, "train")]
     if teacher_named(cfg, teacher).expect_ap:
-        ready.append(annotations_ready(cfg, "val"))
+        ready.append(split_ready(cfg, "val"))
     return ready
+
+
+def build_conditions(cfg: Config, teacher: str) -> list[Path]:
+    """Return what must be there before a store is built: the check of validation data, which finds mistakes early."""
+    return [] if teacher_named(cfg, teacher).expect_ap else [split_ready(cfg, "val")]
 
 
 def trainings(cfg: Config) -> dict[str, list[StudentSettings]]:
@@ -150,7 +175,7 @@ def train_inputs(cfg: Config, training: str) -> list[Path]:
     """Return what a training waits for besides its settings: stores, and labels where AP is measured meanwhile."""
     ready = [store_receipt(cfg, teacher.name) for teacher in cfg.cached_teachers]
     if measures_ap(cfg, training):
-        ready.append(annotations_ready(cfg, "val"))
+        ready.append(split_ready(cfg, "val"))
     return ready + skeleton_file(cfg)
 
 

@@ -4,6 +4,7 @@
 rule build:
     input:
         lambda wildcards: paths.build_inputs(cfg, wildcards.teacher),
+        ancient(lambda wildcards: paths.build_conditions(cfg, wildcards.teacher)),
     output:
         paths.store_receipt(cfg, "{teacher}"),
     log:

@@ -1,4 +1,4 @@
-"""Photos and annotations: rendered, or downloaded; neither where they are on the disk already."""
+"""Photos and annotations: rendered, downloaded or on the disk already; then checked, before anything is built of them."""
 
 if cfg.data.rendered:
 
@@ -44,3 +44,19 @@ elif cfg.data.download:
                 root=cfg.data.root,
             shell:
                 "kdcache download detections {params.root:q} --receipt {output:q} 2>&1 | tee -i {log:q}"
+
+
+rule check:
+    input:
+        lambda wildcards: paths.check_inputs(cfg, wildcards.split),
+    output:
+        paths.split_ready(cfg, "{split}"),
+    log:
+        cfg.out / "logs/check/{split}.log",
+    conda:
+        "../envs/kdcache.yaml"
+    threads: workflow.cores
+    params:
+        options=lambda wildcards: options.check_options(cfg, wildcards.split),
+    shell:
+        "kdcache check {params.options:q} --workers {threads} --receipt {output:q} 2>&1 | tee -i {log:q}"

@@ -4,8 +4,7 @@
 rule evaluate:
     input:
         lambda wildcards: paths.network_ready(cfg, wildcards.network),
-        paths.annotations_ready(cfg, "val"),
-        paths.boxes_ready(cfg),
+        paths.split_ready(cfg, "val"),
         paths.skeleton_file(cfg),
     output:
         paths.metrics_file(cfg, "{network}"),

@@ -75,7 +75,7 @@ rule chart:
 rule heatmaps:
     input:
         [paths.run_receipt(cfg, name) for name in cfg.shown],
-        paths.annotations_ready(cfg, "val"),
+        paths.split_ready(cfg, "val"),
         paths.skeleton_file(cfg),
     output:
         report(
@@ -100,7 +100,7 @@ rule heatmaps:
 rule predictions:
     input:
         paths.run_receipt(cfg, paths.predictions_run(cfg)),
-        paths.annotations_ready(cfg, "val"),
+        paths.split_ready(cfg, "val"),
         paths.skeleton_file(cfg),
     output:
         report(
@@ -124,7 +124,7 @@ rule predictions:
 rule hka:
     input:
         [paths.run_receipt(cfg, name) for name in cfg.shown],
-        paths.annotations_ready(cfg, "val"),
+        paths.split_ready(cfg, "val"),
     output:
         table=report(
             cfg.out / "report/hka.md",

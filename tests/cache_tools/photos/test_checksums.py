@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cache_tools.photos.checksums import check_file, check_listed, read_checksums
+from cache_tools.photos.checksums import check_file, checksums_of, read_checksums
 
 
 @pytest.fixture
@@ -56,6 +56,30 @@ def test_what_is_no_file_of_checksums_is_refused(text: str, message: str, photos
         read_checksums(path, photos)
 
 
-def test_photos_without_a_checksum_are_counted() -> None:
-    with pytest.raises(ValueError, match=r"sums has no checksum of 1 of 2 photos, b\.jpg first"):
-        check_listed(["a.jpg", "b.jpg"], {"a.jpg": ""}, "sums")
+def test_photos_without_a_checksum_are_counted(photos: Path) -> None:
+    path = photos / "sums"
+    path.write_text(f"{'0' * 32}  a b.jpg\n")
+    with pytest.raises(ValueError, match=r"sums has no checksum of 1 of 2 photos, video/1\.jpg first"):
+        checksums_of(["a b.jpg", "video/1.jpg"], photos, [path])
+
+
+def test_one_file_has_the_checksums_of_several_folders_and_several_files_those_of_one(tmp_path: Path) -> None:
+    for number, name in enumerate(("train/1.jpg", "val/1.jpg", "val/2.jpg")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(str(number))
+    both, second = tmp_path / "both.md5", tmp_path / "val" / "second.md5"
+    both.write_text(f"{'0' * 32}  train/1.jpg\n{'1' * 32}  val/1.jpg\n")
+    second.write_text(f"{'2' * 32}  2.jpg\n")
+    assert read_checksums(both, tmp_path / "train") == {"1.jpg": "0" * 32}
+    expected = {"1.jpg": "1" * 32, "2.jpg": "2" * 32}
+    assert checksums_of(["1.jpg", "2.jpg"], tmp_path / "val", [both, second]) == expected
+    second.write_text(f"{'2' * 32}  1.jpg\n")
+    with pytest.raises(ValueError, match=r"second\.md5 has another checksum of 1\.jpg than the files before it"):
+        checksums_of(["1.jpg"], tmp_path / "val", [both, second])
+
+
+def test_a_file_in_another_encoding_is_refused_by_name(photos: Path) -> None:
+    path = photos / "sums"
+    path.write_bytes(f"{'0' * 32}  a.jpg\n".encode("utf-16"))
+    with pytest.raises(ValueError, match=r"sums is no text in UTF-8: expected lines"):
+        read_checksums(path, photos)

@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(folder: Path, options: PhotoOptions = NOT_STATED, **more: Path) -> None:
+def check(folder: Path, options: PhotoOptions = NOT_STATED, **more: list[Path]) -> None:
     """Check PHOTOS as those of persons, of whom one photo has two."""
     names = [*PHOTOS, "plain.jpg"]
     sizes = np.array([PHOTOS[name][1] for name in names], np.int32)
@@ -66,14 +66,14 @@ def test_checksums_tell_what_decoding_does_not(folder: Path) -> None:
     lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in PHOTOS]
     sums = folder / "sums.txt"
     sums.write_text("".join(lines))
-    check(folder, AS_STORED, checksums=sums)
+    check(folder, AS_STORED, checksums=[sums])
     (folder / "one.jpg").write_bytes(content(picture(seed=1), "JPEG"))
     check(folder, AS_STORED)
     with pytest.raises(ValueError, match=r"one\.jpg has the sha256 .*: fetch it again"):
-        check(folder, AS_STORED, checksums=sums)
+        check(folder, AS_STORED, checksums=[sums])
     sums.write_text(lines[0])
     with pytest.raises(ValueError, match=r"sums\.txt has no checksum of 4 of 5 photos"):
-        check(folder, AS_STORED, checksums=sums)
+        check(folder, AS_STORED, checksums=[sums])
 
 
 def test_boxes_without_sizes_in_turned_photos_are_warned_of(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

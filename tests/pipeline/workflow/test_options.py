@@ -25,6 +25,16 @@ def following(arguments: list[str], option: str) -> list[str]:
     return [value for name, value in itertools.pairwise(arguments) if name == option]
 
 
+def test_a_split_is_checked_as_it_will_be_read() -> None:
+    cfg = config(store={"unlabelled": True}, evaluate={"boxes": "mine.json", "score_threshold": 0.5})
+    train, val = options.check_options(cfg, "train"), options.check_options(cfg, "val")
+    assert train == ["coco/train.json", "--images", "coco/train", "--unlabelled"]
+    boxes = ["--boxes", "coco/mine.json", "--score-threshold", "0.5"]
+    assert val == ["coco/val.json", "--images", "coco/val", *boxes, "--decode"]
+    measured = config(students=[{"name": "s", "train": {"evaluate_epochs": 1}}])
+    assert following(options.check_options(measured, "val"), "--same-as") == ["coco/train.json"]
+
+
 def test_a_build_gets_the_settings_of_the_store() -> None:
     store = {"codec": "exact8", "flip": True, "crops": False, "views": 2, "shard_rows": 64, "max_rmse": 0.01}
     built = options.build_options(config(store=store), "tiny")
@@ -71,6 +81,31 @@ def test_a_score_threshold_is_given_only_with_a_detector() -> None:
     changes = {"boxes": "mine.json", "score_threshold": 0.5}
     detected = options.evaluate_options(config(evaluate=changes), "students/a")
     assert (following(detected, "--boxes"), following(detected, "--score-threshold")) == (["coco/mine.json"], ["0.5"])
+
+
+def test_every_command_that_reads_photos_reads_them_in_the_same_way() -> None:
+    reading = {"exif": True, "depth": 12, "checksums": ["a.md5", "b.md5"]}
+    students = [{"name": "measured", "train": {"evaluate_epochs": 1}}, {"name": "plain"}]
+    cfg = config(data={**SMALL["data"], **reading}, students=students, store={"crops": False})
+    commands = {
+        "check train": options.check_options(cfg, "train"),
+        "check val": options.check_options(cfg, "val"),
+        "build": options.build_options(cfg, "vit"),
+        "train": options.train_options(cfg, "measured"),
+        "evaluate": options.evaluate_options(cfg),
+        "hka": options.hka_options(cfg),
+    }
+    for name, given in commands.items():
+        assert ("--exif" in given, following(given, "--depth")) == (True, ["12"]), name
+        assert following(given, "--checksums") == ["coco/a.md5", "coco/b.md5"], name
+    for given in (options.heatmaps_options(cfg), options.predictions_options(cfg)):
+        assert ("--exif" in given, following(given, "--depth"), "--checksums" in given) == (True, ["12"], False)
+    # of a training that measures no AP, the store says how its photos are read
+    plain = options.train_options(cfg, "plain")
+    assert ("--exif" in plain, following(plain, "--checksums")) == (False, ["coco/a.md5", "coco/b.md5"])
+    in_store = config(data={**SMALL["data"], **reading}, students=students)
+    assert "--checksums" not in options.train_options(in_store, "plain")
+    assert "--no-exif" in options.evaluate_options(config(data={**SMALL["data"], "exif": False}))
 
 
 def test_panels_show_the_requested_runs_and_persons() -> None:
@@ -125,7 +160,7 @@ def test_every_option_exists() -> None:
     checked, other = SMALL["teachers"]
     cfg = config(
         teachers=[{**checked, "expect_ap": 70, "joints": {"hip_l": "left_hip"}}, other],
-        data={**SMALL["data"], "rendered": {}},
+        data={**SMALL["data"], "rendered": {}, "exif": False, "depth": 10, "checksums": ["sums.md5"]},
         store={"crops": False, "unlabelled": True, "max_rmse": 0.1},
         students=[{"name": "s", "distill": {"mode": "live"}, "train": {"evaluate_epochs": 1}}],
         evaluate={"boxes": "mine.json"},
@@ -135,6 +170,7 @@ def test_every_option_exists() -> None:
     assert cfg.data.category == ["person", "7"]
     given = {
         ("demo-data",): ["out", *options.demo_data_options(cfg)],
+        ("check",): options.check_options(cfg, "val"),
         ("build",): ["store", *options.build_options(cfg, "vit")],
         ("train",): options.train_options(cfg, "s"),
         ("evaluate",): [*options.network_argument(cfg, "teachers/vit"), *options.evaluate_options(cfg, "teachers/vit")],

@@ -47,6 +47,18 @@ def test_a_split_is_ready_with_its_annotations_or_with_the_receipt_of_its_downlo
     assert paths.annotations_ready(downloaded, "train") == paths.annotations_ready(downloaded, "val") == receipt
 
 
+def test_the_check_of_a_split_waits_for_what_it_reads() -> None:
+    cfg = config(evaluate={"boxes": "mine.json"})
+    assert paths.check_inputs(cfg, "train") == [Path("coco/train.json")]
+    assert paths.check_inputs(cfg, "val") == [Path("coco/val.json"), Path("coco/mine.json")]
+    measured = students({"train": {"evaluate_epochs": 1}}, {})
+    assert paths.check_inputs(measured, "val") == [Path("coco/train.json"), Path("coco/val.json")]
+    downloaded = config(
+        data={**SMALL["data"], "download": True}, students=[{"name": "s", "train": {"evaluate_epochs": 1}}]
+    )
+    assert paths.check_inputs(downloaded, "val") == [OUT / "receipts/download.json"]
+
+
 @pytest.mark.parametrize(
     ("boxes", "download", "source", "ready"),
     [
@@ -76,11 +88,12 @@ def test_a_student_is_ready_with_its_run_and_a_teacher_always() -> None:
     assert paths.network_ready(config(), "teachers/vit") == []
 
 
-def test_a_build_waits_for_validation_labels_only_where_the_teacher_is_checked() -> None:
+def test_a_build_waits_for_both_splits_and_depends_on_validation_only_where_the_teacher_is_measured() -> None:
     checked, other = SMALL["teachers"]
     cfg = config(teachers=[{**checked, "expect_ap": 75}, other])
-    assert paths.build_inputs(cfg, "vit") == [Path("coco/train.json"), Path("coco/val.json")]
-    assert paths.build_inputs(cfg, "tiny") == [Path("coco/train.json")]
+    train, val = OUT / "receipts/check/train.json", OUT / "receipts/check/val.json"
+    assert (paths.build_inputs(cfg, "vit"), paths.build_conditions(cfg, "vit")) == ([train, val], [])
+    assert (paths.build_inputs(cfg, "tiny"), paths.build_conditions(cfg, "tiny")) == ([train], [val])
 
 
 def test_each_run_is_a_training_or_all_are_one() -> None:
@@ -95,7 +108,7 @@ def test_each_run_is_a_training_or_all_are_one() -> None:
 def test_a_training_waits_for_every_cached_teacher_and_for_labels_only_where_ap_is_measured() -> None:
     stores = [OUT / "receipts/stores/vit.json", OUT / "receipts/stores/tiny.json"]
     cfg = students({"train": {"evaluate_epochs": 1}}, {})
-    assert paths.train_inputs(cfg, "s0") == [stores[0], Path("coco/val.json")]
+    assert paths.train_inputs(cfg, "s0") == [stores[0], OUT / "receipts/check/val.json"]
     assert paths.train_inputs(cfg, "s1") == [stores[0]]
     assert paths.train_inputs(config(store={"teachers": ["vit", "tiny"]}), "b") == stores
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +21,8 @@ from tests.samples.small_build import SHARD_ROWS, content, slow, small_job
 ROOT = Path(__file__).parents[3]
 STUDENT = {"backbone": "timm:resnet10t", "backbone_options": {"stem_width": 8, "channels": [8, 8, 16, 16]}}
 JOBS = {
-    "demo_data": 1, "build": 1, "settings": 2, "train": 2, "evaluate": 3, "cost": 3, "rows": 1, "table": 1, "chart": 1,
-    "heatmaps": 1, "predictions": 1, "hka": 1, "all": 1,
+    "demo_data": 1, "check": 2, "build": 1, "settings": 2, "train": 2, "evaluate": 3, "cost": 3, "rows": 1, "table": 1,
+    "chart": 1, "heatmaps": 1, "predictions": 1, "hka": 1, "all": 1,
 }  # fmt: skip
 
 
@@ -114,6 +115,34 @@ def test_a_panel_waits_only_for_the_runs_that_it_shows(tmp_path: Path) -> None:
     panels = [f"results of it/report/{name}" for name in ("heatmaps.png", "predictions.png", "hka.md")]
     jobs = named(snakemake(config, "--dry-run", *panels))
     assert {job for job in jobs if job.startswith("train")} == {"train one"}
+
+
+def test_a_mistake_in_validation_data_stops_the_workflow_before_anything_is_built(tmp_path: Path) -> None:
+    job = small_job(tmp_path)
+    document = json.loads(job.annotations.read_text())
+    document["images"][1]["id"] = document["images"][0]["id"]
+    (tmp_path / "val.json").write_text(json.dumps(document))
+    train, val = ({"images": "photos", "annotations": file} for file in ("photos/persons.json", "val.json"))
+    teachers = [{"name": "oracle", "reference": job.teacher}]
+    data = {"root": str(tmp_path), "train": train, "val": val}
+    config = write(tmp_path / "c.yaml", small_config(data=data, teachers=teachers))
+    process = start(config)
+    output, _ = process.communicate(timeout=280)
+    assert process.returncode == 1
+    assert f"error: {tmp_path}/val.json: two photos have the id 1000" in output
+    results = tmp_path / "results of it"
+    assert not (results / "stores").exists()
+    assert not (results / "runs").exists()
+    assert {path.name for path in (results / "receipts").rglob("*.json")} <= {"train.json"}
+
+    shutil.copy(job.annotations, tmp_path / "val.json")
+    store = "results of it/receipts/stores/oracle.json"
+    snakemake(config, store)
+    (tmp_path / "val.json").write_text(json.dumps(document | {"images": document["images"][:1]}))
+    # other labels of validation are no reason to make a store again
+    assert named(snakemake(config, "--dry-run", store)) <= {"check val"}
+    job.annotations.write_text(job.annotations.read_text() + "\n")
+    assert {"check train", "build oracle"} <= named(snakemake(config, "--dry-run", store))
 
 
 def test_a_killed_workflow_goes_on_to_the_same_store(tmp_path: Path) -> None:
