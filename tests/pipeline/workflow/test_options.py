@@ -8,7 +8,8 @@ from typing import Any
 import click
 import pytest
 
-from pipeline.config import Config, DataConfig, parse_config
+from pipeline.config import Config, parse_config
+from pipeline.data_config import DataConfig
 from pipeline.workflow import options, paths
 from tests.pipeline.workflow.test_paths import SMALL
 
@@ -92,7 +93,7 @@ def test_every_command_that_reads_photos_reads_them_in_the_same_way() -> None:
         "check val": options.check_options(cfg, "val"),
         "build": options.build_options(cfg, "vit"),
         "train": options.train_options(cfg, "measured"),
-        "evaluate": options.evaluate_options(cfg),
+        "evaluate": options.evaluate_options(cfg, "students/measured"),
         "hka": options.hka_options(cfg),
     }
     for name, given in commands.items():
@@ -105,7 +106,7 @@ def test_every_command_that_reads_photos_reads_them_in_the_same_way() -> None:
     assert ("--exif" in plain, following(plain, "--checksums")) == (False, ["coco/a.md5", "coco/b.md5"])
     in_store = config(data={**SMALL["data"], **reading}, students=students)
     assert "--checksums" not in options.train_options(in_store, "plain")
-    assert "--no-exif" in options.evaluate_options(config(data={**SMALL["data"], "exif": False}))
+    assert "--no-exif" in options.evaluate_options(config(data={**SMALL["data"], "exif": False}), "students/a")
 
 
 def test_panels_show_the_requested_runs_and_persons() -> None:
