@@ -144,11 +144,11 @@ class Skeleton:
         stated = dict(self.roles)
         if len(stated) < len(self.roles):
             raise ValueError("a role is stated twice: expected one joint for each")
-        for role in ROLES:
-            left, right = stated.get(f"left_{role}"), stated.get(f"right_{role}")
+        for part in ROLES:
+            left, right = stated.get(f"left_{part}"), stated.get(f"right_{part}")
             if self.mirror is not None and left is not None and right is not None and self.mirror[left] != right:
                 raise ValueError(
-                    f"{self.names[left]} and {self.names[right]} are left and right {role} and not each other's mirror"
+                    f"{self.names[left]} and {self.names[right]} are left and right {part} and not each other's mirror"
                 )
 
 

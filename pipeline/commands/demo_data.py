@@ -34,16 +34,45 @@ import click
     show_default=True,
     help="How hard the photos are: poses, occlusion, number of people.",
 )
+@click.option(
+    "--skeleton",
+    default="coco",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Whose keypoints people are labelled with: coco, mechanical (true centres of hips, knees and ankles), or a "
+    "YAML file of such joints.",
+)
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Processes that draw photos.")
-def command(out: Path, persons: int, seed: int, val_persons: int | None, noise: bool, level: str, workers: int) -> None:
+def command(
+    out: Path,
+    persons: int,
+    seed: int,
+    val_persons: int | None,
+    noise: bool,
+    level: str,
+    skeleton: str,
+    workers: int,
+) -> None:
     """Write a COCO-format data set of rendered people into OUT.
 
     OUT/train and OUT/val get the photos, OUT/annotations the person_keypoints files. With perfect labels a teacher has
     nothing to add; therefore the train split's keypoints are moved, left out and swapped as human annotators do it.
+
+    The photos of a seed are the same with every --skeleton; only their labels differ.
     """
+    from cache_tools.skeletons import load_skeleton
     from pipeline.demo.dataset import write_dataset
 
-    note = write_dataset(out, persons, seed, val_persons=val_persons, noise=noise, level=level, workers=workers)
+    note = write_dataset(
+        out,
+        persons,
+        seed,
+        val_persons=val_persons,
+        noise=noise,
+        level=level,
+        workers=workers,
+        skeleton=load_skeleton(skeleton),
+    )
     if note is None:
         click.echo(f"{out} already holds this data set")
         return

@@ -10,7 +10,7 @@ import simplejpeg
 
 from cache_tools import files
 from cache_tools.progress import progress_bar
-from cache_tools.skeletons import COCO
+from cache_tools.skeletons import Skeleton
 from pipeline.demo.annotator import annotate
 from pipeline.demo.coco_annotation import as_annotation
 from pipeline.demo.labels import Label, label
@@ -21,13 +21,6 @@ from pipeline.demo.random_stream import RandomStream
 SPLITS = {"train": 1, "val": 2}  # streams of the seed: no split depends on the size of another
 JPEG_QUALITY = 92
 PERSONS_PER_PHOTO = 1.5  # more than the true mean: fewer photos are drawn that are not needed
-CATEGORY = {
-    "id": 1,
-    "name": "person",
-    "supercategory": "person",
-    "keypoints": list(COCO.names),
-    "skeleton": [[a + 1, b + 1] for a, b in COCO.edges],
-}
 LICENCE = {"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}
 
 
@@ -41,16 +34,18 @@ def write_split(
     level: str = "easy",
     size: tuple[int, int] = (240, 320),
     workers: int = 1,
+    skeleton: Skeleton,
 ) -> dict[str, int]:
     """Write `folder/split/*.jpg` and, last, `folder/annotations/person_keypoints_<split>.json`.
 
     Photos of `size` (height, width) are drawn until they show `persons` labelled persons. They depend only on seed,
-    split, level and size, on every processor; `noise` adds an annotator's errors to the keypoints.
+    split, level and size, on every processor; `noise` adds an annotator's errors to the keypoints, which are those of
+    `skeleton`.
     The photos are not fsynced: the caller does it once for the folder (`files.sync_tree`).
     workers: processes; with more than one, a calling script needs the usual `if __name__ == "__main__"`.
     Returns the number of photos and of labelled persons.
     """
-    draw = functools.partial(draw_photo, split=split, seed=seed, noise=noise, level=level, size=size)
+    draw = functools.partial(draw_photo, split=split, seed=seed, noise=noise, level=level, size=size, skeleton=skeleton)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     labelled = 0
@@ -74,26 +69,36 @@ def write_split(
         "licenses": [LICENCE],
         "images": images,
         "annotations": annotations,
-        "categories": [CATEGORY],
+        "categories": [_category(skeleton)],
     }
     files.write_text(folder / "annotations" / f"person_keypoints_{split}.json", json.dumps(document))
     return {"photos": len(images), "persons": labelled}
 
 
 def draw_photo(
-    number: int, split: str, seed: int, noise: bool, level: str, size: tuple[int, int]
+    number: int, split: str, seed: int, noise: bool, level: str, size: tuple[int, int], skeleton: Skeleton
 ) -> tuple[bytes, list[dict[str, Any]]]:
     """Return photo `number` of a split as JPEG, and its annotations without their ids."""
     stream = (seed, SPLITS[split], number)
     scene = sample_scene(RandomStream(*stream), LEVELS[level], size)
-    labels = [found for found in label(scene).values() if found.crowd or found.keypoints[:, 2].any()]
+    labels = [found for found in label(scene, skeleton).values() if found.crowd or found.keypoints[:, 2].any()]
     if noise:
         rng = RandomStream(*stream, 1)
-        labels = [one if one.crowd else _as_clicked(rng, one) for one in labels]
+        labels = [one if one.crowd else _as_clicked(rng, one, skeleton) for one in labels]
     # The slow discrete cosine transform is the one that libjpeg-turbo computes alike with every instruction set.
     jpeg = simplejpeg.encode_jpeg(scene.photo, JPEG_QUALITY, "RGB", "420", fastdct=False)
     return jpeg, [as_annotation(one) for one in labels]
 
 
-def _as_clicked(rng: RandomStream, exact: Label) -> Label:
-    return Label(exact.mask, annotate(rng, exact.keypoints, exact.area, exact.mask.shape))
+def _category(skeleton: Skeleton) -> dict[str, Any]:
+    return {
+        "id": 1,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(skeleton.names),
+        "skeleton": [[a + 1, b + 1] for a, b in skeleton.edges],
+    }
+
+
+def _as_clicked(rng: RandomStream, exact: Label, skeleton: Skeleton) -> Label:
+    return Label(exact.mask, annotate(rng, exact.keypoints, exact.area, exact.mask.shape, skeleton))

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cache_tools import files
+from cache_tools.skeletons import COCO, Skeleton
+from pipeline.demo.body_joints import body_joints
 from pipeline.demo.coco_files import SPLITS, write_split
 from pipeline.demo.levels import LEVELS
 
@@ -25,14 +27,16 @@ def write_dataset(
     noise: bool = True,
     level: str = "easy",
     workers: int = 1,
+    skeleton: Skeleton = COCO,
 ) -> dict[str, Any] | None:
     """Write train and val photos and their COCO keypoint files into `out`; None when they are there already.
 
     persons, val_persons: at least this many labelled persons (val: a sixth of train by default). noise: give the train
-    split an annotator's errors; val is always exact and depends only on seed, level and val_persons.
+    split an annotator's errors; val is always exact and depends only on seed, level and val_persons. skeleton: whose
+    keypoints people are labelled with; photo number N of a split is the same with every skeleton.
     The same arguments give the same bytes on every processor.
     Returns the arguments and the numbers of photos and persons, as written into `out/demo.json`.
-    Raises ValueError when `out` holds anything else.
+    Raises ValueError when `out` holds anything else, and for joints that rendered people do not have.
     """
     val_persons = max(1, persons // 6) if val_persons is None else val_persons
     arguments = {
@@ -43,15 +47,21 @@ def write_dataset(
         "noise": noise,
         "level": level,
     }
+    if skeleton != COCO:
+        arguments["skeleton"] = skeleton.to_json()
     _check(arguments, workers)
+    body_joints(skeleton)
+    if skeleton.fields != ("keypoints",):
+        raise ValueError(f"skeleton {skeleton.name} has fields {list(skeleton.fields)}: expected one, `keypoints`")
     if _is_there(out, arguments):
         return None
     _clear(out)
     drawn = out / UNFINISHED
     try:
+        drawing: dict[str, Any] = {"level": level, "workers": workers, "skeleton": skeleton}
         numbers = {
-            "train": write_split(drawn, "train", persons, seed, noise=noise, level=level, workers=workers),
-            "val": write_split(drawn, "val", val_persons, seed, level=level, workers=workers),
+            "train": write_split(drawn, "train", persons, seed, noise=noise, **drawing),
+            "val": write_split(drawn, "val", val_persons, seed, **drawing),
         }
         note = {"arguments": arguments, **numbers}
         files.write_json(drawn / NOTE, note)
@@ -92,11 +102,22 @@ def _is_there(out: Path, arguments: dict[str, Any]) -> bool:
             return False
         if found == arguments:
             return True
-        differing = [f"{k} {found.get(k)!r}, requested {v!r}" for k, v in arguments.items() if found.get(k) != v]
+        differing = [
+            f"{key} {_shown(found.get(key))}, requested {_shown(arguments.get(key))}"
+            for key in sorted(found.keys() | arguments.keys(), key=[*arguments, *found].index)
+            if found.get(key) != arguments.get(key)
+        ]
         raise ValueError(f"{out} holds other demo data ({'; '.join(differing)}): delete it or choose another folder")
     if (out / UNFINISHED).is_dir():
         return False
     raise ValueError(f"{out} is not empty ({held[0].name}, ...) and is not demo data: choose another folder")
+
+
+def _shown(argument: Any) -> str:
+    """Return an argument for a message; of a skeleton, which has many parts, the name and the keypoints."""
+    if isinstance(argument, dict):
+        return f"{argument.get('name')} ({', '.join(argument.get('names', ()))})"
+    return repr(argument)
 
 
 def _clear(out: Path) -> None:

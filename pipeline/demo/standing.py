@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cache_tools.skeletons import COCO
 from pipeline.demo.arithmetic import Floats
 from pipeline.demo.body import SIDES, load_body
 from pipeline.demo.camera import Camera
-from pipeline.demo.labels import Label, label
+from pipeline.demo.labels import Label, label, to_pixels
 from pipeline.demo.leg_angles import frontal_hka, straddle
 from pipeline.demo.people import Person, make_person
 from pipeline.demo.poses import Angles, Limb, Trunk, sample_angles
@@ -31,6 +32,7 @@ class Standing:
     label: Label  #: box, mask and exact COCO keypoints
     hka3d: tuple[float, float]  #: degrees, left and right: the mechanical angle between the joint centres of the body
     joints: Floats  #: (2, 3, 3) left, right; hip, knee, ankle centres in metres: x to the person's left, y back, z up
+    centres: Floats  #: (2, 3, 2) the same in the photo, in pixels
     yaw: float  #: degrees that the person is turned
 
 
@@ -62,7 +64,14 @@ def make_standing(
     scene = render(rng, camera, [person])
     joints = _leg_joints(person)
     left, right = _hka(joints).tolist()
-    return Standing(image=scene.photo, label=label(scene)[0], hka3d=(left, right), joints=joints, yaw=yaw)
+    return Standing(
+        image=scene.photo,
+        label=label(scene, COCO)[0],
+        hka3d=(left, right),
+        joints=joints,
+        centres=to_pixels(camera.project(camera.see(joints))),
+        yaw=yaw,
+    )
 
 
 def _person_with(

@@ -7,6 +7,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from cache_tools.skeletons import COCO
 from pipeline.demo.coco_annotation import as_annotation
 from pipeline.demo.coco_files import draw_photo
 from pipeline.demo.labels import Label
@@ -14,7 +15,7 @@ from pipeline.demo.labels import Label
 
 def test_crowds_are_uncompressed_run_lengths() -> None:
     for number in range(1, 200):
-        _, people = draw_photo(number, "train", seed=1, noise=True, level="hard", size=(120, 160))
+        _, people = draw_photo(number, "train", seed=1, noise=True, level="hard", size=(120, 160), skeleton=COCO)
         crowds = [person for person in people if person["iscrowd"]]
         if crowds:
             break

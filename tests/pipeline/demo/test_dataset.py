@@ -15,6 +15,7 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from cache_tools import skeletons
 from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.images import read_image
 from pipeline.demo.coco_files import write_split
@@ -46,7 +47,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(demo: Path, tmp
     result = kdcache("demo-data", tmp_path / "two", "--persons", 60, "--seed", 5, "--val-persons", 20, "--workers", 2)
     assert result.returncode == 0, result.stderr
     assert files_of(tmp_path / "two") == files_of(demo)
-    write_split(tmp_path / "other", "val", 20, seed=6)
+    write_split(tmp_path / "other", "val", 20, seed=6, skeleton=skeletons.COCO)
     assert (tmp_path / "other" / VAL).read_bytes() != (demo / VAL).read_bytes()
 
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cache_tools.skeletons import COCO
 from pipeline.demo.labels import label
 from pipeline.demo.levels import LEVELS, sample_scene
 from pipeline.demo.random_stream import RandomStream
@@ -17,7 +18,7 @@ def scenes() -> list[Scene]:
 
 
 def test_scenes_hold_what_coco_holds(scenes: list[Scene]) -> None:
-    labels = [label(scene) for scene in scenes]
+    labels = [label(scene, COCO) for scene in scenes]
     persons = [found for labels_of in labels for found in labels_of.values() if not found.crowd]
     visibility = np.concatenate([found.keypoints[:, 2] for found in persons])
     boxes = np.array([found.box for found in persons])
@@ -31,7 +32,7 @@ def test_scenes_hold_what_coco_holds(scenes: list[Scene]) -> None:
 def test_seen_keypoints_lie_on_their_person(scenes: list[Scene]) -> None:
     distances = []
     for scene in scenes:
-        for found in label(scene).values():
+        for found in label(scene, COCO).values():
             away = cv2.distanceTransform((~found.mask).astype(np.uint8), cv2.DIST_L2, 5)
             seen = found.keypoints[found.keypoints[:, 2] == 2, :2].round().astype(int)
             column, row = np.clip(seen, 0, [319, 239]).T
