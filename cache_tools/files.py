@@ -7,6 +7,7 @@ A reader never sees half a file, a killed writer leaves only a temporary file be
 leaves either the old file or the new one.
 """
 
+import errno
 import json
 import os
 import secrets
@@ -17,6 +18,7 @@ from typing import Any
 
 # Part of the name of every temporary file; the suffix stays last, because libraries choose a format by it.
 PARTIAL = ".partial"
+WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
 @contextmanager
@@ -48,6 +50,28 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bool = Tr
     """
     with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(data)
+
+
+def create_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file of bytes whole, where there is none of that name; FileExistsError where there is one."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{PARTIAL}{target.suffix}")
+    try:
+        temporary.write_bytes(data)
+        sync(temporary)
+        try:
+            os.link(temporary, target)
+        except OSError as error:
+            # A disk without hard links: whoever creates files there at the same time needs a lock.
+            if error.errno not in WITHOUT_LINKS:
+                raise
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+            os.replace(temporary, target)
+        sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

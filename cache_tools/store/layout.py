@@ -18,13 +18,14 @@ from zarr.storage import MemoryStore
 from cache_tools import geometry
 from cache_tools.codec.profiles import get_codec
 from cache_tools.instances import Instances
-from cache_tools.store.sealed_json import digest_of_json, fingerprint, from_bytes, to_bytes
+from cache_tools.store.root import ROOT, seal_root
+from cache_tools.store.sealed_json import fingerprint, from_bytes
 from cache_tools.store.shard_bytes import ZSTD_LEVEL, encode_shard
 from cache_tools.store.spec import StoreSpec
 
-ROOT = "zarr.json"
 _BARE_GROUP = b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'
 SHARDED = ("heatmaps", "views/heatmaps")
+VIEW_ARRAYS = ("views/heatmaps", "views/crop_to_image", "views/flipped")
 # no bitshuffle: it makes sparse heatmaps larger
 COMPRESSED = (ZstdCodec(level=ZSTD_LEVEL), Crc32cCodec())
 NOT_COMPRESSED = (Crc32cCodec(),)
@@ -65,26 +66,7 @@ def empty_store(spec: StoreSpec, instances: Instances) -> dict[str, bytes]:
         "codec": codec.to_json(),
         "objects": {key: fingerprint(data) for key, data in sorted(objects.items())},
     }
-    sealed = content | {"sha256": _root_digest(root, content)}
-    return objects | {ROOT: to_bytes(root | {"attributes": {"kdcache": sealed}})}
-
-
-def read_root(data: bytes, where: str) -> dict[str, Any]:
-    """Return spec, codec and objects from the root's attribute `kdcache`.
-
-    Raises ValueError where the root is damaged, and where it is not that of a store.
-    """
-    root = from_bytes(data, where)
-    attributes = root.get("attributes") if isinstance(root, dict) else None
-    sealed = attributes.get("kdcache") if isinstance(attributes, dict) else None
-    if not isinstance(sealed, dict):
-        raise ValueError(
-            f"{where} is not a kdcache store's: it has no attribute 'kdcache'; give the folder `kdcache build` made"
-        )
-    content = {name: value for name, value in sealed.items() if name != "sha256"}
-    if sealed.get("sha256") != _root_digest(root, content):
-        raise ValueError(f"{where} is damaged: its content does not match its sha256")
-    return content
+    return objects | {ROOT: seal_root(root, content)}
 
 
 def shard_objects(
@@ -128,6 +110,17 @@ def packed_object(shard: int) -> str:
     return f"crops/packed/{shard}/c/0"
 
 
+def shard_keys(spec: StoreSpec, shard: int) -> set[str]:
+    """Return the keys of all objects of a shard."""
+    names = ["heatmaps"]
+    if spec.views:
+        names += VIEW_ARRAYS
+    if spec.crops is None:
+        return {array_object(name, shard) for name in names}
+    keys = {array_object(name, shard) for name in (*names, "crops/index", "crops/pixel_to_image")}
+    return keys | {packed_object(shard), f"crops/packed/{shard}/{ROOT}"}
+
+
 def read_array(objects: Mapping[str, bytes], name: str, rows: slice = slice(None)) -> NDArray[Any]:
     """Decode rows of an array from objects in memory."""
     return np.asarray(zarr.open_array(_memory_store(objects), path=name, mode="r")[rows])
@@ -139,12 +132,6 @@ def read_instances(objects: Mapping[str, bytes]) -> tuple[Instances, geometry.Ma
     others = [field.name for field in fields(Instances) if field.name != "file_name"]
     table = {name: read_array(objects, f"instances/{name}") for name in others}
     return Instances(**table, file_name=tuple(names)), read_array(objects, "instances/crop_to_image")
-
-
-def _root_digest(root: Mapping[str, Any], content: Mapping[str, Any]) -> str:
-    """Return the sha256 that seals a root: of our content, and of zarr's part of the file with our content in it."""
-    attributes = {**root["attributes"], "kdcache": dict(content)}
-    return digest_of_json({**content, "root": {**root, "attributes": attributes}})
 
 
 def _instance_arrays(spec: StoreSpec, instances: Instances) -> dict[str, NDArray[Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.instances import Instances
+from cache_tools.store.build_lock import build_lock
 from cache_tools.store.objects import Url
 from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.spec import AnnotationsSpec, CacheMismatch, StoreSpec
@@ -27,7 +28,7 @@ def merge_stores(sources: Sequence[Url], target: Url) -> dict[str, Any]:
     """Write a store of all rows of `sources` at `target`, codes copied as they are; return its receipt.
 
     An interrupted merge resumes. Raises CacheMismatch where specs differ in more than their rows, ValueError where two
-    stores hold the same person or one is not finished.
+    stores hold the same person or one is not finished, BlockingIOError where another process writes `target`.
     """
     stores = [HeatmapStore.open(url) for url in sources]
     if len(stores) < 2:
@@ -38,6 +39,12 @@ def merge_stores(sources: Sequence[Url], target: Url) -> dict[str, Any]:
         _check_same_spec(stores[0], store)
     for first, other in combinations(stores, 2):
         _check_other_persons(first, other)
+    with build_lock(target):
+        return _write_merged(stores, target)
+
+
+def _write_merged(stores: Sequence[HeatmapStore], target: Url) -> dict[str, Any]:
+    """Write the missing shards of the merged store and return its receipt."""
     table, origin = _merged_table(stores)
     merged = HeatmapStore.open_or_create(target, _merged_spec(stores, table), table)
     errors = [store.row_errors() for store in stores]

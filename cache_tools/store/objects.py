@@ -87,6 +87,26 @@ class Objects:
         else:
             files.write_bytes(self.folder / key, data)
 
+    def create(self, key: str, data: bytes) -> None:
+        """Write an object whole; FileExistsError where there is one.
+
+        On a local disk, one of several processes succeeds. On other storage that holds where it can write under a
+        condition, as S3 can; elsewhere two processes that come within the same moment may both succeed.
+        """
+        if self.folder is not None:
+            files.create_bytes(self.folder / key, data)
+            return
+        if self.get(key) is not None:
+            raise FileExistsError(f"{self.url}/{key} exists already")
+        path = f"{self._remote.path}/{key}"
+        try:
+            sync(self._remote.fs._pipe_file(path, data, mode="create"))
+        except FileExistsError:
+            raise FileExistsError(f"{self.url}/{key} exists already") from None
+        except (TypeError, NotImplementedError):
+            # a storage of fsspec that knows no mode
+            self.set(key, data)
+
     def delete(self, key: str) -> None:
         """Remove an object, if it exists."""
         if self.folder is None:

@@ -1,7 +1,7 @@
 """Read a store: its rows, its geometry, its ledger. HeatmapStore in writer.py adds creating and writing."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -11,8 +11,10 @@ from cache_tools import geometry
 from cache_tools.codec.profiles import Codec, Codes, Maps
 from cache_tools.store import ledger
 from cache_tools.store.crop_files import CropShards
-from cache_tools.store.layout import ROOT, read_instances, read_root
+from cache_tools.store.layout import read_instances, shard_keys
+from cache_tools.store.ledger import Ledger
 from cache_tools.store.objects import REPAIR, Objects, Url
+from cache_tools.store.root import ROOT, Root, read_root
 from cache_tools.store.sealed_json import fingerprint
 from cache_tools.store.shard_rows import ShardedRows
 from cache_tools.store.shard_tables import ShardTables
@@ -31,18 +33,16 @@ class StoredViews:
 class StoreReader:
     """One store, to read; safe from several threads. Use it as HeatmapStore, which can also write."""
 
-    def __init__(self, objects: Objects, static: dict[str, bytes], content: dict[str, Any], writable: bool) -> None:
-        """Decode the instance table; `open` calls this.
-
-        static: the objects that belong to no shard, checked. content: of the root, as layout.read_root returns it.
-        """
+    def __init__(self, objects: Objects, static: dict[str, bytes], root: Root, writable: bool) -> None:
+        """Decode the instance table; `open` calls this. static: the objects that belong to no shard, checked."""
         self.url, self._objects, self._static, self._writable = objects.url, objects, static, writable
         # with the fields that only another version of kdcache knows
-        self.spec_json = content["spec"]
+        self.spec_json = root.spec
         self.spec = StoreSpec.from_json(self.spec_json)
-        self.codec = Codec.from_json(content["codec"])
+        self.codec = Codec.from_json(root.codec)
         self.instances, self.crop_to_image = read_instances(static)
-        self._entries: dict[int, dict[str, Any]] = {}
+        self._root_sha256 = root.sha256
+        self._ledger = self.new_ledger()
         self.heatmaps = self._sharded("heatmaps")
         self.view_heatmaps = self._sharded("views/heatmaps") if self.spec.views else None
         self._tables = ShardTables(static, self.shards, self.spec.shard_rows, self._read_checked)
@@ -64,15 +64,15 @@ class StoreReader:
         if mode not in ("r", "r+"):
             raise ValueError(f'mode {mode!r}: expected "r" or "r+"')
         objects = Objects(url, write=mode == "r+")
-        root = objects.get(ROOT)
-        if root is None:
+        data = objects.get(ROOT)
+        if data is None:
             raise no_store(objects)
-        content = read_root(root, f"{objects.url}/{ROOT}")
-        spec = StoreSpec.from_json(content["spec"])
+        root = read_root(data, f"{objects.url}/{ROOT}")
+        spec = StoreSpec.from_json(root.spec)
         if expect is not None:
             expect.check(spec, objects.url)
-        static = {key: read_checked(objects, key, recorded) for key, recorded in content["objects"].items()}
-        return cls(objects, static, content, mode == "r+")
+        static = {key: read_checked(objects, key, recorded) for key, recorded in root.objects.items()}
+        return cls(objects, static, root, mode == "r+")
 
     @classmethod
     def exists(cls, url: Url) -> bool:
@@ -101,7 +101,8 @@ class StoreReader:
 
     def is_written(self, shard: int) -> bool:
         """Return whether a shard is written, as the ledger says."""
-        return self._find_entry(shard) is not None
+        self.shard_rows(shard)
+        return self._ledger.entry(shard) is not None
 
     def is_finished(self) -> bool:
         """Return whether the receipt is written."""
@@ -109,7 +110,7 @@ class StoreReader:
 
     def read_receipt(self) -> dict[str, Any] | None:
         """Return the receipt that `finalize` wrote, or None before it; ValueError where it is damaged."""
-        return ledger.read_receipt(self._objects)
+        return ledger.read_receipt(self._objects, self.spec_json)
 
     def receipt_of(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the receipt of this store with these ledger entries, one a shard."""
@@ -123,7 +124,7 @@ class StoreReader:
 
     def measured_error(self) -> dict[str, float]:
         """Return the codec's error on the rows measured so far: the keys of codec.error.summarize_errors."""
-        entries = (self._find_entry(shard) for shard in range(self.shards))
+        entries = map(self._ledger.entry, range(self.shards))
         return ledger.measured_error(entry for entry in entries if entry is not None)
 
     def row_errors(self) -> dict[int, dict[str, Any]]:
@@ -180,23 +181,23 @@ class StoreReader:
 
     def entry(self, shard: int) -> dict[str, Any]:
         """Return a shard's ledger entry; ValueError where the shard is not written."""
-        entry = self._find_entry(shard)
+        rows, entry = self.shard_rows(shard), self._ledger.entry(shard)
         if entry is None:
-            rows = self.shard_rows(shard)
             raise ValueError(
                 f"{self.url}: shard {shard} (rows {rows.start}-{rows.stop - 1}) is not built yet: "
                 "run the same `kdcache build` again to finish the store"
             )
         return entry
 
-    def _find_entry(self, shard: int) -> dict[str, Any] | None:
-        self.shard_rows(shard)
-        if shard not in self._entries:
-            entry = ledger.read_entry(self._objects, shard)
-            if entry is None:
-                return None
-            self._entries[shard] = entry
-        return self._entries[shard]
+    def new_ledger(self) -> Ledger:
+        """Return the store's ledger, of which nothing is read yet."""
+        return Ledger(
+            self._objects,
+            root=self._root_sha256,
+            shards=self.shards,
+            rows_of=self.shard_rows,
+            keys_of=partial(shard_keys, self.spec),
+        )
 
     def _sharded(self, name: str) -> ShardedRows:
         views = () if name == "heatmaps" else (self.spec.views,)

@@ -11,9 +11,8 @@ from cache_tools.codec.error import error_of_row, rows_to_measure
 from cache_tools.codec.profiles import Codes, Maps
 from cache_tools.crops import StoredCrop
 from cache_tools.store.crop_files import pack_crops
+from cache_tools.store.layout import VIEW_ARRAYS
 from cache_tools.store.reader import StoreReader
-
-VIEW_ARRAYS = ("views/heatmaps", "views/crop_to_image", "views/flipped")
 
 
 class ShardContent:

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from cache_tools.instances import Instances
 from cache_tools.store import ledger
-from cache_tools.store.layout import ROOT, array_object, packed_object, read_root
+from cache_tools.store.build_lock import build_lock
+from cache_tools.store.layout import array_object, packed_object
+from cache_tools.store.ledger import Ledger
 from cache_tools.store.objects import REPAIR, Objects, Url
 from cache_tools.store.reader import StoreReader, no_store
+from cache_tools.store.root import ROOT, read_root
 from cache_tools.store.sealed_json import fingerprint
 from cache_tools.store.shard_rows import ShardedRows
 from cache_tools.store.writer import HeatmapStore
@@ -44,14 +47,14 @@ def verify_store(
     Raises FileNotFoundError where there is no store.
     """
     objects = Objects(store.url if isinstance(store, StoreReader) else store)
-    if (root := objects.get(ROOT)) is None:
+    if (data := objects.get(ROOT)) is None:
         raise no_store(objects)
     try:
-        content = read_root(root, ROOT)
+        root = read_root(data, ROOT)
     except ValueError as problem:
         return [Damage(ROOT, _what(problem), REPLACE)]
     found: list[Damage] = []
-    for key, recorded in content["objects"].items():
+    for key, recorded in root.objects.items():
         if what := _check_object(objects, key, recorded):
             found.append(Damage(key, what, REPLACE))
     # without these objects the rest cannot be read
@@ -59,8 +62,9 @@ def verify_store(
         return found
     opened = store if isinstance(store, StoreReader) else StoreReader.open(store)
     entries: list[dict[str, Any]] = []
+    entries_on_disk = opened.new_ledger()
     for shard in range(opened.shards):
-        entry = _read_entry(opened, objects, shard)
+        entry = _read_entry(opened, entries_on_disk, shard)
         if isinstance(entry, Damage):
             found.append(entry)
         else:
@@ -77,14 +81,23 @@ def verify_store(
 def forget_damaged(store: HeatmapStore, found: list[Damage]) -> list[int]:
     """Remove damaged shards and a damaged receipt from the ledger of a store that is open to write.
 
-    Returns the shards, which the next build makes again.
+    Returns the shards, which the next build makes again. Raises BlockingIOError where a build is running.
     """
     shards = sorted({damage.shard for damage in found if damage.shard is not None})
-    for shard in shards:
-        store.forget(shard)
-    if any(damage.place == ledger.RECEIPT for damage in found):
-        store.forget_receipt()
+    with build_lock(store.url):
+        for shard in shards:
+            store.forget(shard)
+        if any(damage.place == ledger.RECEIPT for damage in found):
+            store.forget_receipt()
     return shards
+
+
+def find_unnamed(store: StoreReader) -> list[int]:
+    """Return the shards whose ledger entries do not name their store, because kdcache 0.1 wrote them.
+
+    A shard of another such store, copied here with its entry, would not be noticed in them.
+    """
+    return [shard for shard in range(store.shards) if store.is_written(shard) and "root" not in store.entry(shard)]
 
 
 def _check_object(objects: Objects, key: str, recorded: dict[str, Any]) -> str | None:
@@ -100,11 +113,11 @@ def _place(store: StoreReader, shard: int) -> str:
     return f"shard {shard} (rows {rows.start}-{rows.stop - 1})"
 
 
-def _read_entry(store: StoreReader, objects: Objects, shard: int) -> dict[str, Any] | Damage:
+def _read_entry(store: StoreReader, entries_on_disk: Ledger, shard: int) -> dict[str, Any] | Damage:
     """Return a shard's ledger entry, or what is wrong with it."""
     place = _place(store, shard)
     try:
-        entry = ledger.read_entry(objects, shard)
+        entry = entries_on_disk.entry(shard)
     except ValueError as problem:
         return Damage(f"{place}, {ledger.entry_key(shard)}", _what(problem), REPAIR, shard)
     return Damage(place, "not built yet", BUILD) if entry is None else entry
@@ -162,7 +175,7 @@ def _check_codes(store: StoreReader, shard: int, array: ShardedRows) -> Iterator
 
 def _check_receipt(store: StoreReader, objects: Objects, entries: list[dict[str, Any]]) -> Damage | None:
     try:
-        receipt = ledger.read_receipt(objects)
+        receipt = ledger.read_receipt(objects, store.spec_json)
     except ValueError as problem:
         return Damage(ledger.RECEIPT, _what(problem), REPAIR)
     if receipt is None:

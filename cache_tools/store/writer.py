@@ -13,13 +13,16 @@
 Several processes may write shards at once, each shard by one process; a shard is written whole or not at all.
 """
 
+import contextlib
 from typing import Any, Self
 
 from cache_tools.instances import Instances
 from cache_tools.store import ledger
-from cache_tools.store.layout import ROOT, empty_store, shard_objects
-from cache_tools.store.objects import Objects, Url
+from cache_tools.store.build_lock import LOCK
+from cache_tools.store.layout import empty_store, shard_objects
+from cache_tools.store.objects import REPAIR, Objects, Url
 from cache_tools.store.reader import StoreReader
+from cache_tools.store.root import ROOT
 from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.spec import StoreSpec
 
@@ -43,23 +46,39 @@ class HeatmapStore(StoreReader):
                 f"{len(instances)} rows with digest {instances.digest()[:12]}: make the spec from this table"
             )
         objects = Objects(url, write=True)
+        exists = FileExistsError(f"{objects.url} already holds a store: open it, or build into another folder")
         if objects.get(ROOT) is not None:
-            raise FileExistsError(f"{objects.url} already holds a store: open it, or build into another folder")
-        if foreign := objects.foreign_files(OWN_FOLDERS):
+            raise exists
+        if foreign := objects.foreign_files({*OWN_FOLDERS, LOCK}):
             raise ValueError(
                 f"{objects.url} holds other files ({', '.join(foreign[:3])}...): build into an empty folder"
             )
-        # the root is the last of them: before it is written, there is no store
-        for key, data in empty_store(spec, instances).items():
+        shards = range(-(-spec.rows // spec.shard_rows))
+        # storage that is not listed: what a deleted root leaves would count for the new one
+        for key in (ledger.RECEIPT, *map(ledger.entry_key, shards)):
+            if objects.folder is None and objects.get(key) is not None:
+                raise ValueError(
+                    f"{objects.url} holds {key} of a store whose {ROOT} is gone: delete all of it, or build elsewhere"
+                )
+        new = empty_store(spec, instances)
+        root = new.pop(ROOT)
+        for key, data in new.items():
             objects.set(key, data)
+        # the last of them: before it is written, there is no store; two creators that start together get one root
+        try:
+            objects.create(ROOT, root)
+        except FileExistsError:
+            raise exists from None
         return cls.open(url, expect=spec, mode="r+")
 
     @classmethod
     def open_or_create(cls, url: Url, spec: StoreSpec, instances: Instances) -> Self:
         """Open the store of exactly this spec to write its pending shards; create it where there is none."""
-        if Objects(url, write=True).get(ROOT) is not None:
-            return cls.open(url, expect=spec, mode="r+")
-        return cls.create(url, spec, instances)
+        if Objects(url, write=True).get(ROOT) is None:
+            # another process may create it in the same moment
+            with contextlib.suppress(FileExistsError):
+                return cls.create(url, spec, instances)
+        return cls.open(url, expect=spec, mode="r+")
 
     def new_shard(self, shard: int) -> ShardContent:
         """Return the empty content of a shard: add its rows, then give it to `write_shard`."""
@@ -73,7 +92,7 @@ class HeatmapStore(StoreReader):
         """
         if content.store is not self:
             raise ValueError(f"the content was made for the store at {content.store.url}: expected {self.url}")
-        entry = self._find_entry(content.shard)
+        entry = self._ledger.entry(content.shard)
         if entry is not None:
             return entry
         if not self._writable:
@@ -90,15 +109,17 @@ class HeatmapStore(StoreReader):
         for key, data in written.items():
             self._objects.set(key, data)
         entry = ledger.make_entry(content.rows, written, content.clamped, content.errors)
-        ledger.write_entry(self._objects, content.shard, entry)
-        self._entries[content.shard] = entry
-        return entry
+        return self._ledger.write(content.shard, entry)
 
     def finalize(self) -> dict[str, Any]:
-        """Write the receipt, the last object, and return it; ValueError naming the shards that are missing."""
-        receipt = self.read_receipt()
-        if receipt is not None:
-            return receipt
+        """Write the receipt, the last object, and return it.
+
+        Raises ValueError naming the shards that are missing, and where there is a receipt of another ledger.
+        """
+        found = self.read_receipt()
+        if found is not None:
+            self._check_receipt(found)
+            return found
         if missing := self.pending():
             raise ValueError(
                 f"{self.url} is not finished: {len(missing)} of {self.shards} shards are missing "
@@ -110,11 +131,18 @@ class HeatmapStore(StoreReader):
         ledger.write_receipt(self._objects, receipt)
         return receipt
 
+    def _check_receipt(self, found: dict[str, Any]) -> None:
+        expected = self.receipt_of([self.entry(shard) for shard in range(self.shards)])
+        if differing := [name for name, value in expected.items() if found.get(name) != value]:
+            raise ValueError(
+                f"{self.url}/{ledger.RECEIPT} was written for another ledger than this one: it differs in "
+                f"{', '.join(differing)}; {REPAIR}"
+            )
+
     def forget(self, shard: int) -> None:
         """Remove the ledger entry of a shard, after the receipt: the next build makes the shard again."""
         self.forget_receipt()
-        self._objects.delete(ledger.entry_key(shard))
-        self._entries.pop(shard, None)
+        self._ledger.forget(shard)
 
     def forget_receipt(self) -> None:
         """Remove the receipt: the next build verifies the store and writes another."""

@@ -22,6 +22,7 @@ from cache_tools.crops import CropPolicy
 from cache_tools.instances import Instances
 from cache_tools.progress import progress_bar
 from cache_tools.skeletons import Skeleton, load_skeleton
+from cache_tools.store.build_lock import build_lock
 from cache_tools.store.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.conditions import check_ap, check_codec_error, check_undamaged
@@ -51,7 +52,8 @@ def build(
     which is used instead. max_rmse: largest codec error, as rmse_at_peaks. expectation: an AP that the teacher must
     reach; it is recorded in a new store.
     Raises CacheMismatch where the store holds something else, FileNotFoundError where photos are missing, ValueError
-    where the teacher or the codec does not meet its condition and where the store is damaged.
+    where the teacher or the codec does not meet its condition and where the store is damaged, BlockingIOError where
+    another process builds the same store.
     """
     store = HeatmapStore.open(job.store, mode="r+") if HeatmapStore.exists(job.store) else None
     people = read_people(job, store)
@@ -72,12 +74,14 @@ def build(
     if expectation is not None:
         ap = check_ap(teacher, expectation, None if store is None else store.spec.teacher.ap)
         spec = replace(spec, teacher=replace(spec.teacher, ap=ap))
-    with full_disk_explained():
+    if store is not None and store.is_finished():
+        check_codec_error(store, max_rmse)
+        return store.finalize()
+    with full_disk_explained(), build_lock(job.store):
         if store is None:
             store = HeatmapStore.open_or_create(job.store, spec, persons)
-        if not store.is_finished():
-            make_pending(job, store, teacher, workers=workers, scheduler=scheduler, max_rmse=max_rmse)
-            check_undamaged(store)
+        make_pending(job, store, teacher, workers=workers, scheduler=scheduler, max_rmse=max_rmse)
+        check_undamaged(store)
         check_codec_error(store, max_rmse)
         return store.finalize()
 

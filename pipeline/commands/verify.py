@@ -43,7 +43,7 @@ def command(
 
     Exit code 0: whole; 1: something is damaged or missing, and each place is named.
     """
-    from cache_tools.store.verify import forget_damaged, verify_store
+    from cache_tools.store.verify import find_unnamed, forget_damaged, verify_store
     from cache_tools.store.writer import HeatmapStore
 
     if recompute and not (teacher and images):
@@ -52,6 +52,11 @@ def command(
     report: dict[str, Any] = {"store": store, "damage": [str(damage) for damage in found]}
     if forget and found:
         report["forgotten"] = forget_damaged(HeatmapStore.open(store, mode="r+"), found)
+    if not found and (unnamed := find_unnamed(HeatmapStore.open(store))):
+        report["remarks"] = [
+            f"{len(unnamed)} ledger entries do not name their store, because kdcache 0.1 wrote them: a shard of "
+            "another store that was copied here with its entry would not be noticed"
+        ]
     if recompute and found:
         # damaged rows would disagree with any teacher
         report["recomputed"] = None
@@ -77,6 +82,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     """Return the report as text."""
     damage: list[str] = report["damage"]
     lines = [*damage, f"{report['store']}: {len(damage)} damaged places" if damage else f"{report['store']} is whole"]
+    lines += [f"remark: {remark}" for remark in report.get("remarks", [])]
     if "forgotten" in report:
         lines.append(
             f"shards removed from the ledger: {report['forgotten'] or 'none'}; run the same `kdcache build` again"

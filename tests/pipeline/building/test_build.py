@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -241,3 +242,17 @@ def test_the_receipt_does_not_depend_on_the_process_that_measured(job: BuildJob)
     # the next build adds up what the ledger holds
     (Path(halves.store) / "receipt.json").unlink()
     assert build(halves) == whole
+
+
+def test_of_two_builds_of_one_store_the_second_is_refused(job: BuildJob) -> None:
+    first = run_build(slow(job, 0.03))
+    wait_for_shard(job, first)
+    second = run_build(job)
+    _, messages = second.communicate(timeout=60)
+    assert second.returncode == 2, messages
+    assert f"is being built by another process ({socket.gethostname()!r}, process {first.pid})" in messages
+    assert "Traceback" not in messages
+    _, messages = first.communicate(timeout=60)
+    assert first.returncode == 0, messages
+    build(replace(job, store=job.store + ".whole"))
+    assert content(job.store) == content(job.store + ".whole")
