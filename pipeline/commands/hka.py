@@ -73,7 +73,7 @@ def measure_command(
     overlay: Path | None,
     inference: Inference,
 ) -> None:
-    """Measure the hip-knee-ankle angle of each leg in PHOTOS: files, or folders of photos.
+    """Measure the hip-knee-ankle angle of each leg in PHOTOS: files, or folders with all their subfolders.
 
     Without --boxes each photo is one person. The person should stand, face the camera and fill the photo; legs of which
     this is doubtful are marked with the reason.
@@ -84,7 +84,8 @@ def measure_command(
     from pipeline.hka.joints import find_joints
     from pipeline.hka.quality import Limits
     from pipeline.hka.table import SUFFIXES, LegSettings, leg_rows, legs_text, read_calibration, write_legs
-    from pipeline.persons.photo_boxes import find_boxes, find_photos
+    from pipeline.persons.photo_boxes import find_boxes
+    from pipeline.persons.photo_files import find_photos, photo_folder
     from pipeline.teachers.load import load_network
 
     if (student is None) == (teacher is None):
@@ -93,9 +94,10 @@ def measure_command(
         raise click.UsageError(f"--out {out}: expected a name that ends in {' or '.join(SUFFIXES)}")
     network = load_network(teacher or f"student:{student}", inference.device, skeleton=COCO)
     persons = find_boxes(
-        find_photos(photos),
+        find_photos(photos, besides=[overlay]),
         boxes,
         score_threshold,
+        folder=photo_folder(photos),
         photo_options=photo_options,
         category=category,
         # only a student knows the categories of its data
@@ -110,7 +112,7 @@ def measure_command(
         photo_sizes=persons.photo_size,
         photo_options=persons.photo_options,
     )
-    rows = leg_rows(persons.photo, joints, convention=convention, limits=Limits(min_score=min_score), calibration=line)
+    rows = leg_rows(persons.name, joints, convention=convention, limits=Limits(min_score=min_score), calibration=line)
     settings = LegSettings(
         network=network.name,
         digest=network.digest,

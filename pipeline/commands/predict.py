@@ -46,7 +46,7 @@ def command(
     out: Path | None,
     overlay: Path | None,
 ) -> None:
-    """Find keypoints in IMAGES: photos, or folders of photos. Without --boxes each photo is one person.
+    """Find keypoints in IMAGES: photos, or folders with all their subfolders. Without --boxes each photo is one person.
 
     Poses are scored as `kdcache evaluate` scores them, and those that a detector's boxes give twice are left out.
     """
@@ -54,7 +54,8 @@ def command(
     from cache_tools.skeletons import COCO, load_skeleton
     from pipeline.evaluation.matched_network import match_network
     from pipeline.evaluation.oks import coco_results
-    from pipeline.persons.photo_boxes import find_boxes, find_photos
+    from pipeline.persons.photo_boxes import find_boxes
+    from pipeline.persons.photo_files import find_photos, photo_folder
     from pipeline.report.overlay import write_pose_overlays
     from pipeline.teachers.load import load_network
     from student.prediction import predict
@@ -67,13 +68,14 @@ def command(
         reject_ignored(context, ["category", "score_threshold"], "there are no --boxes")
     if skeleton is None:
         reject_ignored(context, ["joints"], "without --skeleton the joints are the network's own")
-    photos = find_photos(images)
+    photos = find_photos(images, besides=[overlay])
     stated = None if skeleton is None else load_skeleton(skeleton)
     network = load_network(teacher or f"student:{student}", device=inference.device)
     persons = find_boxes(
         photos,
         boxes,
         score_threshold,
+        folder=photo_folder(images),
         photo_options=photo_options,
         category=category,
         # only a student knows the categories of its data
@@ -108,6 +110,12 @@ def command(
         write_text(out, json.dumps(results) + "\n")
     if overlay is not None:
         write_pose_overlays(
-            overlay, photo_of_kept, poses[kept], matched.skeleton, joint_threshold, photo_options=persons.photo_options
+            overlay,
+            photo_of_kept,
+            poses[kept],
+            matched.skeleton,
+            joint_threshold,
+            names=[persons.name[row] for row in kept],
+            photo_options=persons.photo_options,
         )
     click.echo(f"{len(kept)} persons in {len(set(photo_of_kept))} of {len(photos)} photos")

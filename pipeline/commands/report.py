@@ -210,7 +210,8 @@ def _check_shown(subjects: "Subjects", images: Path, photo_options: "PhotoOption
 
 
 def _any_photos(images: Path, boxes: Path | None, count: int, photo_options: "PhotoOptions") -> "Subjects":
-    from pipeline.persons.photo_boxes import find_boxes, find_photos
+    from pipeline.persons.photo_boxes import find_boxes
+    from pipeline.persons.photo_files import find_photos
     from pipeline.persons.subjects import from_photos
 
     return from_photos(find_boxes(find_photos([images]), boxes, photo_options=photo_options), count)

@@ -22,7 +22,7 @@ from pipeline.hka.table import LegRow, LegSettings
 from pipeline.persons.photo_boxes import PhotoBoxes
 from pipeline.report.figure_file import figure_pixels
 from pipeline.report.label_placement import place_labels
-from pipeline.report.overlay import LEFT, RIGHT, unique_names, write_picture
+from pipeline.report.overlay import LEFT, RIGHT, picture_names, write_picture
 
 # pixels that a picture's shorter side has at least, so that its text can be read
 SHORTEST_SIDE = 640
@@ -79,11 +79,11 @@ class DrawnLeg:
 def write_leg_overlays(
     folder: Path, persons: PhotoBoxes, joints: Joints, rows: Sequence[LegRow], settings: LegSettings
 ) -> list[Path]:
-    """Write every photo with its legs, as JPEG of its name in `folder`; return the paths.
+    """Write every photo with its legs, as JPEG of its name in `folder` (`picture_names`); return the paths.
 
     rows: two a person, left first. settings: stated in a strip below each picture.
     """
-    names = unique_names(list(dict.fromkeys(persons.photo)))
+    names = picture_names(dict(zip(persons.photo, persons.name, strict=True)))
     for photo, name in names.items():
         image = read_image(photo, options=persons.photo_options)
         scale = max(1.0, SHORTEST_SIDE / min(image.shape[:2]))

@@ -24,6 +24,7 @@ SUFFIXES = (".csv", ".json")
 class LegRow:
     """One leg. Angles are None where the leg is refused."""
 
+    #: path relative to the folder of photos
     photo: str
     #: number of the person in the photo, from 0
     person: int
@@ -71,14 +72,14 @@ class LegSettings:
 
 
 def leg_rows(
-    photos: Sequence[Path],
+    photos: Sequence[str],
     joints: Joints,
     *,
     convention: str = "varus",
     limits: Limits = DEFAULT_LIMITS,
     calibration: Calibration | None = None,
 ) -> list[LegRow]:
-    """Return the rows of all persons, left leg first. photos (N,): the photo of each person."""
+    """Return the rows of all persons, left leg first. photos (N,): path of each person's photo."""
     angles = measure_angles(joints.xy, joints.score, joints.covariance, limits.min_score)
     flags = find_flags(joints.xy, joints.score, limits, angles.sd)
     deviation = with_sign(angles.varus, convention)
@@ -97,7 +98,7 @@ def leg_rows(
                 doubts |= extrapolated(float(angles.varus[person, leg]), calibration)
             rows.append(
                 LegRow(
-                    photo=str(photo),
+                    photo=photo,
                     person=persons_before[photo],
                     side=side,
                     deviation_degrees=_rounded(deviation[person, leg]),
@@ -149,7 +150,7 @@ def legs_text(rows: Sequence[LegRow], settings: LegSettings) -> str:
             deviation = f"{row.deviation_degrees:+.1f} ± {row.sd_degrees:.1f}"
         if row.calibrated_degrees is not None:
             corrected = f"{row.calibrated_degrees:+.1f} ({row.calibrated_rms_degrees:.1f})"
-        cells.append([Path(row.photo).name, row.person, row.side, deviation, row.quality, corrected])
+        cells.append([row.photo, row.person, row.side, deviation, row.quality, corrected])
     heads = ["photo", "person", "side", "deviation", "quality", "calibrated (rms)"]
     columns = slice(None if settings.calibration else -1)
     table = tabulate(

@@ -9,7 +9,8 @@ from .boxes_file import read_boxes_file as read_boxes_file
 from .coco_labels import CocoLabels as CocoLabels
 from .photo_boxes import PhotoBoxes as PhotoBoxes
 from .photo_boxes import find_boxes as find_boxes
-from .photo_boxes import find_photos as find_photos
+from .photo_files import find_photos as find_photos
+from .photo_files import photo_folder as photo_folder
 from .photo_names import PhotoNames as PhotoNames
 from .photo_names import relative_names as relative_names
 from .subjects import Subjects as Subjects
@@ -31,6 +32,7 @@ __all__ = [
     "find_photos",
     "from_annotations",
     "from_photos",
+    "photo_folder",
     "read_boxes_file",
     "relative_names",
     "summarize_annotations",

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from pipeline.persons.photo_names import PhotoNames, relative_names
 
 logger = logging.getLogger(__name__)
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 # an image id must fit 64 bits; names with more digits are no numbers
 MOST_DIGITS = 18
 
@@ -29,7 +28,7 @@ class PhotoBoxes:
 
     #: (N,)
     photo: tuple[Path, ...]
-    #: (N,) path of the photo relative to the deepest folder that holds all photos
+    #: (N,) path of the photo relative to the folder of photos
     name: tuple[str, ...]
     #: (N, 4) x, y, width, height in image pixels
     box: NDArray[np.float64]
@@ -51,30 +50,12 @@ class PhotoBoxes:
         return len(self.photo)
 
 
-def find_photos(paths: Iterable[str | Path]) -> list[Path]:
-    """Return the photos among files and, in order of their names, in folders; each once.
-
-    Raises ValueError for a folder without photos, FileNotFoundError for a path that does not exist.
-    """
-    photos: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES)
-            if not inside:
-                raise ValueError(f"{path} holds no photo: expected files that end in {', '.join(PHOTO_SUFFIXES)}")
-            photos += inside
-        elif path.is_file():
-            photos.append(path)
-        else:
-            raise FileNotFoundError(f"there is no photo or folder {path.absolute()}")
-    return list(dict.fromkeys(photos))
-
-
 def find_boxes(
     photos: Sequence[Path],
     path: Path | None = None,
     score_threshold: float = 0.0,
     *,
+    folder: Path | None = None,
     photo_options: PhotoOptions = NOT_STATED,
     category: Sequence[str] = (),
     default_categories: Sequence[int] = (1,),
@@ -82,27 +63,32 @@ def find_boxes(
 ) -> PhotoBoxes:
     """Return the boxes that the file `path` has for `photos`, or without a file each photo as one person.
 
+    folder: that photos are named relative to; None: the deepest that holds all of them.
     photo_options: where it does not state whether photos are turned by their EXIF orientation, those without boxes are,
     as people see them, and those with boxes are not, because COCO's boxes are in stored pixels.
     category, default_categories, skeleton: as `read_boxes_file` has them; a whole photo is of the first default.
     """
     if path is None:
-        return whole_photo_boxes(photos, photo_options.stated(default=True), category=default_categories[0])
+        options = photo_options.stated(default=True)
+        return whole_photo_boxes(photos, options, category=default_categories[0], folder=folder)
     file = read_boxes_file(path, category=category, default_categories=default_categories, skeleton=skeleton)
-    persons = boxes_of_photos(file, photos, score_threshold, photo_options.stated())
+    persons = boxes_of_photos(file, photos, score_threshold, photo_options.stated(), folder=folder)
     if photo_options.exif is None:
         warn_of_turned(persons.photo, persons.photo_size)
     return persons
 
 
 def whole_photo_boxes(
-    photos: Sequence[Path], photo_options: PhotoOptions = UPRIGHT, *, category: int = 1
+    photos: Sequence[Path], photo_options: PhotoOptions = UPRIGHT, *, category: int = 1, folder: Path | None = None
 ) -> PhotoBoxes:
-    """Return each photo as one person whose box is the photo, by default the photo as people see it."""
+    """Return each photo as one person whose box is the photo, by default the photo as people see it.
+
+    folder: as `find_boxes` has it.
+    """
     sizes = [read_image(photo, options=photo_options).shape for photo in photos]
     return PhotoBoxes(
         photo=tuple(photos),
-        name=relative_names(photos),
+        name=relative_names(photos, folder),
         box=np.array([[0, 0, width, height] for height, width, _ in sizes], np.float64).reshape(-1, 4),
         score=np.ones(len(photos)),
         image_id=np.array(ids_by_name(photos), np.int64),
@@ -121,18 +107,25 @@ def ids_by_name(photos: Sequence[Path]) -> list[int]:
 
 
 def boxes_of_photos(
-    file: BoxesFile, photos: Sequence[Path], score_threshold: float = 0.0, photo_options: PhotoOptions = AS_STORED
+    file: BoxesFile,
+    photos: Sequence[Path],
+    score_threshold: float = 0.0,
+    photo_options: PhotoOptions = AS_STORED,
+    *,
+    folder: Path | None = None,
 ) -> PhotoBoxes:
     """Return the boxes that a file has for `photos`.
 
     A box belongs to the photo that its file name means (`PhotoNames`), or else to the one whose name is its image id as
     a number, as COCO's files are named. photo_options: how the photos are read whose pixels the boxes are in.
+    folder: as `find_boxes` has it.
     Raises ValueError where it is not certain which photo a box belongs to, and where none is left for the photos.
     """
     entries, left_out = file.chosen(score_threshold)
     by_photo: dict[int, list[BoxEntry]] = defaultdict(list)
     elsewhere = 0
-    for entry, place in zip(entries, _photos_of(file, entries, photos), strict=True):
+    names = relative_names(photos, folder)
+    for entry, place in zip(entries, _photos_of(file, entries, photos, names), strict=True):
         if place is None:
             elsewhere += 1
         else:
@@ -144,7 +137,7 @@ def boxes_of_photos(
         counts = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
         logger.info("%s: left out %s", file.path, counts)
     persons = [(place, entry) for place in sorted(by_photo) for entry in by_photo[place]]
-    names, ids = relative_names(photos), _image_ids(file, by_photo, photos)
+    ids = _image_ids(file, by_photo, photos)
     return PhotoBoxes(
         photo=tuple(photos[place] for place, _ in persons),
         name=tuple(names[place] for place, _ in persons),
@@ -158,11 +151,14 @@ def boxes_of_photos(
     )
 
 
-def _photos_of(file: BoxesFile, entries: Sequence[BoxEntry], photos: Sequence[Path]) -> list[int | None]:
+def _photos_of(
+    file: BoxesFile, entries: Sequence[BoxEntry], photos: Sequence[Path], names: Sequence[str]
+) -> list[int | None]:
     """Return the number of the photo of each entry, None where it is another photo."""
-    names = PhotoNames(relative_names(photos), [photo.absolute().as_posix() for photo in photos])
     try:
-        by_name = names.find([entry.name for entry in entries])
+        by_name = PhotoNames(names, [photo.absolute().as_posix() for photo in photos]).find(
+            [entry.name for entry in entries]
+        )
     except ValueError as problem:
         raise ValueError(f"{file.path}: {problem}") from None
     numbered: dict[int, list[int]] = defaultdict(list)

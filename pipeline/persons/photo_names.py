@@ -8,12 +8,12 @@ from pathlib import Path
 Parts = tuple[str, ...]
 
 
-def relative_names(photos: Sequence[Path]) -> tuple[str, ...]:
-    """Return each photo's path, with forward slashes, relative to the deepest folder that holds all of them."""
+def relative_names(photos: Sequence[Path], folder: Path | None = None) -> tuple[str, ...]:
+    """Return each photo's path, with forward slashes, relative to `folder`, or to the deepest that holds all."""
     if not photos:
         return ()
     absolute = [photo.absolute() for photo in photos]
-    folder = os.path.commonpath([photo.parent for photo in absolute])
+    folder = folder or Path(os.path.commonpath([photo.parent for photo in absolute]))
     return tuple(photo.relative_to(folder).as_posix() for photo in absolute)
 
 

@@ -3,8 +3,9 @@
 Left is light with a dark edge and right is dark with a light edge: a reader tells them apart in grey, too.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
@@ -83,29 +84,52 @@ def write_pose_overlays(
     skeleton: Skeleton,
     threshold: float = SHOWN_SCORE,
     *,
+    names: Sequence[str],
     photo_options: PhotoOptions = AS_STORED,
 ) -> list[Path]:
-    """Write every photo with the poses (N, K, 3) found in it, as JPEG of its name in `folder`; return the paths.
+    """Write every photo with the poses (N, K, 3) found in it, as JPEG in `folder`; return the paths.
 
-    photos (N,): the photo of each pose. photo_options: how the photos were read that the poses are in.
+    photos (N,): the photo of each pose. names (N,): its path relative to the folder of photos, of which `picture_names`
+    makes the picture's. photo_options: how the photos were read that the poses are in.
     """
-    names = unique_names(list(dict.fromkeys(photos)))
-    for photo, name in names.items():
+    pictures = picture_names(dict(zip(photos, names, strict=True)))
+    for photo, name in pictures.items():
         image = read_image(photo, options=photo_options)
         for row in np.flatnonzero([p == photo for p in photos]):
             draw_pose(image, poses[row], skeleton, threshold)
         write_picture(folder / name, image)
-    return [folder / name for name in names.values()]
+    return [folder / name for name in pictures.values()]
 
 
-def unique_names(photos: Sequence[Path]) -> dict[Path, str]:
-    """Return a JPEG name for each photo: its own, with its folder's before it where two photos have the same name."""
-    stems = [photo.stem for photo in photos]
-    names = {}
-    for photo in photos:
-        shared = stems.count(photo.stem) > 1
-        names[photo] = ("_".join(photo.with_suffix("").parts[-2:]) if shared else photo.stem) + ".jpg"
-    return names
+def picture_names(photos: Mapping[Path, str]) -> dict[Path, str]:
+    """Return a JPEG name for each photo, all different.
+
+    photos: path of each photo relative to the folder of photos. The name is the photo's; with all its folders before it
+    where others have the same, as video1_0001.jpg; and with its suffix too where that is not enough.
+    """
+    names: dict[Path, str] = {}
+    others = dict(photos)
+    for name_of in (_stem, _stem_with_folders, _whole_name):
+        counts = Counter(name_of(name) for name in others.values())
+        taken = {*names.values()}
+        for photo, name in list(others.items()):
+            if counts[name_of(name)] == 1 and name_of(name) not in taken:
+                names[photo] = name_of(others.pop(photo))
+    # a/b_c.jpg and a_b/c.jpg
+    names |= {photo: f"{number}_{_whole_name(name)}" for number, (photo, name) in enumerate(others.items(), 1)}
+    return {photo: names[photo] for photo in photos}
+
+
+def _stem(name: str) -> str:
+    return f"{PurePosixPath(name).stem}.jpg"
+
+
+def _stem_with_folders(name: str) -> str:
+    return f"{'_'.join(PurePosixPath(name).with_suffix('').parts)}.jpg"
+
+
+def _whole_name(name: str) -> str:
+    return f"{'_'.join(PurePosixPath(name).parts)}.jpg"
 
 
 def write_picture(path: Path, image: Image, quality: int = 92) -> None:

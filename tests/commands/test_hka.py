@@ -35,9 +35,7 @@ def test_the_command_writes_rows_and_pictures(photos: Path, tmp_path: Path) -> N
     result = run("measure", photos, *NETWORK, "--out", tmp_path / "legs.csv", "--overlay", tmp_path / "drawn")
     assert NOTICE in result.output
     rows = list(csv.DictReader((tmp_path / "legs.csv").read_text().splitlines()))
-    assert [(Path(r["photo"]).name, r["side"]) for r in rows] == [
-        (n, s) for n in ("a.jpg", "b.jpg") for s in ("left", "right")
-    ]
+    assert [(r["photo"], r["side"]) for r in rows] == [(n, s) for n in ("a.jpg", "b.jpg") for s in ("left", "right")]
     assert float(rows[0]["deviation_degrees"]) == pytest.approx(28, abs=1)
     assert float(rows[0]["medial_angle_degrees"]) == pytest.approx(180 - float(rows[0]["deviation_degrees"]))
     assert "knee_bent" in rows[0]["flags"]
@@ -49,6 +47,26 @@ def test_the_command_writes_rows_and_pictures(photos: Path, tmp_path: Path) -> N
     written = json.loads((tmp_path / "legs.json").read_text())
     assert written["notice"] == NOTICE
     assert written["legs"][0]["deviation_degrees"] == pytest.approx(-float(rows[0]["deviation_degrees"]))
+
+
+def test_photos_in_subfolders_are_named_by_their_path_in_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    for name in ("monday/1.jpg", "tuesday/1.jpg", "tuesday/2.jpg"):
+        write_picture(folder / name, np.full((512, 384, 3), 90, np.uint8))
+    options = (*NETWORK, "--out", tmp_path / "legs.csv", "--overlay", folder / "drawn")
+    # the second run does not measure the pictures that the first one wrote
+    for _ in range(2):
+        result = run("measure", folder, *options)
+        rows = list(csv.DictReader((tmp_path / "legs.csv").read_text().splitlines()))
+        assert [r["photo"] for r in rows[::2]] == ["monday/1.jpg", "tuesday/1.jpg", "tuesday/2.jpg"]
+        assert [r["person"] for r in rows] == ["0"] * 6
+    assert "tuesday/1.jpg" in result.output
+    assert sorted(p.name for p in (folder / "drawn").iterdir()) == ["2.jpg", "monday_1.jpg", "tuesday_1.jpg"]
+    # a folder of a folder keeps its name, because the path is relative to what was given
+    deep = tmp_path / "deep"
+    write_picture(deep / "only" / "1.jpg", np.full((512, 384, 3), 90, np.uint8))
+    run("measure", deep, *NETWORK, "--out", tmp_path / "one.csv")
+    assert "only/1.jpg,0,left" in (tmp_path / "one.csv").read_text()
 
 
 def test_evaluation_writes_numbers_and_plots_and_its_calibration_can_be_used(photos: Path, tmp_path: Path) -> None:

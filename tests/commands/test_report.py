@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from cache_tools.images import read_image
 from cache_tools.skeletons import load_skeleton
 from pipeline.cli import kdcache
-from pipeline.persons.photo_boxes import find_photos, whole_photo_boxes
+from pipeline.persons.photo_boxes import whole_photo_boxes
+from pipeline.persons.photo_files import find_photos
 from pipeline.persons.sample_crops import rendered_crops
 from pipeline.persons.subjects import from_photos
 from pipeline.report import panels

@@ -1,7 +1,6 @@
 """Legs drawn on their photo: where lines, ellipses and labels are."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +24,7 @@ def drawn_legs(spread: float = 4.0, **scores: float) -> list[DrawnLeg]:
     box = np.array([100.0, 100.0, 280.0, 450.0])
     return [
         DrawnLeg(row=row, joints=points[numbers], covariance=joints.covariance[0, numbers], box=box)
-        for row, numbers in zip(leg_rows([Path("a.jpg")], joints), ([11, 13, 15], [12, 14, 16]), strict=True)
+        for row, numbers in zip(leg_rows(["a.jpg"], joints), ([11, 13, 15], [12, 14, 16]), strict=True)
     ]
 
 

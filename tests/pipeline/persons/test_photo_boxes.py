@@ -10,7 +10,8 @@ import pytest
 
 from cache_tools.photos.options import AS_STORED, UPRIGHT
 from cache_tools.skeletons import COCO
-from pipeline.persons.photo_boxes import find_boxes, find_photos, ids_by_name
+from pipeline.persons.photo_boxes import find_boxes, ids_by_name
+from pipeline.persons.photo_files import find_photos
 
 
 @pytest.fixture
@@ -24,17 +25,6 @@ def photos(tmp_path: Path) -> list[Path]:
 def write(path: Path, document: Any) -> Path:
     path.write_text(json.dumps(document))
     return path
-
-
-def test_photos_of_files_and_folders_are_found_once_in_order(photos: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no photo")
-    assert [photo.name for photo in photos] == ["000000000007.jpg", "000000000012.jpg"]
-    assert find_photos([photos[1], tmp_path]) == [photos[1], photos[0]]
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"holds no photo: expected files that end in \.jpg"):
-        find_photos([tmp_path / "empty"])
-    with pytest.raises(FileNotFoundError, match="there is no photo or folder"):
-        find_photos([tmp_path / "nowhere.jpg"])
 
 
 def test_whole_photos_without_a_file_of_boxes(photos: list[Path]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from cache_tools.images import read_image
 from cache_tools.skeletons import COCO
-from pipeline.report.overlay import draw_pose, unique_names, write_picture, write_pose_overlays
+from pipeline.report.overlay import draw_pose, picture_names, write_picture, write_pose_overlays
 
 
 def test_left_and_right_are_drawn_apart_and_unsure_joints_not_at_all() -> None:
@@ -35,7 +35,8 @@ def test_each_photo_is_written_once_with_all_its_poses(tmp_path: Path) -> None:
     poses = np.zeros((3, 17, 3))
     poses[:, 5], poses[:, 7] = (20, 20, 1), (20, 80, 1)
     poses[2, :, 0] += 60
-    written = write_pose_overlays(tmp_path / "drawn", [photos[0], photos[1], photos[0]], poses, COCO)
+    shown = [photos[0], photos[1], photos[0]]
+    written = write_pose_overlays(tmp_path / "drawn", shown, poses, COCO, names=[photo.name for photo in shown])
     assert [path.name for path in written] == ["1.jpg", "2.jpg"]
     first, second = (read_image(path)[50].astype(int) for path in written)
     assert (np.abs(first[[20, 80]] - 100).max(-1) > 60).all()
@@ -50,5 +51,11 @@ def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 
 def test_photos_of_one_name_do_not_overwrite_each_other() -> None:
-    names = unique_names([Path("a/1.jpg"), Path("b/1.png"), Path("b/2.jpg")])
-    assert list(names.values()) == ["a_1.jpg", "b_1.jpg", "2.jpg"]
+    def named(*paths: str) -> list[str]:
+        return list(picture_names({Path("/photos", path): path for path in paths}).values())
+
+    assert named("a/1.jpg", "b/1.png", "b/2.jpg") == ["a_1.jpg", "b_1.jpg", "2.jpg"]
+    assert named("x/a/1.jpg", "y/a/1.jpg") == ["x_a_1.jpg", "y_a_1.jpg"]
+    assert named("1.jpg", "1.png", "2.jpg") == ["1.jpg.jpg", "1.png.jpg", "2.jpg"]
+    awkward = ("a/b_c.jpg", "a_b/c.jpg", "a/b/c.jpg", "a_b_c.jpg", "a_b_c.png")
+    assert len(set(named(*awkward))) == len(awkward)
