@@ -138,7 +138,6 @@ class ColourTeacher:
     """A live teacher that finds the discs by their colour; on the plain crop it equals the exact maps."""
 
     name, digest, licence = "colours", "1" * 64, "CC0-1.0"
-    skeleton: Skeleton | None = COCO
 
     def __init__(
         self,
@@ -146,15 +145,19 @@ class ColourTeacher:
         input_size: tuple[int, int] = INPUT,
         heatmap_size: tuple[int, int] = CELLS,
         sigma: float = 1.5,
+        skeleton: Skeleton | None = COCO,
+        colours: NDArray[np.int64] = COLOURS,
     ) -> None:
+        """Find discs of `colours` (K, 3), those of the joints of `skeleton`."""
+        self.skeleton, self.colours = skeleton, colours
         self.frame, self.input_size, self.heatmap_size, self.sigma = frame, input_size, heatmap_size, sigma
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return maps (B, 17, h, w) with a peak at the middle of each colour.
+        """Return maps (B, K, h, w) with a peak at the middle of each colour.
 
         It names a mirrored person's joints by their colours: left and right are not exchanged.
         """
-        near = np.abs(crops[:, None].astype(int) - COLOURS[:, None, None]).sum(-1) < 60  # (B, 17, H, W)
+        near = np.abs(crops[:, None].astype(int) - self.colours[:, None, None]).sum(-1) < 60  # (B, K, H, W)
         y, x = np.mgrid[: crops.shape[1], : crops.shape[2]]
         count = np.maximum(near.sum((2, 3)), 1e-9)
         xy_crop = np.stack([(near * x).sum((2, 3)) / count, (near * y).sum((2, 3)) / count], -1)
