@@ -14,6 +14,7 @@ from pipeline.commands.shared_options import (
     photo_reading_options,
     reject_ignored,
 )
+from pipeline.commands.skeleton_options import category_option, skeleton_option
 from student.inference import Inference
 
 if TYPE_CHECKING:
@@ -78,11 +79,14 @@ def measure_command(
     Without --boxes each photo is one person. The person should stand, face the camera and fill the photo; legs of which
     this is doubtful are marked with the reason.
 
+    A network of true joint centres (femoral head, knee centre, talus) measures the mechanical axis; one of COCO's
+    keypoints the angle of those points, which is another one. Every result says which.
+
     A research tool, not a medical device.
     """
-    from cache_tools.skeletons import COCO
+    from pipeline.hka.definition import measured_network
     from pipeline.hka.joints import find_joints
-    from pipeline.hka.quality import Limits
+    from pipeline.hka.quality import limits_of
     from pipeline.hka.table import SUFFIXES, LegSettings, leg_rows, legs_text, read_calibration, write_legs
     from pipeline.persons.photo_boxes import find_boxes
     from pipeline.persons.photo_files import find_photos, photo_folder
@@ -92,7 +96,8 @@ def measure_command(
         raise click.UsageError("give one of --student RUN and --teacher REF")
     if out is not None and out.suffix not in SUFFIXES:
         raise click.UsageError(f"--out {out}: expected a name that ends in {' or '.join(SUFFIXES)}")
-    network = load_network(teacher or f"student:{student}", inference.device, skeleton=COCO)
+    loaded = load_network(teacher or f"student:{student}", inference.device)
+    network, angle = measured_network(loaded)
     persons = find_boxes(
         find_photos(photos, besides=[overlay]),
         boxes,
@@ -101,7 +106,7 @@ def measure_command(
         photo_options=photo_options,
         category=category,
         # only a student knows the categories of its data
-        default_categories=getattr(network, "categories", (1,)),
+        default_categories=getattr(loaded, "categories", (1,)),
     )
     line = read_calibration(calibration, network.digest) if calibration else None
     joints = find_joints(
@@ -112,10 +117,12 @@ def measure_command(
         photo_sizes=persons.photo_size,
         photo_options=persons.photo_options,
     )
-    rows = leg_rows(persons.name, joints, convention=convention, limits=Limits(min_score=min_score), calibration=line)
+    limits = limits_of(angle, min_score)
+    rows = leg_rows(persons.name, joints, convention=convention, limits=limits, calibration=line)
     settings = LegSettings(
         network=network.name,
         digest=network.digest,
+        angle=angle,
         convention=f"{convention} positive",
         flip=inference.flip,
         boxes="whole photo" if boxes is None else str(boxes),
@@ -137,6 +144,8 @@ def measure_command(
 @click.option("--teacher", "teachers", multiple=True, metavar="REF", help="A teacher; any number of them.")
 @click.option("--images", "image_root", type=PATH, help="Folder of the photos of --annotations.")
 @click.option("--annotations", type=PATH, help="COCO person_keypoints file: compare with its keypoints.")
+@skeleton_option
+@category_option
 @photo_reading_options()
 @click.option("--rendered", default=60, show_default=True, type=click.IntRange(min=0),
               help="Number of rendered people of known angle.")  # fmt: skip
@@ -150,6 +159,8 @@ def evaluate_command(
     teachers: tuple[str, ...],
     image_root: Path | None,
     annotations: Path | None,
+    skeleton: str | None,
+    category: tuple[str, ...],
     photo_options: "PhotoOptions",
     checksums: tuple[Path, ...],
     rendered: int,
@@ -161,13 +172,18 @@ def evaluate_command(
 ) -> None:
     """Measure the error of one or several networks on annotated photos and on rendered people of known angle.
 
+    Networks of true joint centres measure the mechanical axis, those of COCO's keypoints the angle of these points: the
+    table says which, and both are compared with the true mechanical axis of the rendered people.
+
     Where there are enough rendered people, a line is fitted that corrects each network: `kdcache hka measure
     --calibration` applies it.
     """
     from cache_tools.files import write_json, write_text
-    from cache_tools.skeletons import COCO
-    from pipeline.hka.evaluate import evaluate_exact, evaluate_network, render_people, with_visible_legs
+    from cache_tools.skeletons import COCO, load_skeleton
+    from pipeline.hka.definition import define_angle
+    from pipeline.hka.evaluate import evaluate_exact, evaluate_network, with_visible_legs
     from pipeline.hka.report import evaluation_json, evaluation_markdown
+    from pipeline.hka.standing_people import render_people
     from pipeline.persons.photo_check import check_photos
     from pipeline.teachers.load import load_network
 
@@ -178,24 +194,33 @@ def evaluate_command(
         raise click.UsageError("--images and --annotations go together")
     if annotations is None:
         reject_ignored(click.get_current_context(), PHOTO_PARAMETERS, "there are no --images")
+        reject_ignored(click.get_current_context(), ("skeleton", "category"), "there are no --annotations")
     if out is not None and out.suffix != ".json":
         raise click.UsageError(f"--out {out}: expected a name that ends in .json; plots are written beside it")
     sizes = _heights(heights)
     if annotations is None and not rendered:
         raise click.UsageError("nothing to evaluate on: give --rendered N, or --images DIR --annotations FILE")
-    persons = None
+    annotated = None
     if annotations is not None and image_root is not None:
-        persons = with_visible_legs(annotations)
-        check_photos(image_root, persons.file_name, persons.image_size, photo_options, checksums=checksums)
-    networks = [load_network(reference, inference.device, skeleton=COCO) for reference in references]
+        stated = None if skeleton is None else load_skeleton(skeleton)
+        annotated = with_visible_legs(annotations, stated, category)
+        photos, photo_sizes = annotated.persons.file_name, annotated.persons.image_size
+        check_photos(image_root, photos, photo_sizes, photo_options, checksums=checksums)
+    networks = [load_network(reference, inference.device) for reference in references]
+    # a network without hips, knees and ankles is refused before people are rendered
+    angles = [define_angle(network.skeleton or COCO) for network in networks]
     people = render_people(rendered, sizes, seed) if rendered else None
-    evaluations = [evaluate_exact(people)] if people else []
+    evaluations = []
+    if people:
+        evaluations.append(evaluate_exact(people, COCO))
+        if any(angle.is_mechanical for angle in angles):
+            evaluations.append(evaluate_exact(people, load_skeleton("mechanical")))
     for network in networks:
         evaluations.append(
             evaluate_network(
                 network,
                 people,
-                persons,
+                annotated,
                 image_root,
                 inference,
                 photo_options=photo_options.stated(),
@@ -215,7 +240,8 @@ def evaluate_command(
             "seed": seed,
             "annotations": annotations and annotations.name,
             "pixels": _pixels(photo_options),
-            "persons_with_visible_legs": len(persons) if persons else 0,
+            "annotated_angle": annotated.angle.to_json() if annotated else None,
+            "persons_with_visible_legs": len(annotated.persons) if annotated else 0,
         }
         for picture in write_agreement_figure(evaluations, out):
             click.echo(picture)

@@ -6,11 +6,13 @@ from .agreement import measure_agreement as measure_agreement
 from .angles import NOTICE as NOTICE
 from .angles import LegAngles as LegAngles
 from .angles import measure_angles as measure_angles
+from .definition import AngleDefinition as AngleDefinition
+from .definition import define_angle as define_angle
+from .definition import measured_network as measured_network
 from .evaluate import AngleEvaluation as AngleEvaluation
-from .evaluate import StandingPeople as StandingPeople
+from .evaluate import AnnotatedLegs as AnnotatedLegs
 from .evaluate import evaluate_exact as evaluate_exact
 from .evaluate import evaluate_network as evaluate_network
-from .evaluate import render_people as render_people
 from .evaluate import with_visible_legs as with_visible_legs
 from .figure import agreement_figure as agreement_figure
 from .figure import write_agreement_figure as write_agreement_figure
@@ -21,8 +23,11 @@ from .overlay import write_leg_overlays as write_leg_overlays
 from .quality import FLAG_MEANINGS as FLAG_MEANINGS
 from .quality import Limits as Limits
 from .quality import find_flags as find_flags
+from .quality import limits_of as limits_of
 from .report import evaluation_json as evaluation_json
 from .report import evaluation_markdown as evaluation_markdown
+from .standing_people import StandingPeople as StandingPeople
+from .standing_people import render_people as render_people
 from .table import LegRow as LegRow
 from .table import LegSettings as LegSettings
 from .table import leg_rows as leg_rows
@@ -36,7 +41,9 @@ __all__ = [
     "FLAG_MEANINGS",
     "NOTICE",
     "Agreement",
+    "AngleDefinition",
     "AngleEvaluation",
+    "AnnotatedLegs",
     "Calibration",
     "Comparison",
     "Joints",
@@ -46,6 +53,7 @@ __all__ = [
     "Limits",
     "StandingPeople",
     "agreement_figure",
+    "define_angle",
     "evaluate_exact",
     "evaluate_network",
     "evaluation_json",
@@ -58,8 +66,10 @@ __all__ = [
     "legs_csv",
     "legs_json",
     "legs_text",
+    "limits_of",
     "measure_agreement",
     "measure_angles",
+    "measured_network",
     "read_calibration",
     "render_people",
     "with_visible_legs",

@@ -20,9 +20,9 @@ SMALLEST_SD = 0.1
 
 
 def covariance_image(maps: NDArray[np.float32], sigma: float, cell_to_image: Matrix) -> NDArray[np.float64]:
-    """Return the covariance (B, 17, 2, 2) of each joint's position in square image pixels.
+    """Return the covariance (B, K, 2, 2) of each joint's position in square image pixels.
 
-    maps (B, 17, h, w); sigma: width in cells of the Gaussians that the network was trained on; cell_to_image (B, 2, 3).
+    maps (B, K, h, w); sigma: width in cells of the Gaussians that the network was trained on; cell_to_image (B, 2, 3).
     """
     linear = np.asarray(cell_to_image, np.float64)[:, None, :, :2]
     return linear @ covariance_cells(maps, sigma) @ np.swapaxes(linear, -1, -2)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from pipeline.hka.agreement import ACCEPTED, Comparison, measure_agreement
 from pipeline.hka.angles import NOTICE, angle_difference
-from pipeline.hka.evaluate import EXACT, AngleEvaluation
+from pipeline.hka.evaluate import EXACT, EXACT_CENTRES, AngleEvaluation
 from pipeline.report.figure_file import write_figure
 
 # degrees of error that are shown; what is beyond is a triangle on the edge
@@ -23,25 +23,29 @@ MARKERS = ("o", "s", "^", "D", "v")
 COLOURS = ("#0b3c5d", "#c1440e", "#4f772d", "#6a4c93", "#8c6d1f")
 GREY = "#9a9a9a"
 COLUMN_TITLES = {
-    "photos": "photos, against the annotated keypoints",
-    "keypoints": "rendered, against exact keypoints",
+    "photos": "photos, against the annotated joints",
+    "exact": "rendered, against exact joints",
     "axis": "rendered, against the mechanical axis",
 }
+#: column -> the truths that it shows: each network is compared with exact joints of its own kind
+TRUTHS = {"exact": ("keypoints", "centres"), "axis": ("axis",)}
 
 
 def agreement_figure(evaluations: Sequence[AngleEvaluation]) -> Figure:
     """Draw one row a network, one column a truth."""
-    exact = next((one for one in evaluations if one.name == EXACT), None)
-    networks = [one for one in evaluations if one.name != EXACT] or list(evaluations)
+    exact = [one for one in evaluations if one.name in (EXACT, EXACT_CENTRES)]
+    networks = [one for one in evaluations if one not in exact] or exact
     columns = [column for column in COLUMN_TITLES if any(_series(one, column) for one in networks)]
     figure = Figure(figsize=(5 * len(columns), 4.0 * len(networks) + 0.4), layout="constrained")
     panels = figure.subplots(len(networks), len(columns), squeeze=False, sharey=True)
     for row, evaluation in enumerate(networks):
         for column, axes in zip(columns, panels[row], strict=True):
-            if column == "axis" and exact is not None and exact is not evaluation:
-                _plot_exact(axes, exact)
+            if column == "axis" and evaluation not in exact:
+                for one in exact:
+                    if one.angle.is_mechanical == evaluation.angle.is_mechanical:
+                        _plot_exact(axes, one)
             _plot_legs(axes, _series(evaluation, column), _with_limits(evaluation, column))
-            axes.set_title(f"{evaluation.name}\n{COLUMN_TITLES[column]}", fontsize=10)
+            axes.set_title(f"{evaluation.name}: {evaluation.angle.name}\n{COLUMN_TITLES[column]}", fontsize=9)
             axes.set_xlabel("mean of found and true varus (degrees)")
         panels[row, 0].set_ylabel("found − true (degrees)")
     figure.supxlabel(NOTICE, fontsize=8)
@@ -61,7 +65,10 @@ def _series(evaluation: AngleEvaluation, column: str) -> dict[str, Comparison]:
     """Return label -> legs of one panel; no leg is in it twice."""
     if column != "photos":
         return {
-            f"{height} px high": truths[column] for height, truths in evaluation.rendered.items() if column in truths
+            f"{height} px high": legs
+            for height, truths in evaluation.rendered.items()
+            for truth, legs in truths.items()
+            if truth in TRUTHS[column]
         }
     labels = {"standing": "straight, seen from the front", "other": "other legs"}
     return {labels[choice]: legs for choice, legs in evaluation.photos.items() if len(legs.measured.found)}
@@ -71,7 +78,7 @@ def _with_limits(evaluation: AngleEvaluation, column: str) -> Comparison | None:
     """Return the legs whose bias and limits are drawn: in photos only those whose angle means something."""
     if column == "photos":
         return evaluation.photos.get("standing")
-    parts = [truths[column] for truths in evaluation.rendered.values() if column in truths]
+    parts = list(_series(evaluation, column).values())
     return Comparison.joined(parts) if parts else None
 
 
@@ -118,4 +125,4 @@ def _plot_exact(axes: Axes, exact: AngleEvaluation) -> None:
     """Draw the error of exact keypoints in grey: no network that finds these keypoints can have a smaller one."""
     legs = next(iter(exact.rendered.values()))["axis"].measured
     error = angle_difference(legs.found, legs.truth)
-    axes.plot(legs.truth + error / 2, error, "x", color=GREY, ms=4, mew=0.8, label=EXACT)
+    axes.plot(legs.truth + error / 2, error, "x", color=GREY, ms=4, mew=0.8, label=exact.name)

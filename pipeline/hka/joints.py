@@ -19,11 +19,11 @@ from student.prediction import Photo, decode_keypoints, heatmap_batches
 class Joints:
     """The joints that a network finds in N persons."""
 
-    #: (N, 17, 2) image pixels
+    #: (N, K, 2) image pixels; angles are measured from joints in the places of COCO's (definition.py)
     xy: NDArray[np.float64]
-    #: (N, 17) height of the heatmap's peak
+    #: (N, K) height of the heatmap's peak
     score: NDArray[np.float64]
-    #: (N, 17, 2, 2) square image pixels; NaN where it is unknown
+    #: (N, K, 2, 2) square image pixels; NaN where it is unknown
     covariance: NDArray[np.float64]
 
 
@@ -36,13 +36,13 @@ def find_joints(
     photo_sizes: Sequence[tuple[int, int] | None] | None = None,
     photo_options: PhotoOptions = AS_STORED,
 ) -> Joints:
-    """Return the joints of the person in each photo's box (N, 4).
+    """Return the network's joints of the person in each photo's box (N, 4).
 
     photos: files, or images (height, width, 3) in memory. photo_sizes: the (height, width) that the boxes were found
     in, where it is known, checked against the files. photo_options: how files are read.
     """
-    persons, device = len(boxes), torch_device(inference.device)
-    keypoints, covariance = np.zeros((persons, len(COCO), 3)), np.zeros((persons, len(COCO), 2, 2))
+    shape, device = (len(boxes), len(network.skeleton or COCO)), torch_device(inference.device)
+    keypoints, covariance = np.zeros((*shape, 3)), np.zeros((*shape, 2, 2))
     batches = heatmap_batches(
         network,
         photos,

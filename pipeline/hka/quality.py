@@ -4,7 +4,8 @@ A bent knee looks like a varus or a valgus one when the person is seen from the 
 than it is. Two dimensions cannot show either for certain. What they show are proportions, which foreshortening changes.
 The limits are just outside what 150 rendered standing bodies of both sexes and all ages show from the front (2nd to
 98th percentile, seen from 3 m): hip width over leg .21-.28, shoulder width over trunk .56-.71, thigh over shank
-.94-1.22, leg over trunk 1.41-1.74. The same bodies turned by 45 degrees show a hip width of .15-.20, sitting ones a
+.94-1.22, leg over trunk 1.41-1.74. True joint centres of 150 such bodies show .24-.30, .58-.73, .79-1.18 and 1.61-1.83,
+and have limits as far outside. The same bodies turned by 45 degrees show a hip width of .15-.20, sitting ones a
 thigh over shank of .13-.78. Of 120 rendered standing people turned at random, `not_frontal` marks no leg below 20
 degrees, 14 of 30 between 30 and 40, 16 of 20 above.
 """
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.hka.angles import HIPS, LEG_JOINTS, LEG_SIDES, MIN_SCORE, Array, measurable, segment_lengths, varus
+from pipeline.hka.definition import AngleDefinition
 
 SHOULDERS = np.array([5, 6])
 JOINT_NAMES = ("hip", "knee", "ankle")
@@ -52,6 +54,19 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def limits_of(angle: AngleDefinition, min_score: float = MIN_SCORE) -> Limits:
+    """Return the limits for the joints of an angle: true joint centres have other proportions than COCO's points."""
+    if not angle.is_mechanical:
+        return Limits(min_score=min_score)
+    return Limits(
+        min_score=min_score,
+        hips_over_leg=0.195,
+        shoulders_over_trunk=0.47,
+        thigh_over_shank=(0.7, 1.38),
+        leg_over_trunk=1.39,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

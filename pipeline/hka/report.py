@@ -12,10 +12,11 @@ from pipeline.hka.evaluate import AngleEvaluation
 from pipeline.report.markdown import markdown_table, with_sentences
 
 HEADS = (
-    "network", "on", "truth", "legs", "refused", "bias", "sd", "limits of agreement", "median", "<= 2", "r", "own 95 %"
+    "network", "angle of", "on", "truth", "legs", "refused", "bias", "sd", "limits of agreement", "MAE", "median",
+    "<= 2", "r", "own 95 %",
 )  # fmt: skip
 CAPTION = (
-    "Degrees, varus positive, found - true. Limits of agreement: bias -+ 1.96 sd; median: of absolute errors; "
+    "Degrees, varus positive, found - true. Limits of agreement: bias -+ 1.96 sd; MAE, median: of absolute errors; "
     "<= 2: legs within 2 degrees; own 95 %: legs whose error is within 1.96 of the sd stated for them."
 )
 
@@ -26,7 +27,7 @@ class MeasuredSet:
 
     #: in the table, e.g. "rendered, 240 px"
     on: str
-    #: in the table: "annotated keypoints", "exact keypoints" or "mechanical axis"
+    #: in the table: "annotated" or "exact", "keypoints" or "joint centres"; or "mechanical axis"
     truth: str
     #: in the JSON, e.g. "rendered 240 axis"
     key: str
@@ -46,20 +47,39 @@ def evaluation_json(evaluations: Sequence[AngleEvaluation], settings: dict[str, 
 def evaluation_markdown(evaluations: Sequence[AngleEvaluation]) -> str:
     """Return agreement and calibration of every network as Markdown."""
     rows = [
-        [evaluation.name, measured.on, measured.truth, *_cells(measure_agreement(measured.legs))]
+        [
+            evaluation.name,
+            evaluation.angle.points,
+            measured.on,
+            measured.truth,
+            *_cells(measure_agreement(measured.legs)),
+        ]
         for evaluation in evaluations
         for measured in _measured_sets(evaluation)
     ]
     calibrations = [_sentence(one.name, one.calibration) for one in evaluations if one.calibration]
-    return with_sentences(markdown_table(HEADS, rows, names=3), [CAPTION, *calibrations, NOTICE])
+    return with_sentences(markdown_table(HEADS, rows, names=4), [CAPTION, *_angles(evaluations), *calibrations, NOTICE])
+
+
+def _angles(evaluations: Sequence[AngleEvaluation]) -> list[str]:
+    """Return a sentence on each angle that was measured: what it is."""
+    return list(dict.fromkeys(f"{one.angle.points}: {_meaning(one)}" for one in evaluations))
+
+
+def _meaning(evaluation: AngleEvaluation) -> str:
+    if evaluation.angle.is_mechanical:
+        return "what is found is the mechanical axis, as it is seen in the image."
+    return "what is found is the hip-knee-ankle angle of these points, which is not the mechanical axis."
 
 
 def _measured_sets(evaluation: AngleEvaluation) -> list[MeasuredSet]:
+    annotated = evaluation.annotated_angle
+    joints = "joint centres" if annotated is not None and annotated.is_mechanical else "keypoints"
     found = [
-        MeasuredSet(on=f"photos, {choice} legs", truth="annotated keypoints", key=f"coco {choice}", legs=legs)
+        MeasuredSet(on=f"photos, {choice} legs", truth=f"annotated {joints}", key=f"coco {choice}", legs=legs)
         for choice, legs in evaluation.photos.items()
     ]
-    names = {"keypoints": "exact keypoints", "axis": "mechanical axis"}
+    names = {"keypoints": "exact keypoints", "centres": "exact joint centres", "axis": "mechanical axis"}
     for height, by_truth in evaluation.rendered.items():
         found += [
             MeasuredSet(on=f"rendered, {height} px", truth=names[truth], key=f"rendered {height} {truth}", legs=legs)
@@ -73,6 +93,7 @@ def _model_json(evaluation: AngleEvaluation) -> dict[str, Any]:
     return {
         "name": evaluation.name,
         "digest": evaluation.digest,
+        "angle": evaluation.angle.to_json(),
         "agreement": [{"on": s.on, "truth": s.truth, **asdict(measure_agreement(s.legs))} for s in sets],
         "calibration": evaluation.calibration and evaluation.calibration.to_json(),
         "pairs": {s.key: _pairs(s.legs) for s in sets},
@@ -82,12 +103,13 @@ def _model_json(evaluation: AngleEvaluation) -> dict[str, Any]:
 def _cells(agreement: Agreement) -> list[str]:
     counts = [str(agreement.legs), str(agreement.refused)]
     if agreement.bias is None:
-        return [*counts, *["-"] * (len(HEADS) - 5)]
+        return [*counts, *["-"] * (len(HEADS) - 6)]
     return [
         *counts,
         f"{agreement.bias:+.1f}",
         f"{agreement.sd:.1f}",
         f"{agreement.lower:+.1f} to {agreement.upper:+.1f}",
+        f"{agreement.mean_absolute:.2f}",
         f"{agreement.median_absolute:.2f}",
         f"{100 * (agreement.within_2_degrees or 0):.0f} %",
         "-" if agreement.correlation is None else f"{agreement.correlation:.2f}",

@@ -14,6 +14,7 @@ from tabulate import tabulate
 from cache_tools.files import write_json, write_text
 from pipeline.hka.agreement import Calibration
 from pipeline.hka.angles import LEG_SIDES, NOTICE, measure_angles, with_sign
+from pipeline.hka.definition import AngleDefinition
 from pipeline.hka.joints import Joints
 from pipeline.hka.quality import DEFAULT_LIMITS, FLAG_MEANINGS, Limits, find_flags
 
@@ -53,6 +54,8 @@ class LegSettings:
 
     network: str
     digest: str
+    #: which angle is measured
+    angle: AngleDefinition
     #: "varus positive" or "valgus positive"
     convention: str
     flip: bool
@@ -64,11 +67,11 @@ class LegSettings:
     calibration: Calibration | None
 
     def sentence(self) -> str:
-        """Return the network, the sign and whether angles are calibrated."""
-        calibrated = "not calibrated to the mechanical axis"
+        """Return the network, which angle it measures, the sign and whether angles are calibrated."""
+        calibrated = "not calibrated" if self.angle.is_mechanical else "not calibrated to the mechanical axis"
         if self.calibration:
             calibrated = f"calibrated on rendered people, rms {self.calibration.residual_rms:.1f} degrees"
-        return f"{self.network}, {self.convention}, {calibrated}"
+        return f"{self.network}, {self.angle.name}, {self.convention}, {calibrated}"
 
 
 def leg_rows(
@@ -126,18 +129,23 @@ def extrapolated(varus: float, calibration: Calibration) -> dict[str, str]:
 
 def legs_json(rows: Sequence[LegRow], settings: LegSettings) -> dict[str, Any]:
     """Return the rows as a JSON object with the settings that they were measured with."""
-    return {"notice": NOTICE, "settings": asdict(settings), "legs": [asdict(row) for row in rows]}
+    return {
+        "notice": NOTICE,
+        "settings": asdict(settings) | {"angle": settings.angle.to_json()},
+        "legs": [asdict(row) for row in rows],
+    }
 
 
 def legs_csv(rows: Sequence[LegRow], settings: LegSettings) -> str:
-    """Return the rows as CSV; flags are `flag: reason | flag: reason`, the last columns say how it was measured."""
+    """Return the rows as CSV; flags are `flag: reason | flag: reason`, the last columns say what was measured."""
     text = io.StringIO()
     names = [field.name for field in fields(LegRow)]
-    writer = csv.DictWriter(text, [*names, "measured", "notice"], lineterminator="\n")
+    writer = csv.DictWriter(text, [*names, "angle", "measured", "notice"], lineterminator="\n")
     writer.writeheader()
     for row in rows:
         flags = " | ".join(f"{flag}: {reason}" for flag, reason in row.flags.items())
-        writer.writerow({**asdict(row), "flags": flags, "measured": settings.sentence(), "notice": NOTICE})
+        stated = {"angle": settings.angle.name, "measured": settings.sentence(), "notice": NOTICE}
+        writer.writerow({**asdict(row), "flags": flags, **stated})
     return text.getvalue()
 
 

@@ -40,7 +40,10 @@ def test_the_command_writes_rows_and_pictures(photos: Path, tmp_path: Path) -> N
     assert float(rows[0]["medial_angle_degrees"]) == pytest.approx(180 - float(rows[0]["deviation_degrees"]))
     assert "knee_bent" in rows[0]["flags"]
     assert rows[0]["notice"] == NOTICE
-    assert rows[0]["measured"] == "still, varus positive, not calibrated to the mechanical axis"
+    assert rows[0]["measured"] == (
+        "still, hip-knee-ankle angle of COCO's points, varus positive, not calibrated to the mechanical axis"
+    )
+    assert rows[0]["angle"] == "hip-knee-ankle angle of COCO's points"
     assert rows[0]["measured"] in result.output
     assert sorted(p.name for p in (tmp_path / "drawn").iterdir()) == ["a.jpg", "b.jpg"]
     run("measure", photos, *NETWORK, "--convention", "valgus", "--out", tmp_path / "legs.json")
@@ -102,7 +105,47 @@ def test_a_refused_leg_leaves_its_side_and_reason_in_the_picture(photos: Path, t
     assert not written[: int(height * 0.6)].any()
     assert len(drawn) > height + 30
     result = run("evaluate", *NETWORK, "--rendered", 3, "--heights", "80", "--min-score", "1.1")
-    assert re.search(r"\| still +\| rendered, 80 px +\| mechanical axis +\| +0 \| +6 \|", result.output)
+    assert re.search(
+        r"\| still +\| COCO's points +\| rendered, 80 px +\| mechanical axis +\| +0 \| +6 \|", result.output
+    )
+
+
+def test_a_network_of_true_joint_centres_measures_the_mechanical_axis_and_says_so(photos: Path, tmp_path: Path) -> None:
+    mechanical = ("--teacher", "tests.samples.still_network:make_mechanical", "--no-flip", "--device", "cpu")
+    coco = run("measure", photos, *NETWORK, "--out", tmp_path / "coco.csv", "--overlay", tmp_path / "coco").output
+    out = ("--out", tmp_path / "axis.csv", "--overlay", tmp_path / "axis")
+    axis = run("measure", photos, *mechanical, *out).output
+    assert axis.splitlines()[0] == "still, mechanical axis, varus positive, not calibrated"
+    tables = [list(csv.DictReader((tmp_path / f"{name}.csv").read_text().splitlines())) for name in ("coco", "axis")]
+    assert {row["angle"] for row in tables[1]} == {"mechanical axis"}
+    for one, other in zip(*tables, strict=True):
+        assert one["deviation_degrees"] == other["deviation_degrees"]
+    # the strip below the picture says it, too
+    drawn = [read_image(tmp_path / name / "a.jpg").astype(int) for name in ("coco", "axis")]
+    assert np.abs(drawn[0] - drawn[1])[-40:].max() > 100
+    assert "COCO's points" in coco
+    both = run("evaluate", *NETWORK, *mechanical[:2], "--rendered", 3, "--heights", "80", "--out", tmp_path / "e.json")
+    names = re.findall(r"^\| ([a-z ]+?) +\| (.+?) +\| rendered, 80 px \| (.+?) +\|", both.output, re.MULTILINE)
+    assert names == [
+        ("exact keypoints", "COCO's points", "mechanical axis"),
+        ("exact joint centres", "true joint centres", "mechanical axis"),
+        ("still", "COCO's points", "exact keypoints"),
+        ("still", "COCO's points", "mechanical axis"),
+        ("still", "true joint centres", "exact joint centres"),
+        ("still", "true joint centres", "mechanical axis"),
+    ]
+    models = json.loads((tmp_path / "e.json").read_text())["models"]
+    assert [model["angle"]["name"] for model in models[2:]] == [
+        "hip-knee-ankle angle of COCO's points",
+        "mechanical axis",
+    ]
+
+
+@pytest.mark.parametrize("command", ["measure", "evaluate"])
+def test_a_network_without_legs_is_refused_with_what_is_missing(photos: Path, command: str) -> None:
+    hand = ("--teacher", "tests.samples.still_network:make_hand")
+    with pytest.raises(ValueError, match="skeleton hand21 has no left hip, no left knee, no left ankle"):
+        run(command, *([photos] if command == "measure" else []), *hand)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +156,7 @@ def test_a_refused_leg_leaves_its_side_and_reason_in_the_picture(photos: Path, t
         (["measure", "photos/", *NETWORK, "--out", "legs.txt"], "expected a name that ends in .csv or .json"),
         (["evaluate"], "give --student RUN or --teacher REF"),
         (["evaluate", *NETWORK, "--images", "val"], "--images and --annotations go together"),
+        (["evaluate", *NETWORK, "--skeleton", "coco"], "--skeleton would be ignored: there are no --annotations"),
         (["evaluate", *NETWORK, "--out", "hka.csv"], "expected a name that ends in .json"),
         (["evaluate", *NETWORK, "--heights", "120,small"], "expected pixels of at least 64"),
         (["evaluate", *NETWORK, "--rendered", "0"], "nothing to evaluate on"),

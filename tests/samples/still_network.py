@@ -1,8 +1,11 @@
-"""A network that finds the same pose in every crop, as a teacher's reference: `tests.samples.still_network:make`."""
+"""A network that finds the same pose in every crop, as a teacher's reference: `tests.samples.still_network:make`.
+
+`make_mechanical`, `make_hand`: the same with joints of another skeleton, in the same order.
+"""
 
 import numpy as np
 
-from cache_tools.skeletons import COCO, Skeleton
+from cache_tools.skeletons import COCO, Skeleton, load_skeleton
 from student.pose_network import Crops, Maps, digest_of
 from tests.samples.standing_legs import draw_peaks
 
@@ -28,3 +31,17 @@ class StillNetwork:
 def make(device: str) -> StillNetwork:
     """Return the network; it computes on the CPU whatever the device is."""
     return StillNetwork()
+
+
+def make_mechanical(device: str) -> StillNetwork:
+    """Return the network of true joint centres."""
+    network = StillNetwork()
+    network.skeleton = load_skeleton("mechanical")
+    return network
+
+
+def make_hand(device: str) -> StillNetwork:
+    """Return a network without legs."""
+    network = StillNetwork()
+    network.skeleton = load_skeleton("hand21")
+    return network

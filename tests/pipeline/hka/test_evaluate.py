@@ -10,18 +10,13 @@ import numpy as np
 import pytest
 
 from cache_tools.geometry import Matrix, apply, compose, mirror_matrix
+from cache_tools.skeletons import COCO
 from pipeline.hka.agreement import measure_agreement
 from pipeline.hka.angles import LEG_JOINTS, NOTICE, angle_difference, varus
-from pipeline.hka.evaluate import (
-    StandingPeople,
-    compare_annotated,
-    evaluate_exact,
-    evaluate_network,
-    render_people,
-    with_visible_legs,
-)
+from pipeline.hka.evaluate import compare_annotated, evaluate_exact, evaluate_network, with_visible_legs
 from pipeline.hka.joints import Joints, find_joints
 from pipeline.hka.report import evaluation_json, evaluation_markdown
+from pipeline.hka.standing_people import StandingPeople, render_people
 from pipeline.teachers.load import load_network
 from student.inference import Inference
 from tests.samples.coco_document import coco_document
@@ -65,7 +60,7 @@ def test_exact_keypoints_give_the_angle_within_a_tenth_of_a_degree(
 
 
 def test_rendered_people_have_the_requested_axis_and_coco_keypoints_another(people: StandingPeople) -> None:
-    result = evaluate_exact(people)
+    result = evaluate_exact(people, COCO)
     found = measure_agreement(result.rendered[320]["axis"])
     assert np.abs(people.axis).max() <= 15.01
     assert found.bias is not None
@@ -94,11 +89,12 @@ def test_a_real_network_is_measured_against_both_truths(shared_data: Path, peopl
 
 def test_ground_truth_as_the_network_has_no_error_on_real_persons(shared_data: Path) -> None:
     """Crops, heatmaps, decoding and angles of COCO persons, by a network that draws their annotations."""
-    persons = with_visible_legs(shared_data / "coco/person_keypoints_val.json")
+    annotated = with_visible_legs(shared_data / "coco/person_keypoints_val.json")
+    persons = annotated.persons
     assert len(persons) > 40
     assert (persons.visibility[:, LEG_JOINTS] == 2).all()
     network = ExactNetwork(persons.keypoints, persons.box)
-    legs = evaluate_network(network, None, persons, shared_data / "coco/val", Inference(flip=False)).photos
+    legs = evaluate_network(network, None, annotated, shared_data / "coco/val", Inference(flip=False)).photos
     assert sum(len(c.found) for c in legs.values()) == 2 * len(persons)
     for comparison in legs.values():
         error = np.abs(angle_difference(comparison.measured.found, comparison.measured.truth))
@@ -111,7 +107,7 @@ def test_ground_truth_as_the_network_has_no_error_on_real_persons(shared_data: P
         score=np.ones((len(persons), 17)),
         covariance=np.full((len(persons), 17, 2, 2), np.nan),
     )
-    for comparison in compare_annotated(exact, persons).values():
+    for comparison in compare_annotated(exact, annotated).values():
         # no side is lateral where the hips are on one line with the ankle
         assert measure_agreement(comparison).refused <= 1
         np.testing.assert_array_equal(comparison.found, comparison.truth)
@@ -119,10 +115,12 @@ def test_ground_truth_as_the_network_has_no_error_on_real_persons(shared_data: P
 
 def test_too_few_legs_give_no_calibration_and_no_limits() -> None:
     people = render_people(1, (80,))
-    evaluation = evaluate_exact(people)
+    evaluation = evaluate_exact(people, COCO)
     assert evaluation.calibration is None
     table = evaluation_markdown([evaluation])
-    assert re.search(r"\| exact keypoints +\| rendered, 80 px +\| mechanical axis +\| +2 \| +0 \| +- \|", table)
+    assert re.search(
+        r"\| exact keypoints +\| COCO's points +\| rendered, 80 px +\| mechanical axis +\| +2 \| +0 \| +- \|", table
+    )
 
 
 def test_a_file_without_visible_legs_is_refused(tmp_path: Path) -> None:

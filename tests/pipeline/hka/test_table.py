@@ -3,13 +3,16 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cache_tools.skeletons import COCO, load_skeleton
 from pipeline.hka.agreement import Calibration
 from pipeline.hka.angles import NOTICE
+from pipeline.hka.definition import define_angle
 from pipeline.hka.joints import Joints
 from pipeline.hka.table import (
     LegRow,
@@ -39,6 +42,7 @@ def settings(calibration: Calibration | None = None) -> LegSettings:
     return LegSettings(
         network="still",
         digest="1" * 64,
+        angle=define_angle(COCO),
         convention="varus positive",
         flip=True,
         boxes="whole photo",
@@ -96,7 +100,9 @@ def test_hips_at_one_place_give_no_side() -> None:
 def test_the_printed_table_is_aligned_and_explains_its_flags() -> None:
     text = legs_text(rows(calibration=LINE), settings(LINE))
     lines = text.splitlines()
-    assert lines[0] == "still, varus positive, calibrated on rendered people, rms 1.2 degrees"
+    assert lines[0] == (
+        "still, hip-knee-ankle angle of COCO's points, varus positive, calibrated on rendered people, rms 1.2 degrees"
+    )
     assert lines[-1] == NOTICE
     legs = [line for line in lines if line.startswith("in/")]
     assert legs[0].split() == ["in/a.jpg", "0", "left", "+4.0", "±", "1.4", "good", "+1.4", "(1.2)"]
@@ -113,14 +119,25 @@ def test_csv_and_json_hold_the_same(tmp_path: Path) -> None:
     assert [line["side"] for line in lines] == ["left", "right"] * 3
     assert lines[4]["flags"] == "unseen: left ankle (score 0.10)"
     assert lines[4]["deviation_degrees"] == ""
-    assert {line["measured"] for line in lines} == {"still, varus positive, not calibrated to the mechanical axis"}
+    assert {line["measured"] for line in lines} == {settings().sentence()}
+    assert {line["angle"] for line in lines} == {"hip-knee-ankle angle of COCO's points"}
     write_legs(tmp_path / "legs.json", found, settings(LINE))
     document = json.loads((tmp_path / "legs.json").read_text())
     assert document["notice"] == NOTICE
+    assert document["settings"]["angle"]["name"] == "hip-knee-ankle angle of COCO's points"
+    assert document["settings"]["angle"]["joints"]["left_hip"] == "left_hip"
     assert document["settings"]["calibration"]["range"] == [-12.0, 14.0]
     assert document["legs"][1]["deviation_degrees"] == float(lines[1]["deviation_degrees"])
     with pytest.raises(ValueError, match=r"ends in .csv or .json"):
         write_legs(tmp_path / "legs.txt", found, settings())
+
+
+def test_what_is_measured_is_in_the_sentence() -> None:
+    assert settings().sentence() == (
+        "still, hip-knee-ankle angle of COCO's points, varus positive, not calibrated to the mechanical axis"
+    )
+    mechanical = replace(settings(), angle=define_angle(load_skeleton("mechanical")))
+    assert mechanical.sentence() == "still, mechanical axis, varus positive, not calibrated"
 
 
 def test_a_calibration_is_read_only_for_its_own_network(tmp_path: Path) -> None:

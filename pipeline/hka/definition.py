@@ -1,0 +1,128 @@
+"""Which angle a skeleton's joints measure: that of the mechanical axis, or that of points near the joints.
+
+The mechanical axis of a leg is the line from the femoral head's centre over the knee's to the talus, and only a
+skeleton that has these centres measures it. COCO's hip, knee and ankle are points that annotators see in photos: their
+angle is another one. The joints are found by their roles (cache_tools/skeletons/roles.py).
+
+The other files of this room have joints in the places of COCO's keypoints: a femoral head is where COCO's hip is.
+"""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cache_tools.instances import Instances
+from cache_tools.skeletons import COCO, Role, Side, Skeleton, matching_joints
+from cache_tools.skeletons.roles import SidedRole
+from pipeline.teachers.translated import translated
+from student.pose_network import PoseNetwork
+
+logger = logging.getLogger(__name__)
+
+MECHANICAL_AXIS = "mechanical axis"
+#: part of the leg -> the role of its true centre
+CENTRES: dict[Role, Role] = {"hip": "femoral_head", "knee": "knee_centre", "ankle": "talus"}
+NAMES_SHOWN = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class AngleDefinition:
+    """The joints that an angle is measured between."""
+
+    #: name of the skeleton that has the joints
+    skeleton: str
+    #: left_hip, ..., right_ankle -> the skeleton's joint that is taken for it
+    joints: dict[str, str]
+    #: whether all six are true centres of joints
+    is_mechanical: bool
+
+    @property
+    def points(self) -> str:
+        """Return whose points these are, for a cell of a table."""
+        if self.is_mechanical:
+            return "true joint centres"
+        return f"{'COCO' if self.skeleton == COCO.name else self.skeleton}'s points"
+
+    @property
+    def name(self) -> str:
+        """Return what the angle is: "mechanical axis", or "hip-knee-ankle angle of COCO's points"."""
+        return MECHANICAL_AXIS if self.is_mechanical else f"hip-knee-ankle angle of {self.points}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the angle's name and its joints as a JSON object."""
+        return {"name": self.name, "skeleton": self.skeleton, "joints": self.joints}
+
+
+def define_angle(skeleton: Skeleton) -> AngleDefinition:
+    """Return the angle that a skeleton measures: of the mechanical axis where it has all six centres.
+
+    Raises ValueError, naming what is missing, for a skeleton without hip, knee and ankle of both legs.
+    """
+    found = skeleton.joints_by_role()
+    roles = _roles_of_parts(found)
+    missing = [f"{side.value} {part}" for side in Side for part, role in roles.items() if (side, role) not in found]
+    if missing:
+        raise ValueError(
+            f"skeleton {skeleton.name} has no {', no '.join(missing)}: an angle needs hip (or femoral head), knee (or "
+            "its centre) and ankle (or talus) of both legs, the same of both, by name or by `roles` of the skeleton's "
+            f"file; it has {', '.join(skeleton.names[:NAMES_SHOWN])}"
+        )
+    near = [skeleton.names[found[side, part]] for part, role in roles.items() if role == part for side in Side]
+    if 0 < len(near) < len(Side) * len(CENTRES):
+        logger.warning(
+            "%s has some true centres of joints, and %s by name are points near them: it measures no mechanical axis; "
+            "where they are centres, say it by `roles` of the skeleton's file",
+            skeleton.name,
+            ", ".join(near),
+        )
+    return AngleDefinition(
+        skeleton=skeleton.name,
+        joints={
+            f"{side.value}_{part}": skeleton.names[found[side, role]] for part, role in roles.items() for side in Side
+        },
+        is_mechanical=set(roles.values()) == set(CENTRES.values()),
+    )
+
+
+def measured_network(network: PoseNetwork) -> tuple[PoseNetwork, AngleDefinition]:
+    """Return a network whose joints are in the places of COCO's keypoints, and the angle that they measure.
+
+    A network that does not say which joints it knows is taken for one of COCO's. Raises ValueError as `define_angle`.
+    """
+    definition = define_angle(network.skeleton or COCO)
+    renamed = {coco: own for coco, own in definition.joints.items() if coco != own}
+    return translated(network, COCO, renamed), definition
+
+
+def in_coco_places(persons: Instances, skeleton: Skeleton) -> tuple[Instances, AngleDefinition]:
+    """Return annotated persons with the leg's joints in the places of COCO's, and the angle that they have.
+
+    Joints of COCO's that the skeleton does not have are not labelled. Raises ValueError as `define_angle`.
+    """
+    definition = define_angle(skeleton)
+    places = matching_joints(skeleton.names, COCO.names, definition.joints)
+    known = np.array([place is not None for place in places])
+    index = np.array([place or 0 for place in places])
+    moved = replace(
+        persons,
+        keypoints=persons.keypoints[:, index] * known[:, None],
+        visibility=persons.visibility[:, index] * known.astype(np.uint8),
+    )
+    return moved, definition
+
+
+def _roles_of_parts(found: Collection[SidedRole]) -> dict[Role, Role]:
+    """Return part of the leg -> the role that is taken for it: all centres, else all points near them, else what is."""
+
+    def both(role: Role) -> bool:
+        return all((side, role) in found for side in Side)
+
+    near_first = all(map(both, CENTRES)) and not all(map(both, CENTRES.values()))
+    roles: dict[Role, Role] = {}
+    for part, centre in CENTRES.items():
+        first, second = (part, centre) if near_first else (centre, part)
+        roles[part] = next((role for role in (first, second) if both(role)), part)
+    return roles
