@@ -51,7 +51,7 @@ class DataConfig(Settings):
     skeleton: str | None = Field(
         None,
         description="Whose keypoints the annotations have: a built-in skeleton, or a YAML file relative to the working "
-        "folder. By default as the annotation files name them.",
+        "folder. By default as the annotation files name them. Rendered people are labelled with it.",
     )
     category: list[str] = Field(
         default_factory=list,

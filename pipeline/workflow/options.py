@@ -45,7 +45,8 @@ def demo_data_options(cfg: Config) -> list[str]:
     rendered = cfg.data.rendered
     if rendered is None:
         raise ValueError("data.rendered is missing: expected the number of persons to render")
-    return _strings(["--persons", rendered.persons, "--val-persons", rendered.val_persons, "--seed", rendered.seed])
+    people = ["--persons", rendered.persons, "--val-persons", rendered.val_persons, "--seed", rendered.seed]
+    return _strings([*people, *([] if cfg.data.skeleton is None else ["--skeleton", cfg.data.skeleton])])
 
 
 def check_options(cfg: Config, split: Literal["train", "val"]) -> list[str]:

@@ -144,6 +144,8 @@ def test_rendering_needs_a_number_of_persons() -> None:
     rendered = {"persons": 24, "val_persons": 12, "seed": 3}
     cfg = config(data={**SMALL["data"], "rendered": rendered})
     assert options.demo_data_options(cfg) == ["--persons", "24", "--val-persons", "12", "--seed", "3"]
+    of_centres = config(data={**SMALL["data"], "rendered": rendered, "skeleton": "mechanical"})
+    assert options.demo_data_options(of_centres)[6:] == ["--skeleton", "mechanical"]
     with pytest.raises(ValueError, match=r"data\.rendered is missing"):
         options.demo_data_options(config())
 
