@@ -1,5 +1,6 @@
 # make demo     the whole workflow on the embedded data set, then its table
 # make test     the tests, and how much of the code they cover
+# make fuzz     annotation files, files of boxes and stores with every single mistake, and with thousands of several
 # make lint     ruff, mypy, import-linter, snakefmt, snakemake --lint
 # make docs     the documentation, into docs/_build/html; warnings are errors
 # make bench    every benchmark, side by side with what people use instead
@@ -14,7 +15,7 @@ WORKFLOW_READY := $(VENV)/.workflow
 PIP_INSTALL := $(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo test lint docs bench teacher
+.PHONY: demo test fuzz lint docs bench teacher
 
 $(VENV):
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kdcache needs Python 3.11 or newer, this is " + sys.version)'
@@ -33,6 +34,9 @@ demo: $(WORKFLOW_READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 pytest -n auto --cov   # one process for each core; more threads would compete for them
+
+fuzz: $(READY)
+	OMP_NUM_THREADS=1 pytest --hypothesis-profile fuzz --timeout 3600 -k 'mutations or boxes_file' tests/cache_tools tests/pipeline
 
 lint: $(READY)
 	ruff check .

@@ -12,6 +12,8 @@ from cache_tools.store.writer import HeatmapStore
 # Examples are timed against a deadline by default; on a busy machine an example that is only slow would fail.
 settings.register_profile("kdcache", deadline=None)
 settings.load_profile("kdcache")
+# `make fuzz` asks for it by --hypothesis-profile
+settings.register_profile("fuzz", deadline=None, max_examples=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

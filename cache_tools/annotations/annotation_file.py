@@ -19,7 +19,7 @@ from cache_tools.annotations.categories import (
     skeleton_and_order,
 )
 from cache_tools.annotations.ids import whole_number
-from cache_tools.annotations.persons import AREA_OF_BOX, Persons, persons_of, triples_of
+from cache_tools.annotations.persons import AREA_OF_BOX, Persons, check_areas, persons_of, triples_of
 from cache_tools.annotations.photos import Photos
 from cache_tools.instances import Instances, clip_box, part_of
 from cache_tools.json_file import parse_json
@@ -95,6 +95,7 @@ class AnnotationFile:
     def area(self) -> NDArray[np.float64]:
         """Area (N,) of all persons in square pixels, the scale of OKS: as stated, else AREA_OF_BOX of the box's."""
         of_box = self.clipped_box[:, 2] * self.clipped_box[:, 3]
+        check_areas(self.persons, self._photo_size, self.path)
         return np.where(np.isnan(self.persons.area), AREA_OF_BOX * of_box, self.persons.area)
 
     def left_out(self, labelled: bool = True) -> dict[str, int]:
@@ -198,7 +199,10 @@ def _annotation_file(
     others = dict(Counter(number for number in category_of if number not in ids))
     if annotations and not read:
         found = ", ".join(str(number) for number in sorted(others)[:10])
-        raise ValueError(f"it has annotations of category {found}, none of {', '.join(map(str, ids[:10]))}")
+        raise ValueError(
+            f"its annotations have the category_id {found}, none has {', '.join(map(str, ids[:10]))}, the id of the "
+            "category to read"
+        )
     triples = [triples_of(annotation, (named.fields if named else fields)) for annotation in read]
     count = _most_common_count(triples)
     agreed = named or default_skeleton(count)

@@ -86,7 +86,7 @@ def skeleton_and_order(
     given. The skeleton is None where neither the file nor the user names the keypoints.
     """
     named = chosen[0].names if chosen else ()
-    own = skeleton_of_category(chosen[0].entry) if named else None
+    own = _skeleton_of(chosen[0]) if named else None
     target = expected or stated
     if target is None:
         same_set = next((known for known in _built_in_skeletons() if set(known.names) == set(named)), None)
@@ -99,6 +99,13 @@ def skeleton_and_order(
         raise ValueError(_other_names(chosen[0], expected))
     # the user says what the keypoints are, in the order of the file
     return target, None
+
+
+def _skeleton_of(category: Category) -> Skeleton | None:
+    try:
+        return skeleton_of_category(category.entry)
+    except ValueError as problem:
+        raise ValueError(f"category {category.id} {category.name}: {problem}") from None
 
 
 def _built_in_skeletons() -> Iterator[Skeleton]:

@@ -8,13 +8,14 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.annotations.ids import whole_number, whole_numbers
-from cache_tools.annotations.photos import Photos
+from cache_tools.annotations.photos import LARGEST_SIDE, Photos
 from cache_tools.skeletons import Skeleton, built_in_names, load_skeleton
 
 # of the box's area, where a file states none: xtcocotools, MMPose and Ultralytics take the same
@@ -61,7 +62,7 @@ def persons_of(
     image_id = _ids(annotations, "image_id")
     for number, annotation in zip(image_id.tolist(), annotations, strict=True):
         if number not in photos:
-            raise ValueError(f"{_who(annotation)}: it names image {number}, which is not listed in 'images'")
+            raise ValueError(f"{_who(annotation)}: its image_id is {number}, which is not the id of any of 'images'")
     stated = [annotation.get("category_id", default_category) for annotation in annotations]
     keypoints, visibility = _keypoints(annotations, triples, skeleton)
     if order is not None:
@@ -132,7 +133,7 @@ def _boxes(annotations: Sequence[dict[str, Any]]) -> NDArray[np.float64]:
     there = np.array([value is not None and value != [] for value in stated], np.bool_)
     rows = [value if given else none for value, given in zip(stated, there, strict=True)]
     boxes = _matrix(annotations, rows, 4, lambda row: f"its bbox is {row!r:.80}: expected x, y, width, height")
-    wrong = there & (~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < 0).any(axis=1))
+    wrong = there & (~(np.abs(boxes) <= LARGEST_SIDE).all(axis=1) | (boxes[:, 2:] < 0).any(axis=1))
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
         raise ValueError(
@@ -156,6 +157,23 @@ def _areas(annotations: Sequence[dict[str, Any]]) -> NDArray[np.float64]:
     return np.where(areas > 0, areas, np.nan)
 
 
+def check_areas(persons: Persons, photo_size: NDArray[np.int32], path: str | Path) -> None:
+    """Raise ValueError for an area larger than photo and box: by such a one, any pose would be right.
+
+    photo_size: height and width (N, 2) of each person's photo. path: of the file, for the message.
+    """
+    height, width = photo_size.T.astype(np.float64)
+    # a row and a column more, for outlines that run along the edge; no comparison with NaN is true
+    largest = np.fmax(height * width, persons.box[:, 2] * persons.box[:, 3]) + height + width
+    wrong = np.flatnonzero(persons.area > largest)
+    if wrong.size:
+        row = int(wrong[0])
+        raise ValueError(
+            f"{path}, annotation {persons.annotation_id[row]}: its area is {persons.area[row]:g} and its photo has "
+            f"{height[row]:g}x{width[row]:g} pixels: expected square pixels of the person, or no area"
+        )
+
+
 def _keypoints(
     annotations: Sequence[dict[str, Any]], triples: Sequence[list[Any]], skeleton: Skeleton
 ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
@@ -175,12 +193,13 @@ def _keypoints(
     visibility = numbers[..., 2]
     wrong = ~np.isin(visibility, (0, 1, 2))
     # coordinates count only where somebody labelled the joint
-    wrong |= ~np.isfinite(numbers[..., :2]).all(axis=-1) & (visibility > 0)
+    wrong |= ~(np.abs(numbers[..., :2]) <= LARGEST_SIDE).all(axis=-1) & (visibility > 0)
     if wrong.any():
         row, joint = (int(place[0]) for place in np.nonzero(wrong))
+        found = numbers[row, joint].tolist()
         raise ValueError(
-            f"{_who(annotations[row])}: its {skeleton.names[joint]} is {numbers[row, joint].tolist()}: expected x, y "
-            "in pixels and visibility 0 (not labelled), 1 (hidden) or 2 (seen)"
+            f"{_who(annotations[row])}: its keypoint {skeleton.names[joint]} is {found}: expected x, y in pixels and "
+            "visibility 0 (not labelled), 1 (hidden) or 2 (seen)"
         )
     labelled = (visibility > 0)[..., None]
     return np.where(labelled, numbers[..., :2], 0.0), visibility.astype(np.uint8)

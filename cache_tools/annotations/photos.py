@@ -66,7 +66,7 @@ class Photos:
         if photo is None:
             entry = self._entries.get(number)
             if entry is None:
-                raise ValueError(f"it names image {number}, which is not listed in 'images'")
+                raise ValueError(f"its image_id is {number}, which is not the id of any of 'images'")
             photo = self._checked[number] = _photo(number, entry)
         return photo
 

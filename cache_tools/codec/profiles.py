@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cache_tools.codec.decoder_document import read_decoder
+
 Maps = NDArray[np.float32]  # (..., height, width)
 Codes = NDArray[Any]  # (..., code height, code width) uint8 or float16
 
@@ -112,15 +114,18 @@ class Codec:
         return document
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Codec":
-        """Return the codec that `to_json` wrote, with arrays equal to the bit."""
-        arrays = {name: None if data[name] is None else np.array(data[name], np.float32) for name in ARRAYS}
+    def from_json(cls, data: Any) -> "Codec":
+        """Return the codec that `to_json` wrote, with arrays equal to the bit.
+
+        Raises ValueError with the name of a field that does not hold what it should.
+        """
+        decoder = read_decoder(data)
         return cls(
-            name=data["name"],
-            heatmap_size=_pair(data["heatmap_size"]),
-            code_shape=_pair(data["code_shape"]),
-            dtype=data["dtype"],
-            **arrays,
+            name=decoder.name,
+            heatmap_size=decoder.heatmap_size,
+            code_shape=decoder.code_shape,
+            dtype=decoder.dtype,
+            **decoder.arrays(),
         )
 
 
@@ -180,7 +185,3 @@ def _quintic(t: NDArray[np.float64]) -> NDArray[np.float64]:
     """Evaluate the quintic cardinal B-spline around 0, as a sum of truncated powers (Schoenberg 1946)."""
     terms = [(-1) ** k * comb(6, k) * np.maximum(t + 3 - k, 0) ** 5 for k in range(7)]
     return np.where(np.abs(t) < 3, np.sum(terms, axis=0) / 120, 0.0)
-
-
-def _pair(values: list[int]) -> tuple[int, int]:
-    return int(values[0]), int(values[1])

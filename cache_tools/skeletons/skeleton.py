@@ -4,10 +4,11 @@ What is not known is None or empty, and whoever needs it does without: no mirror
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, Literal
 
+from cache_tools.json_types import read_record
 from cache_tools.skeletons.keypoint_names import Side, side_and_words
 from cache_tools.skeletons.roles import ROLES, SidedRole, joints_by_role, role_of_name, role_text
 
@@ -104,10 +105,10 @@ class Skeleton:
         """Return the skeleton that `to_json` wrote; ValueError where the document is none."""
         if not isinstance(document, Mapping) or "names" not in document:
             raise ValueError(f"a skeleton is {document!r:.80}: expected an object with the list `names`")
-        try:
-            return cls(**{key: _tuples(value) for key, value in document.items()})
-        except TypeError as error:
-            raise ValueError(f"a skeleton has unexpected content: {error}") from None
+        unknown = document.keys() - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"a skeleton has the unknown key {min(unknown)!r}: it was written by a later kdcache")
+        return read_record(cls, document, "skeleton")
 
     def _check_mirror(self, mirror: Sequence[int]) -> None:
         if sorted(mirror) != list(range(len(self))):
@@ -165,10 +166,6 @@ def _check_names(names: Sequence[str]) -> None:
 
 def _lists(value: Any) -> Any:
     return [_lists(one) for one in value] if isinstance(value, tuple) else value
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(one) for one in value) if isinstance(value, list | tuple) else value
 
 
 # A literal and not a file, because importing YAML would cost every command 80 ms.

@@ -22,7 +22,7 @@ def digest_of_spec(data: Mapping[str, Any]) -> str:
 
 def compared_fields(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the compared fields of a spec's JSON, field b of a as `a.b`."""
-    return {name: value for name, value in _flatten(data).items() if not _is_ignored(name)}
+    return {name: value for name, value in flatten(data).items() if not _is_ignored(name)}
 
 
 def _is_ignored(name: str) -> bool:
@@ -30,11 +30,12 @@ def _is_ignored(name: str) -> bool:
     return any(name == ignored or name.startswith(f"{ignored}.") for ignored in NOT_COMPARED)
 
 
-def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return all fields of a spec's JSON, field b of a as `a.b`."""
     flat: dict[str, Any] = {}
     for key, value in data.items():
         if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
+            flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value
     return flat

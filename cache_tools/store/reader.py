@@ -41,6 +41,12 @@ class StoreReader:
         self.spec = StoreSpec.from_json(self.spec_json)
         self.codec = Codec.from_json(root.codec)
         self.instances, self.crop_to_image = read_instances(static)
+        found, stated = self.instances.keypoints.shape[:2], (self.spec.rows, self.spec.joints)
+        if found != stated:
+            raise ValueError(
+                f"{self.url}/{ROOT}: its table has {found[0]} persons of {found[1]} keypoints, the rows and joints of "
+                f"its spec are {stated[0]} and {stated[1]}: expected the same"
+            )
         self._root_sha256 = root.sha256
         self._ledger = self.new_ledger()
         self.heatmaps = self._sharded("heatmaps")
@@ -68,7 +74,16 @@ class StoreReader:
         if data is None:
             raise no_store(objects)
         root = read_root(data, f"{objects.url}/{ROOT}")
-        spec = StoreSpec.from_json(root.spec)
+        try:
+            spec = StoreSpec.from_json(root.spec)
+            codec = Codec.from_json(root.codec)
+        except ValueError as problem:
+            raise ValueError(f"{objects.url}/{ROOT}: {problem}") from None
+        if (codec.name, codec.heatmap_size) != (spec.codec, spec.frame.heatmap_size):
+            raise ValueError(
+                f"{objects.url}/{ROOT}: its codec is {codec.name} of heatmaps {codec.heatmap_size}, its spec says "
+                f"{spec.codec} of {spec.frame.heatmap_size}: expected the same"
+            )
         if expect is not None:
             expect.check(spec, objects.url)
         static = {key: read_checked(objects, key, recorded) for key, recorded in root.objects.items()}

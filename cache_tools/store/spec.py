@@ -3,11 +3,11 @@
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict, dataclass, field, fields, replace
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from importlib import metadata
 from math import prod
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,10 @@ from cache_tools import geometry
 from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.codec.profiles import get_codec
 from cache_tools.instances import Instances
+from cache_tools.json_types import read_record
 from cache_tools.photos.options import AS_STORED, PhotoOptions
 from cache_tools.skeletons import COCO, Skeleton
-from cache_tools.store.compared_fields import brief, compared_fields, digest_of_spec
+from cache_tools.store.compared_fields import brief, compared_fields, digest_of_spec, flatten
 
 #: of stores that a reader of version 1 would take for COCO's: another skeleton, a teacher that knows part of it,
 #: photos that are not read as stored
@@ -26,9 +27,10 @@ FORMAT_VERSION = 2
 COCO_VERSION = 1
 #: ids of the categories that version 1 takes for granted
 COCO_CATEGORIES = (1,)
-Spec = TypeVar("Spec")
 # A chunk is decoded to read one row of it: larger ones save a percent or two, and scattered rows cost in proportion.
 CHUNK_ROWS, CHUNK_BYTES = 8, 2**18
+#: of crops and heatmaps
+LARGEST_SIDE = 2**15
 
 
 class CacheMismatch(ValueError):
@@ -62,10 +64,19 @@ class FrameSpec:
     cell_to_crop: list[list[float]] = field(default_factory=list)  #: (2, 3); computed from the name when empty
 
     def __post_init__(self) -> None:
-        """Compute cell_to_crop where it is not given."""
+        """Compute cell_to_crop where it is not given; ValueError for sizes and numbers that no frame has."""
+        for name in ("input_size", "heatmap_size"):
+            if min(getattr(self, name)) < 2 or max(getattr(self, name)) > LARGEST_SIDE:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected 2 to {LARGEST_SIDE} pixels or cells")
+        for name in ("padding", "sigma"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} is {getattr(self, name)}: expected a number above 0")
+        geometry.frame_of(self.name)
         if not self.cell_to_crop:
             matrix = geometry.cell_to_crop(self.name, self.input_size, self.heatmap_size)
             object.__setattr__(self, "cell_to_crop", matrix.tolist())
+        if [len(row) for row in self.cell_to_crop] != [3, 3]:
+            raise ValueError(f"cell_to_crop is {self.cell_to_crop!r:.60}: expected two rows of three numbers")
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,13 @@ class AnnotationsSpec:
     part: tuple[int, int] | None = None  #: (i, n): the i-th of n parts
     categories: tuple[int, ...] = COCO_CATEGORIES  #: ids of the categories that were read
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for a part that is none, and for no categories."""
+        if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
+            raise ValueError(f"part is {list(self.part)}: expected I and N with I from 1 to N")
+        if not self.categories:
+            raise ValueError("categories is empty: expected the id of at least one")
+
 
 @dataclass(frozen=True)
 class CropsSpec:
@@ -89,6 +107,11 @@ class CropsSpec:
     zoom: float | None = None  #: of the widest view; None: the store does not say
     rotation: float | None = None  #: degrees
     shift: float | None = None  #: in sizes of the padded box
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a quality that no JPEG has."""
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"quality is {self.quality}: expected 1 to 100")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +135,8 @@ class StoreSpec:
         """Raise ValueError for sizes that do not fit together."""
         # a store always says whether its photos were turned
         object.__setattr__(self, "photos", self.photos.stated())
+        if self.views < 0:
+            raise ValueError(f"views is {self.views}: expected 0 or more")
         if self.rows < 1:
             raise ValueError(f"a store of {self.rows} rows: expected at least one")
         if self.teacher.joints is not None and len(self.teacher.joints) != self.joints:
@@ -159,29 +184,34 @@ class StoreSpec:
         return document
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "StoreSpec":
-        """Return the spec that `to_json` wrote; ValueError for a format version that this kdcache does not know."""
-        version = data.get("format_version")
-        if version not in (COCO_VERSION, FORMAT_VERSION):
+    def from_json(cls, data: Any) -> "StoreSpec":
+        """Return the spec that `to_json` wrote, by this or by a later kdcache, whose further fields are left out.
+
+        Raises ValueError for a format version that this kdcache does not know, and with the name of a field that does
+        not hold what it should.
+        """
+        version = data.get("format_version") if isinstance(data, Mapping) else None
+        if type(version) is not int or version not in (COCO_VERSION, FORMAT_VERSION):
             raise ValueError(
-                f"the store has format version {version}, this kdcache reads versions {COCO_VERSION} and "
+                f"the store has format version {version!r:.40}, this kdcache reads versions {COCO_VERSION} and "
                 f"{FORMAT_VERSION}: install the kdcache that wrote it, or build the store again"
             )
-        frame = data["frame"] | {k: tuple(data["frame"][k]) for k in ("input_size", "heatmap_size")}
-        annotations = data["annotations"] | {
-            "part": _tuple_or_none(data["annotations"].get("part")),
-            "categories": tuple(data["annotations"].get("categories", COCO_CATEGORIES)),
-        }
-        teacher = data["teacher"] | {"joints": _tuple_or_none(data["teacher"].get("joints"))}
-        parts = {
-            "teacher": _known(TeacherSpec, teacher),
-            "skeleton": Skeleton.from_json(data["skeleton"]) if "skeleton" in data else COCO,
-            "annotations": _known(AnnotationsSpec, annotations),
-            "frame": _known(FrameSpec, frame),
-            "photos": _known(PhotoOptions, data.get("photos", asdict(AS_STORED))),
-            "crops": None if data["crops"] is None else _known(CropsSpec, data["crops"]),
-        }
-        return _known(cls, data | parts)
+        try:
+            spec = read_record(cls, data, "")
+        except ValueError as problem:
+            raise ValueError(f"the spec of the store is not valid: {problem}") from None
+        if data.get("joints", spec.joints) != spec.joints:
+            raise ValueError(
+                f"the spec of the store has joints {data['joints']!r:.40}: expected {spec.joints}, the number of its "
+                f"skeleton {spec.skeleton.name}"
+            )
+        # every kdcache writes all fields, besides those that `to_json` leaves out
+        stated = flatten(data)
+        for name, value in flatten(spec.to_json()).items():
+            if name not in stated or stated[name] != value:
+                found = f"is {brief(stated[name])}" if name in stated else "is missing"
+                raise ValueError(f"the spec of the store is not valid: {name} {found}: expected {brief(value)}")
+        return spec
 
     @property
     def digest(self) -> str:
@@ -261,13 +291,3 @@ def _chunk_rows(spec: StoreSpec) -> int:
 def installed_versions() -> dict[str, str]:
     """Return the versions of what writes a store."""
     return {"python": platform.python_version()} | {p: metadata.version(p) for p in ("kdcache", "numpy", "zarr")}
-
-
-def _tuple_or_none(value: Any) -> tuple[Any, ...] | None:
-    return None if value is None else tuple(value)
-
-
-def _known(cls: type[Spec], data: Mapping[str, Any]) -> Spec:
-    """Make a dataclass of the fields that it knows; a later version may have added others."""
-    names = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-    return cls(**{name: value for name, value in data.items() if name in names})

@@ -111,5 +111,5 @@ def test_a_path_with_backslashes_is_one_with_slashes(tmp_path: Path) -> None:
 def test_an_annotation_of_a_photo_that_is_not_listed_is_refused(tmp_path: Path) -> None:
     document = coco_document()
     document["annotations"][1]["image_id"] = 77
-    with pytest.raises(ValueError, match="annotation 101: it names image 77, which is not listed"):
+    with pytest.raises(ValueError, match="annotation 101: its image_id is 77, which is not the id of any"):
         read(tmp_path, document)

@@ -122,7 +122,7 @@ def test_annotations_of_a_category_that_the_list_does_not_have_are_told(tmp_path
     document = coco_document()
     for annotation in document["annotations"]:
         annotation["category_id"] = 4
-    with pytest.raises(ValueError, match="annotations of category 4, none of 1"):
+    with pytest.raises(ValueError, match="annotations have the category_id 4, none has 1"):
         read(tmp_path, document)
 
 

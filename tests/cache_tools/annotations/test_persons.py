@@ -60,7 +60,9 @@ def test_ids_may_be_zero_negative_and_as_large_as_64_bits(tmp_path: Path) -> Non
 def test_visibility_is_zero_one_or_two(tmp_path: Path, value: float) -> None:
     document = coco_document()
     document["annotations"][1]["keypoints"][3 * 7 + 2] = value
-    with pytest.raises(ValueError, match=r"annotation 101: its left_elbow is .* 0 \(not labelled\), 1 \(hidden\) or 2"):
+    with pytest.raises(
+        ValueError, match=r"annotation 101: its keypoint left_elbow is .* 0 \(not labelled\), 1 \(hidden\) or 2"
+    ):
         read(tmp_path, document)
 
 
@@ -69,7 +71,7 @@ def test_coordinates_of_joints_without_a_label_mean_nothing(tmp_path: Path) -> N
     document["annotations"][0]["keypoints"][:3] = [float("nan"), 1e9, 0]
     assert read(tmp_path, document).instances().keypoints[0, 0].tolist() == [0, 0]
     document["annotations"][0]["keypoints"][:3] = [float("nan"), 5, 1]
-    with pytest.raises(ValueError, match="annotation 100: its nose"):
+    with pytest.raises(ValueError, match="annotation 100: its keypoint nose"):
         read(tmp_path, document)
 
 
