@@ -75,7 +75,7 @@ def test_its_metrics_and_costs_make_the_same_table(written: Path) -> None:
 def content_of_0_1(name: str, content: bytes) -> bytes:
     """Return a file as 0.1 wrote it: without the root and the shard that a ledger entry names today.
 
-    Measured errors are rounded, because their last digits depend on the processor, and the checksums over them left out.
+    Measured errors are rounded, because their last digits depend on the processor; so checksums over them are left out.
     """
     if not name.startswith("ledger/") and name != "receipt.json":
         return content
