@@ -51,6 +51,14 @@ class PoseNetwork(Protocol):
         Such a network is taken for one of COCO's joints on data of COCO's joints only.
         """
 
+    @property
+    def joints(self) -> tuple[str | None, ...] | None:
+        """Return what the network calls each joint of its heatmaps, None for one that it does not know.
+
+        None: each as its skeleton does. Only a network that was put in other joints' places says something else
+        (pipeline/teachers/translated.py); the heatmaps of joints that it does not know are blank.
+        """
+
     def __call__(self, crops: Crops, /) -> Maps:
         """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""
 

@@ -26,6 +26,7 @@ from student.device import torch_device
 from student.heatmaps.decode import dark_decode
 from student.heatmaps.mirror import mirror_maps
 from student.inference import Inference
+from student.network_output import heatmaps_of
 from student.pose_network import Crops, Maps, PoseNetwork
 
 #: path of an image file, or an RGB image (height, width, 3) in uint8
@@ -130,9 +131,10 @@ def predict_heatmaps(network: PoseNetwork, crops: Crops, *, flip: bool = False) 
     """Return heatmaps (B, K, h, w) of crops (B, H, W, 3).
 
     flip: average with the heatmaps of the mirrored crops, mirrored back (the flip test).
-    Raises ValueError for a flip test where the network's joints are unknown or have no mirror order.
+    Raises ValueError for a flip test where the network's joints are unknown or have no mirror order, and for heatmaps
+    that are not those that the network states.
     """
-    maps = np.asarray(network(crops), np.float32)
+    maps = heatmaps_of(network, crops)
     if not flip:
         return maps
     mirror = mirror_order(network)
@@ -140,7 +142,7 @@ def predict_heatmaps(network: PoseNetwork, crops: Crops, *, flip: bool = False) 
         raise ValueError(
             f"{network.name} has {maps.shape[1]} joints whose mirror order is not known: run it without flip test"
         )
-    mirrored = torch.from_numpy(np.asarray(network(np.ascontiguousarray(crops[:, :, ::-1])), np.float32))
+    mirrored = torch.from_numpy(heatmaps_of(network, np.ascontiguousarray(crops[:, :, ::-1])))
     return np.asarray((maps + mirror_maps(mirrored, network.frame, mirror).numpy()) / 2, np.float32)
 
 

@@ -36,6 +36,8 @@ class TrainedStudent:
 
     frame = STUDENT_FRAME
     licence = "that of its training data"
+    #: as its skeleton names them
+    joints: tuple[str | None, ...] | None = None
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ from pipeline.building.job import SHARDS_AT_ONCE, BuildJob, Expectation
 from pipeline.building.shard_maker import ShardMaker
 from pipeline.persons.photo_check import check_photos
 from pipeline.teachers.load import load_network
-from pipeline.teachers.translated import log_translation, names_of_joints
+from pipeline.teachers.translated import log_translation
 from student.pose_network import PoseNetwork, digest_of
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def store_spec(job: BuildJob, teacher: PoseNetwork, people: People) -> StoreSpec
     crops = CropsSpec(policy.region, policy.quality, zoom=policy.zoom, rotation=policy.rotation, shift=policy.shift)
     return make_spec(
         people.persons,
-        TeacherSpec(teacher.name, teacher.digest, teacher.licence, flip=job.flip, joints=names_of_joints(teacher)),
+        TeacherSpec(teacher.name, teacher.digest, teacher.licence, flip=job.flip, joints=teacher.joints),
         skeleton=people.skeleton,
         source=people.source,
         categories=people.categories,

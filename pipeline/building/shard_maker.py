@@ -22,6 +22,7 @@ from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views
+from student.network_output import heatmaps_of
 from student.pose_network import Crops, Maps, PoseNetwork
 
 #: of the stored views; their geometry is stored with them, therefore nothing is drawn from these a second time
@@ -186,7 +187,8 @@ class ShardMaker:
             raise Stopped
         persons, views = batch.pixels.shape[:2]
         start = time.perf_counter()
-        maps = np.asarray(self.teacher(batch.pixels.reshape(-1, *batch.pixels.shape[2:])), np.float32)
+        # a NaN is found when the maps are encoded, which names the annotation
+        maps = heatmaps_of(self.teacher, batch.pixels.reshape(-1, *batch.pixels.shape[2:]))
         self.seconds_in_teacher += time.perf_counter() - start
         self.progress(persons * views / (1 + self.store.spec.views))
         return TaughtBatch(batch.positions, maps.reshape(persons, views, *maps.shape[1:]), batch.stored)

@@ -25,6 +25,7 @@ class ModelInTraining:
     """A student that is still in training, as a pose network."""
 
     frame, digest, licence = STUDENT_FRAME, "in training", "that of its training data"
+    joints: tuple[str | None, ...] | None = None
 
     def __init__(self, model: "PoseStudent", settings: "StudentSettings") -> None:
         """Take the model as it is; its weights may change between calls."""

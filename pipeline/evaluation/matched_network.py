@@ -53,8 +53,7 @@ def match_network(
         if flip:
             matched = translated(Flipped(network), skeleton, renamed)
     known = known_joints(matched)
-    its_names = matched.joints if isinstance(matched, Translated) else skeleton.names
-    pairs = zip(skeleton.names, its_names, strict=True)
+    pairs = zip(skeleton.names, matched.joints or skeleton.names, strict=True)
     return MatchedNetwork(
         network=matched,
         skeleton=skeleton,
@@ -66,12 +65,5 @@ def match_network(
 
 
 def known_joints(network: PoseNetwork) -> NDArray[np.bool_] | None:
-    """Return whether a network knows each of its joints (K,), None where it knows all; through every translation."""
-    if isinstance(network, Flipped):
-        return known_joints(network.unflipped)
-    if not isinstance(network, Translated):
-        return None
-    inner = known_joints(network.untranslated)
-    names = (network.untranslated.skeleton or COCO).names
-    known = [name is not None and (inner is None or bool(inner[names.index(name)])) for name in network.joints]
-    return np.array(known)
+    """Return whether a network knows each of its joints (K,), None where it knows all."""
+    return None if network.joints is None else np.array([name is not None for name in network.joints])

@@ -25,6 +25,7 @@ from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.replay import replay_maps
 from student.heatmaps.targets import target_weight
 from student.inference import Inference
+from student.network_output import heatmaps_of
 from student.pose_network import PoseNetwork
 from student.prediction import DEFAULT, decode_keypoints, read_crops
 from student.settings import AugmentSettings
@@ -86,7 +87,7 @@ def measure_fidelity(
             part = slice(start, min(start + inference.batch_size, len(chosen)))
             batch = np.stack([next(crops) for _ in range(part.start, part.stop)])
             maps = _replays(store, chosen[part], cell_to_image[part], views.flipped[part], device)
-            maps["live"] = np.asarray(teacher(batch), np.float32)
+            maps["live"] = heatmaps_of(teacher, batch, finite=True)
             oks = {}
             for arm in ARMS:
                 xy = decode_keypoints(maps[arm], cell_to_image[part], device)[..., :2]

@@ -10,6 +10,7 @@ from cache_tools.geometry import Matrix
 from cache_tools.images import Image, cut, read_image
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
+from student.network_output import heatmaps_of
 from student.pose_network import Maps, PoseNetwork
 
 BATCH_SIZE = 32
@@ -65,4 +66,5 @@ def _photo(store: HeatmapStore, images: Path, row: int) -> Image:
 def _errors(teacher: PoseNetwork, photos: list[Image], crop_to_image: Matrix, decoded: Maps) -> list[dict[str, Any]]:
     """Return error_of_row of stored maps (B, 17, h, w) of the crops that matrices (B, 2, 3) cut from the photos."""
     crops = np.stack([cut(photo, m, teacher.input_size) for photo, m in zip(photos, crop_to_image, strict=True)])
-    return [error_of_row(exact, maps) for exact, maps in zip(teacher(crops), decoded, strict=True)]
+    live = heatmaps_of(teacher, crops, finite=True)
+    return [error_of_row(exact, maps) for exact, maps in zip(live, decoded, strict=True)]

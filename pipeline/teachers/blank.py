@@ -16,6 +16,7 @@ class BlankTeacher:
     name, digest, licence = "none", "none", "none needed"
     frame, sigma = "udp", 2.0
     input_size, heatmap_size = (256, 192), (64, 48)
+    joints: tuple[str | None, ...] | None = None
 
     def __init__(self, reference: str = "none", skeleton: Skeleton | None = None) -> None:
         """Refuse options: there are none. skeleton: of the data; None: COCO's."""

@@ -24,6 +24,8 @@ CUDA = "CUDAExecutionProvider"
 class OnnxTeacher:
     """An ONNX graph from float32 (B, 3, H, W) by ImageNet mean and std, or uint8 (B, H, W, 3), to (B, K, h, w)."""
 
+    joints: tuple[str | None, ...] | None = None
+
     def __init__(self, reference: str, device: str = "auto", threads: int | None = None) -> None:
         """Open FILE?frame=udp|stride[&input=256x192][&sigma=2][&licence=...][&skeleton=NAME|FILE].
 

@@ -27,6 +27,7 @@ class OracleTeacher:
     name, licence, frame, sigma = "gaussian-oracle", "CC0-1.0", "udp", 2.0
     input_size, heatmap_size = (256, 192), (64, 48)
     digest = digest_of("gaussian oracle, version 1")
+    joints: tuple[str | None, ...] | None = None
 
     def __init__(self, reference: str = "oracle", skeleton: Skeleton | None = None) -> None:
         """Read the options of the reference. seconds_per_crop: be as slow as a real teacher.

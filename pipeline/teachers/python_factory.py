@@ -7,7 +7,7 @@ import sys
 from cache_tools.geometry import frame_of
 from student.pose_network import PoseNetwork
 
-#: what a PoseNetwork has; `skeleton` may be left out
+#: what a PoseNetwork has; `skeleton` and `joints` may be left out
 REQUIRED = ("name", "digest", "licence", "input_size", "heatmap_size", "frame", "sigma")
 
 
@@ -36,6 +36,7 @@ def call_factory(reference: str, device: str) -> PoseNetwork:
     if missing:
         raise ValueError(f"teacher {reference} lacks {', '.join(missing)}: see docs/own_teacher.py for a whole example")
     frame_of(network.frame)
-    if not hasattr(network, "skeleton"):
-        network.skeleton = None  # type: ignore[misc]  # the protocol only reads it
+    for name in ("skeleton", "joints"):
+        if not hasattr(network, name):
+            setattr(network, name, None)
     return network

@@ -12,6 +12,8 @@ import numpy as np
 from cache_tools.skeletons import COCO, Skeleton, matching_joints
 from cache_tools.skeletons.keypoint_names import require_name
 from cache_tools.store.spec import StoreSpec
+from pipeline.teachers.wrapped import WrappedNetwork
+from student.network_output import heatmaps_of
 from student.pose_network import Crops, Maps, PoseNetwork
 
 logger = logging.getLogger(__name__)
@@ -19,31 +21,22 @@ logger = logging.getLogger(__name__)
 JOINTS_SHOWN = 40
 
 
-class Translated:
+class Translated(WrappedNetwork):
     """A network whose heatmaps are those of another skeleton's joints."""
 
     def __init__(self, network: PoseNetwork, skeleton: Skeleton, places: tuple[int | None, ...]) -> None:
         """Put heatmap `places[k]` of the network at joint k of `skeleton`, a blank one where it is None."""
-        self.untranslated = network
-        self.name, self.licence = network.name, network.licence
-        self.input_size, self.heatmap_size = network.input_size, network.heatmap_size
-        self.frame, self.sigma = network.frame, network.sigma
-        self.skeleton: Skeleton | None = skeleton
+        super().__init__(network)
+        self.skeleton = skeleton
         self._known = np.array([joint for joint, place in enumerate(places) if place is not None])
         self._places = np.array([place for place in places if place is not None])
-        names = (network.skeleton or COCO).names
-        #: what the network calls each joint, None where it does not know it
+        names = network.joints or (network.skeleton or COCO).names
         self.joints = tuple(None if place is None else names[place] for place in places)
-
-    @property
-    def digest(self) -> str:
-        """Return the digest of the network itself; a store records the names beside it."""
-        return self.untranslated.digest
 
     def __call__(self, crops: Crops) -> Maps:
         """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""
-        found = self.untranslated(crops)
-        maps = np.zeros((len(found), len(self.joints), *found.shape[2:]), np.float32)
+        found = heatmaps_of(self.wrapped, crops)
+        maps = np.zeros((len(found), len(self.skeleton or COCO), *found.shape[2:]), np.float32)
         maps[:, self._known] = found[:, self._places]
         return maps
 
@@ -77,17 +70,6 @@ def translated(network: PoseNetwork, skeleton: Skeleton, renamed: Mapping[str, s
     return Translated(network, skeleton, places)
 
 
-def known_joints(network: PoseNetwork) -> tuple[bool, ...] | None:
-    """Return whether a network knows each of its joints; None where it knows all of them."""
-    joints = names_of_joints(network)
-    return None if joints is None else tuple(name is not None for name in joints)
-
-
-def names_of_joints(network: PoseNetwork) -> tuple[str | None, ...] | None:
-    """Return what a translated network calls each joint, None where it does not know it; None: as the skeleton does."""
-    return network.joints if isinstance(network, Translated) else None
-
-
 def renamed_joints(spec: StoreSpec) -> dict[str, str]:
     """Return what the teacher of a store calls each joint that it knows, where the store records it."""
     pairs = zip(spec.skeleton.names, spec.teacher.joints or (), strict=False)
@@ -96,7 +78,7 @@ def renamed_joints(spec: StoreSpec) -> dict[str, str]:
 
 def log_translation(network: PoseNetwork) -> None:
     """Log which joints a translated network knows, and under which names."""
-    joints, skeleton = names_of_joints(network), network.skeleton
+    joints, skeleton = network.joints, network.skeleton
     if joints is None or skeleton is None:
         return
     pairs = list(zip(skeleton.names, joints, strict=True))

@@ -35,6 +35,7 @@ class VitPoseTeacher:
 
     frame = "udp"
     sigma = 2.0
+    joints: tuple[str | None, ...] | None = None
 
     def __init__(self, reference: str, device: str = "auto", threads: int | None = None) -> None:
         """Find a name of VITPOSE_HUB, or a folder with config.json and safetensors, and read its configuration.

@@ -10,6 +10,7 @@ from cache_tools.skeletons import COCO
 from student.batches.plan import BatchPlan, between_cells
 from student.batches.stream import StreamSettings
 from student.heatmaps.replay import replay_maps
+from student.network_output import heatmaps_of
 from student.pose_network import PoseNetwork
 
 
@@ -19,11 +20,9 @@ class LiveMaps:
     def __init__(self, teacher: PoseNetwork, settings: StreamSettings, device: torch.device) -> None:
         self.teacher, self.settings, self.device = teacher, settings, device
         self.input_size = teacher.input_size
-        # a network translated to the data's joints names each joint that it knows (pipeline/teachers/translated.py)
-        names = getattr(teacher, "joints", None)
-        joints = (teacher.skeleton or COCO).names
+        joints = teacher.joints or (teacher.skeleton or COCO).names
         #: whether the teacher knows each joint
-        self.known_joints = tuple(name is not None for name in names or joints)
+        self.known_joints = tuple(name is not None for name in joints)
         self._student_to_teacher = between_cells(settings.heatmap_size, teacher.heatmap_size)
         teacher_map, student_map = (teacher.heatmap_size, teacher.sigma), (settings.heatmap_size, settings.sigma)
         self._same_map = teacher_map == student_map
@@ -36,9 +35,10 @@ class LiveMaps:
     def maps(self, crops: NDArray[np.uint8]) -> Tensor:
         """Run the teacher on crops (B, H, W, 3); return maps (B, K, h, w) in the student's cells, on the device.
 
-        Their peaks are as wide as those of a cached map would be.
+        Their peaks are as wide as those of a cached map would be. Raises ValueError for maps that are not those that
+        the teacher states, or not finite.
         """
-        maps = torch.from_numpy(np.asarray(self.teacher(crops), np.float32)).to(self.device)
+        maps = torch.from_numpy(heatmaps_of(self.teacher, crops, finite=True)).to(self.device)
         if self._same_map:
             return maps
         matrix = torch.tensor(self._student_to_teacher, dtype=torch.float32, device=self.device)

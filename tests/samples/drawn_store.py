@@ -138,6 +138,7 @@ class ColourTeacher:
     """A live teacher that finds the discs by their colour; on the plain crop it equals the exact maps."""
 
     name, digest, licence = "colours", "1" * 64, "CC0-1.0"
+    joints: tuple[str | None, ...] | None = None
 
     def __init__(
         self,

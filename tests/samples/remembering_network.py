@@ -12,6 +12,7 @@ class RememberingNetwork:
         self.name, self.digest, self.licence = network.name, network.digest, network.licence
         self.input_size, self.heatmap_size = network.input_size, network.heatmap_size
         self.frame, self.sigma, self.skeleton = network.frame, network.sigma, network.skeleton
+        self.joints = network.joints
         self.network = network
         self.seen: dict[bytes, Maps] = {}
 

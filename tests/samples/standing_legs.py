@@ -40,6 +40,7 @@ class ExactNetwork:
 
     name, digest, licence = "exact", digest_of("exact network of the tests"), "none"
     skeleton: Skeleton | None = COCO
+    joints: tuple[str | None, ...] | None = None
     input_size, heatmap_size, frame, sigma = (256, 192), (64, 48), "udp", 2.0
 
     def __init__(self, keypoints: NDArray[np.float64], boxes: NDArray[np.float64]) -> None:

@@ -18,6 +18,7 @@ class StillNetwork:
 
     name, digest, licence = "still", digest_of("still network of the tests"), "none"
     skeleton: Skeleton | None = COCO
+    joints: tuple[str | None, ...] | None = None
     input_size, heatmap_size, frame, sigma = (256, 192), (64, 48), "udp", 2.0
 
     def __call__(self, crops: Crops) -> Maps:

@@ -23,6 +23,7 @@ class ColourFinder:
 
     name, digest, licence, sigma = "colour finder", "none", "none", 2.0
     skeleton: Skeleton | None = COCO
+    joints: tuple[str | None, ...] | None = None
     input_size, heatmap_size = (128, 96), (32, 24)
 
     def __init__(self, frame: str) -> None:
@@ -105,6 +106,7 @@ def test_flipped_maps_are_of_the_same_joints() -> None:
 
         name, digest, licence, sigma = "sided", "none", "none", 2.0
         skeleton: Skeleton | None = COCO
+        joints: tuple[str | None, ...] | None = None
         input_size, heatmap_size, frame = (64, 48), (16, 12), "udp"
 
         def __call__(self, crops: Crops) -> Maps:

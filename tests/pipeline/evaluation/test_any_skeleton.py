@@ -17,7 +17,7 @@ from pipeline.evaluation.matched_network import known_joints, match_network
 from pipeline.evaluation.metrics_file import SigmaProtocol
 from pipeline.persons.coco_labels import CocoLabels
 from pipeline.teachers.load import load_network
-from pipeline.teachers.translated import names_of_joints, translated
+from pipeline.teachers.translated import translated
 from student.inference import Inference
 from student.pose_network import PoseNetwork
 from student.prediction import read_crops
@@ -165,7 +165,7 @@ def test_a_store_whose_teacher_does_not_know_all_joints(
     crops = read_crops(
         [photos / name for name in persons.file_name], crop_to_image(persons.box, "stride"), tinypose.input_size
     )
-    teacher = TeacherSpec("tinypose", tinypose.digest, joints=names_of_joints(network))
+    teacher = TeacherSpec("tinypose", tinypose.digest, joints=network.joints)
     spec = make_spec(
         persons, teacher, skeleton=labels.skeleton, categories=(7,), frame=FrameSpec("stride"), codec="float16"
     )
@@ -228,6 +228,7 @@ class WithoutMirror:
     name, digest, licence, frame, sigma = "two", "0", "none", "udp", 2.0
     input_size, heatmap_size = (64, 48), (16, 12)
     skeleton: Skeleton | None = Skeleton(names=("a", "b"), name="two")
+    joints: tuple[str | None, ...] | None = None
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
         """Return heatmaps (B, 2, 16, 12)."""

@@ -241,6 +241,7 @@ class Broken:
 
     name, digest, licence, frame, sigma = "broken", "", "", "udp", 2.0
     skeleton: Skeleton | None = COCO
+    joints: tuple[str | None, ...] | None = None
     input_size, heatmap_size = (64, 48), (16, 12)
 
     def __init__(self) -> None:

@@ -34,6 +34,7 @@ class DotTeacher:
 
     name, digest, licence = "dots", "d" * 64, "none"
     skeleton: Skeleton | None = COCO
+    joints: tuple[str | None, ...] | None = None
     input_size, heatmap_size, frame, sigma = (256, 192), (64, 48), "udp", 2.0
 
     def __init__(self, device: str = "cpu") -> None:

@@ -15,6 +15,7 @@ class Peaks:
 
     name = digest = licence = "peaks"
     skeleton: Skeleton | None = COCO
+    joints: tuple[str | None, ...] | None = None
     input_size, heatmap_size, sigma = (64, 48), (16, 12), 2.0
 
     def __init__(self, frame: str) -> None:

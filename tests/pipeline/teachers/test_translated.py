@@ -9,7 +9,7 @@ from cache_tools.skeletons import COCO, Skeleton, load_skeleton
 from pipeline.teachers.flipped import Flipped
 from pipeline.teachers.load import load_network
 from pipeline.teachers.oracle import OracleTeacher
-from pipeline.teachers.translated import log_translation, names_of_joints, translated
+from pipeline.teachers.translated import log_translation, translated
 from student.pose_network import Crops, Maps
 
 LEGS = Skeleton(
@@ -31,7 +31,7 @@ def test_maps_are_the_networks_own_by_name_and_blank_where_it_is_silent(crops: C
     maps, own = legs(crops), network(crops)
     np.testing.assert_array_equal(maps[:, :6], own[:, PLACES])
     assert not maps[:, 6].any()
-    assert names_of_joints(legs) == (*(COCO.names[place] for place in PLACES), None)
+    assert legs.joints == (*(COCO.names[place] for place in PLACES), None)
     assert (legs.digest, legs.skeleton) == (network.digest, LEGS)
 
 
@@ -54,7 +54,7 @@ def test_names_that_differ_in_more_than_spelling_are_stated(crops: Crops) -> Non
 def test_the_same_joints_need_no_translation() -> None:
     network = OracleTeacher()
     assert translated(network, COCO) is network
-    assert names_of_joints(network) is None
+    assert network.joints is None
 
 
 def test_a_network_that_does_not_say_its_joints_serves_cocos_only(crops: Crops) -> None:
@@ -89,4 +89,4 @@ def test_references_without_a_network_have_every_joint_of_the_data(crops: Crops)
     for reference in ("none", "oracle"):
         network = load_network(reference, skeleton=LEGS)
         assert network(crops).shape == (2, 7, 64, 48)
-        assert names_of_joints(network) is None
+        assert network.joints is None

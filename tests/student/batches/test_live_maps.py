@@ -32,6 +32,7 @@ class StoreTeacher:
 
     name, digest, licence = "store", "2" * 64, "CC0-1.0"
     skeleton: Skeleton | None = COCO
+    joints: tuple[str | None, ...] | None = None
     frame, input_size, heatmap_size, sigma = LARGER.name, LARGER.input_size, LARGER.heatmap_size, LARGER.sigma
 
     def __init__(self, store: HeatmapStore, rows: list[NDArray[np.int64]]) -> None:
