@@ -17,8 +17,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.crops import CropPolicy
+from cache_tools.geometry import crop_to_image
+from cache_tools.images import cut, read_image
 from cache_tools.instances import Instances
 from cache_tools.progress import progress_bar
 from cache_tools.skeletons import Skeleton, load_skeleton
@@ -30,8 +34,9 @@ from pipeline.building.job import SHARDS_AT_ONCE, BuildJob, Expectation
 from pipeline.building.shard_maker import ShardMaker
 from pipeline.persons.photo_check import check_photos
 from pipeline.teachers.load import load_network
+from pipeline.teachers.probe import probe_network, rows_to_probe
 from pipeline.teachers.translated import log_translation
-from student.pose_network import PoseNetwork, digest_of
+from student.pose_network import Crops, PoseNetwork, digest_of
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +56,8 @@ def build(
     workers: Dask worker processes on this host, 0 for a plain loop; scheduler: address of a running Dask cluster,
     which is used instead. max_rmse: largest codec error, as rmse_at_peaks. expectation: an AP that the teacher must
     reach; it is recorded in a new store.
+    Before a store exists, the teacher is run on a few persons: what it returns must be heatmaps between 0 and 1, of the
+    shape that it states (pipeline/teachers/probe.py).
     Raises CacheMismatch where the store holds something else, FileNotFoundError where photos are missing, ValueError
     where the teacher or the codec does not meet its condition and where the store is damaged, BlockingIOError where
     another process builds the same store.
@@ -71,6 +78,7 @@ def build(
             checksums=job.checksums,
             threads=job.threads,
         )
+        logger.info("%s", probe_network(teacher, crops_to_probe(job, persons, teacher)).text())
     if expectation is not None:
         ap = check_ap(teacher, expectation, None if store is None else store.spec.teacher.ap)
         spec = replace(spec, teacher=replace(spec.teacher, ap=ap))
@@ -123,6 +131,18 @@ def read_people(job: BuildJob, store: HeatmapStore | None) -> People:
         file.left_out_text(job.labelled),
     )
     return People(persons=persons, source=source, skeleton=file.skeleton, categories=file.categories)
+
+
+def crops_to_probe(job: BuildJob, persons: Instances, teacher: PoseNetwork) -> Crops:
+    """Return crops (B, H, W, 3) of a few of the persons, as the teacher is to see them."""
+    chosen = persons.take(rows_to_probe(len(persons)))
+    to_image = crop_to_image(chosen.box, teacher.frame, teacher.input_size)
+    photo_options = job.photo_options.stated()
+    crops = [
+        cut(read_image(job.images / name, (int(height), int(width)), photo_options), matrix, teacher.input_size)
+        for name, (height, width), matrix in zip(chosen.file_name, chosen.image_size, to_image, strict=True)
+    ]
+    return np.stack(crops)
 
 
 def store_spec(job: BuildJob, teacher: PoseNetwork, people: People) -> StoreSpec:

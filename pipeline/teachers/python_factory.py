@@ -5,6 +5,8 @@ import os
 import sys
 
 from cache_tools.geometry import frame_of
+from pipeline.teachers.names import options_of
+from pipeline.teachers.values import VALUE_OPTIONS, Rescaled, Values
 from student.pose_network import PoseNetwork
 
 #: what a PoseNetwork has; `skeleton` and `joints` may be left out
@@ -14,10 +16,13 @@ REQUIRED = ("name", "digest", "licence", "input_size", "heatmap_size", "frame", 
 def call_factory(reference: str, device: str) -> PoseNetwork:
     """Return the network that the factory of a reference makes; modules of the current folder are found as well.
 
+    Options after a `?` say how its values become heatmaps (pipeline/teachers/values.py).
     Raises ValueError for a missing module or factory, for an object that lacks a part of the protocol and for an
     unknown frame.
     """
-    module, _, factory = reference.partition(":")
+    name, options = options_of(reference, VALUE_OPTIONS)
+    values = Values.of(reference, options)
+    module, _, factory = name.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
@@ -39,4 +44,4 @@ def call_factory(reference: str, device: str) -> PoseNetwork:
     for name in ("skeleton", "joints"):
         if not hasattr(network, name):
             setattr(network, name, None)
-    return network
+    return Rescaled(network, values) if options else network

@@ -12,13 +12,16 @@ from torch import Tensor, nn
 
 from cache_tools.skeletons import COCO, Skeleton, matching_joints, skeleton_of_category
 from pipeline.teachers.names import VITPOSE_HUB, options_of
+from pipeline.teachers.values import VALUE_OPTIONS, Values, named
+from pipeline.teachers.vitpose_files import check_preprocessor, weight_files
 from student.device import dtype_on, torch_device
 from student.pose_network import Crops, Maps, digest_of
 from student.torch_network import run_network
 
 FILES = ("config.json", "model*.safetensors", "model.safetensors.index.json")
 HUB_LICENCE = "Apache-2.0"
-OPTIONS = ("compile", "licence")
+OPTIONS = ("compile", *VALUE_OPTIONS)
+FOLDER_OPTIONS = ("licence", *OPTIONS)
 #: ViTPose+ was trained on six data sets; its dataset_index 0 is COCO
 COCO_EXPERT = 0
 #: hidden size, layers, heads, features of an expert: the paper's teachers, all with six experts and the classic head
@@ -40,18 +43,23 @@ class VitPoseTeacher:
     def __init__(self, reference: str, device: str = "auto", threads: int | None = None) -> None:
         """Find a name of VITPOSE_HUB, or a folder with config.json and safetensors, and read its configuration.
 
-        reference: ?compile=1 for torch.compile, and for a folder &licence=... Raises ValueError for unknown options and
+        reference: ?compile=1 for torch.compile, ?scale, ?activation and ?beta (pipeline/teachers/values.py), and for a
+        folder ?licence=... Raises ValueError for unknown options and
         for a folder of another model, OSError for weights that are missing and cannot be downloaded.
         """
         on_hub = reference.partition("?")[0] in VITPOSE_HUB
-        name, options = options_of(reference, ("compile",) if on_hub else OPTIONS)
+        name, options = options_of(reference, OPTIONS if on_hub else FOLDER_OPTIONS)
         compiled = options.get("compile", "0")
         if compiled not in ("0", "1"):
             raise ValueError(f"teacher {reference}: compile is {compiled!r}: expected 0 or 1")
         self.compiled = compiled == "1"
         self.licence = HUB_LICENCE if on_hub else options.get("licence", "unstated")
-        self.name = name if on_hub else Path(name).name
+        self.values = Values.of(reference, options)
+        self.name = named(name if on_hub else Path(name).name, self.values)
         self.folder = weights_folder(name)
+        check_preprocessor(self.folder)
+        # missing parts are told now, and not when the weights are first needed
+        weight_files(self.folder)
         config = read_config(self.folder)
         height, width = config.backbone_config.image_size
         self.input_size = (height, width)
@@ -71,7 +79,9 @@ class VitPoseTeacher:
     def digest(self) -> str:
         """Return the sha256 over configuration and weights, and the name of the preprocessing."""
         files = sorted(path for pattern in FILES for path in self.folder.glob(pattern))
-        return digest_of("udp, ImageNet mean and std, dataset 0", *files)
+        # an index may name other files than those of the pattern
+        files += sorted(set(weight_files(self.folder)) - set(files))
+        return digest_of("udp, ImageNet mean and std, dataset 0", *files, *self.values.digest_parts(self.sigma))
 
     @cached_property
     def network(self) -> nn.Module:
@@ -91,7 +101,7 @@ class VitPoseTeacher:
         # another batch size would be compiled again
         if self.compiled and rows < self.largest:
             crops = np.concatenate([crops, np.repeat(crops[:1], self.largest - rows, axis=0)])
-        return run_network(self.network, crops, self.device)[:rows]
+        return self.values.apply(run_network(self.network, crops, self.device)[:rows], self.sigma)
 
 
 class Heatmaps(nn.Module):
