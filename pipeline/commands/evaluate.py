@@ -95,7 +95,7 @@ def command(
         stated = None if skeleton is None else load_skeleton(skeleton)
         labels = CocoLabels(annotations, skeleton=stated, category=category)
         result = evaluate(
-            load_network(teacher or f"student:{run}", device=inference.device),
+            load_network(teacher or f"student:{run}", device=inference.device, probed=teacher is not None),
             labels,
             images,
             renamed=dict(joints),

@@ -63,6 +63,7 @@ def command(
         flip=opened.spec.teacher.flip,
         skeleton=opened.spec.skeleton,
         renamed=renamed_joints(opened.spec),
+        probed=True,
     )
     report, examples = measure_fidelity(opened, network, images, rows=rows, seed=seed, inference=inference)
     if out is not None:

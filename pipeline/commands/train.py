@@ -137,7 +137,7 @@ def command(
         from pipeline.teachers.translated import renamed_joints
 
         spec = HeatmapStore.open(stores[0]).spec
-        live = load_network(teacher, device=device, skeleton=spec.skeleton, renamed=renamed_joints(spec))
+        live = load_network(teacher, device=device, skeleton=spec.skeleton, renamed=renamed_joints(spec), probed=True)
     evaluate = None
     if val_images is not None and val_annotations is not None:
         from cache_tools.store.writer import HeatmapStore

@@ -72,6 +72,7 @@ def command(
             flip=opened.spec.teacher.flip,
             skeleton=opened.spec.skeleton,
             renamed=renamed_joints(opened.spec),
+            probed=True,
         )
         report["recomputed"] = recompute_rows(opened, network, images, recompute, seed=seed)
     click.echo(json.dumps(report, indent=1) if as_json else "\n".join(report_lines(report)))

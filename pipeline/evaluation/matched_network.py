@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.skeletons import COCO, Skeleton
+from cache_tools.skeletons import Skeleton
 from pipeline.teachers.flipped import Flipped
 from pipeline.teachers.translated import Translated, log_translation, translated
 from student.inference import Inference

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from cache_tools.skeletons import Skeleton
 from pipeline.teachers.flipped import Flipped
 from pipeline.teachers.names import kind_of
+from pipeline.teachers.probe import Probed
 from pipeline.teachers.translated import translated
 from student.pose_network import PoseNetwork
 
@@ -16,16 +17,19 @@ def load_network(
     threads: int | None = None,
     skeleton: Skeleton | None = None,
     renamed: Mapping[str, str] | None = None,
+    probed: bool = False,
 ) -> PoseNetwork:
     """Return the network that `reference` names (pipeline/teachers/names.py); its weights are read at its first crop.
 
     device: auto, cpu, cuda or cuda:N. flip: average with the mirrored crop's heatmaps. threads: CPU threads, None for
     the library's own choice. skeleton, renamed: the joints that its heatmaps are to be of (translated.py); None: its
-    own.
+    own. probed: refuse, at its first batch, values of another range than a heatmap's (probe.py).
     Raises ValueError for a reference that names nothing and for joints that it does not know, FileNotFoundError for
     weights that are missing.
     """
     network = _find(reference, device, threads, skeleton)
+    if probed:
+        network = Probed(network)
     if flip:
         # before the translation, by the network's own mirror order: a skeleton of one leg still gets both passes
         network = Flipped(network)

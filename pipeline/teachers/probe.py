@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from cache_tools.codec.error import GREATEST, LEAST, PEAK_VALUE
 from pipeline.teachers.blank import BlankTeacher
-from pipeline.teachers.wrapped import innermost
-from student.network_output import heatmaps_of
+from pipeline.teachers.wrapped import WrappedNetwork, innermost
+from student.network_output import check_finite, heatmaps_of
 from student.pose_network import Crops, Maps, PoseNetwork
 
 #: persons whose crops are enough: they have 136 of COCO's joints
@@ -56,7 +56,7 @@ class Probe:
         )
 
     def check_range(self) -> None:
-        """Raise ValueError, with what to do, where the values are no heatmaps between 0 and 1.
+        """Raise ValueError, with what to do, where the values are logits, probabilities or of another scale.
 
         LEAST and GREATEST leave room for the noise and the overshoots of regressions, which are clamped.
         """
@@ -77,11 +77,14 @@ class Probe:
                 f"{sigma:.2g} with these peaks has. State ?scale=gaussian, which multiplies by 2 pi sigma^2, and the "
                 "sigma of its peaks in cells where it is not 2, as in ?scale=gaussian&sigma=1.5"
             )
+
+    def check_height(self) -> None:
+        """Raise ValueError where no value is high enough to teach anything."""
         if self.greatest <= PEAK_VALUE:
             raise ValueError(
-                f"{found} on {len(self.maps)} persons: {expected}, and no student learns from values below "
-                f"{PEAK_VALUE:g}. Are its weights and its preprocessing the right ones? If its values are only small, "
-                "state ?scale=FACTOR"
+                f"{self.name} returns values from {self.least:.4g} to {self.greatest:.4g} on {len(self.maps)} persons: "
+                f"no student learns from values below {PEAK_VALUE:g}. Are its weights and its preprocessing the right "
+                "ones? If its values are only small, state ?scale=FACTOR"
             )
 
     def _sigma_of_probabilities(self) -> float | None:
@@ -96,23 +99,46 @@ class Probe:
         return math.sqrt(1 / (2 * math.pi * float(np.median(peaks))))
 
 
+class Probed(WrappedNetwork):
+    """A network whose first batch is probed; only its range can be wrong, because low peaks are a result, too."""
+
+    def __init__(self, network: PoseNetwork) -> None:
+        """Probe the first batch of `network`."""
+        super().__init__(network)
+        self._probed = False
+
+    def __call__(self, crops: Crops) -> Maps:
+        """Return heatmaps (B, K, h, w) of crops (B, H, W, 3); ValueError as `Probe.check_range` says."""
+        maps = heatmaps_of(self.wrapped, crops)
+        if not self._probed:
+            check_finite(self.name, maps)
+            _probe(self.wrapped, maps).check_range()
+            self._probed = True
+        return maps
+
+
 def probe_network(network: PoseNetwork, crops: Crops) -> Probe:
     """Return what a network makes of crops (B, H, W, 3) of persons.
 
-    Raises ValueError where its heatmaps are not those that it states, not finite, or of another range than 0 to 1.
+    Raises ValueError where its heatmaps are not those that it states, not finite, of another range than 0 to 1, or too
+    low to teach anything.
     """
-    inner = innermost(network)
-    interface = str(getattr(inner, "interface", ""))
-    probe = Probe(
+    probe = _probe(network, heatmaps_of(network, crops, finite=True))
+    if not isinstance(innermost(network), BlankTeacher):
+        probe.check_range()
+        probe.check_height()
+    return probe
+
+
+def _probe(network: PoseNetwork, maps: Maps) -> Probe:
+    interface = str(getattr(innermost(network), "interface", ""))
+    return Probe(
         name=network.name,
         interface=f" {interface}" if interface else "",
         input_size=network.input_size,
         frame=network.frame,
-        maps=heatmaps_of(network, crops, finite=True),
+        maps=maps,
     )
-    if not isinstance(inner, BlankTeacher):
-        probe.check_range()
-    return probe
 
 
 def rows_to_probe(persons: int) -> NDArray[np.int64]:

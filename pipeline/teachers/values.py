@@ -99,7 +99,8 @@ class Rescaled(WrappedNetwork):
     @property
     def digest(self) -> str:
         """Return the digest of the network and of how its values are changed."""
-        return digest_of(self.wrapped.digest, *self.values.digest_parts(self.sigma))
+        parts = self.values.digest_parts(self.sigma)
+        return digest_of(self.wrapped.digest, *parts) if parts else self.wrapped.digest
 
     def __call__(self, crops: Crops) -> Maps:
         """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""

@@ -21,7 +21,7 @@ from student.torch_network import run_network
 FILES = ("config.json", "model*.safetensors", "model.safetensors.index.json")
 HUB_LICENCE = "Apache-2.0"
 OPTIONS = ("compile", *VALUE_OPTIONS)
-FOLDER_OPTIONS = ("licence", *OPTIONS)
+FOLDER_OPTIONS = (*OPTIONS, "licence")
 #: ViTPose+ was trained on six data sets; its dataset_index 0 is COCO
 COCO_EXPERT = 0
 #: hidden size, layers, heads, features of an expert: the paper's teachers, all with six experts and the classic head

@@ -14,6 +14,7 @@ the device.
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -185,6 +186,12 @@ class TrainLoader:
         finally:
             # the ring must be whole again for the next call; a cancelled future never ends, and needs no wait
             wait([future for future, _ in waiting if not future.cancel()])
+
+    def probe_teacher(self) -> None:
+        """Run a live teacher on one batch; ValueError where its maps are not those that it states."""
+        if self.live is not None:
+            with closing(self.batches(0, 1)) as batches:
+                next(batches)
 
     # --- in the threads
 

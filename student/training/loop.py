@@ -84,6 +84,8 @@ def train(
             opened, stream, photos=photos, teacher=teacher,
             device=process.device, rank=process.rank, world=process.world, skeleton=skeleton,
         ) as loader:  # fmt: skip
+            # before the runs' folders exist
+            loader.probe_teacher()
             learners = _create_learners(students, folders, states, loader, process, overwrite=overwrite)
             wait_for_all(process)  # and has read resume.pt
             if process.first:

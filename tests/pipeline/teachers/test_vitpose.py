@@ -144,7 +144,7 @@ def test_compiled_by_its_reference_it_says_the_same_and_is_compiled_once(
 
 
 def test_unknown_options_are_refused(vitpose_folder: Path) -> None:
-    with pytest.raises(ValueError, match="unknown compiled: expected compile, licence"):
+    with pytest.raises(ValueError, match="unknown compiled: expected compile, scale, activation, beta, licence"):
         load_network(f"vitpose:{vitpose_folder}?compiled=1")
     with pytest.raises(ValueError, match="unknown licence: expected compile"):
         load_network("vitpose-plus-huge?licence=MIT")
