@@ -15,7 +15,7 @@ PEAK_VALUE = 0.05
 VISIBLE_VALUE = 0.2
 # Heatmaps of regressions go a little below 0 and above 1, which means nothing and is clamped: PP-TinyPose from -.05 to
 # 1.19 on 1,072 COCO persons and their mirrors, a small student from -.19 to 1.07, 3xRSN to 1.28 (MMPose issue 884).
-# Beyond these limits values are of another range (0 to 255, logits), and what is clamped there is error.
+# Beyond these limits values are of another range (0 to 255, logits), and what is clamped there is lost.
 LEAST, GREATEST = -0.5, 1.5
 # Number of rows of a build that are measured.
 MEASURED_ROWS = 256
@@ -29,11 +29,12 @@ def rows_to_measure(rows: int) -> NDArray[np.int64]:
 def error_of_row(maps: Maps, decoded: Maps) -> dict[str, Any]:
     """Return the error of one person's decoded maps (J, h, w) against the exact ones, for `summarize_errors`.
 
-    The exact maps are not clamped: only what lies between LEAST and 0 counts as 0, and between 1 and GREATEST as 1.
+    Noise below 0 and overshoots above 1 are no loss: maps between LEAST and GREATEST are clamped before they are
+    compared, and maps beyond are not.
     """
-    maps = np.asarray(maps, np.float32)
-    # the second term is 0 within the limits, and leaves the first as it is to the last bit
-    exact = np.clip(maps, 0, 1) + (maps - np.clip(maps, LEAST, GREATEST))
+    exact = np.asarray(maps, np.float32)
+    if exact.min(initial=0) >= LEAST and exact.max(initial=0) <= GREATEST:
+        exact = np.clip(exact, 0, 1)
     difference, peak = (decoded - exact).astype(np.float64), np.abs(exact) > PEAK_VALUE
     norms = np.linalg.norm(exact) * np.linalg.norm(decoded)
     visible = exact.max(axis=(-2, -1)) > VISIBLE_VALUE

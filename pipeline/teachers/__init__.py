@@ -7,6 +7,15 @@ A reference is what `--teacher` takes; `pipeline/teachers/names.py` lists its fo
 from pipeline.teachers.flipped import Flipped
 from pipeline.teachers.load import load_network
 from pipeline.teachers.names import VITPOSE_HUB, absolute_reference
+from pipeline.teachers.probe import Probe, probe_network
 from student.pose_network import digest_of
 
-__all__ = ["VITPOSE_HUB", "Flipped", "absolute_reference", "digest_of", "load_network"]
+__all__ = [
+    "VITPOSE_HUB",
+    "Flipped",
+    "Probe",
+    "absolute_reference",
+    "digest_of",
+    "load_network",
+    "probe_network",
+]

@@ -4,8 +4,10 @@ vitpose-plus-{small,base,large,huge}, vitpose-base, ...   ViTPose weights of the
 vitpose:FOLDER[?licence=...]                              the same from a local folder
   vitpose-...?compile=1, vitpose:FOLDER?compile=1         either, by torch.compile
 onnx:FILE?frame=udp|stride                                any ONNX file
+  &output=NAME, &output=simcc                             which of its outputs; SimCC vectors (simcc.py)
 student:RUN, student:demo                                 a student trained here; the small one that comes with kdcache
 module:factory                                            Python: `factory(device)` returns a PoseNetwork
+  ?scale=1/255, ?activation=sigmoid|softmax               of the three kinds: how values become heatmaps (values.py)
 oracle[?seconds_per_crop=...]                             peaks by a checksum of the crop, for tests and benchmarks
 none                                                      blank maps: a store of crops and labels only
 """
@@ -14,7 +16,9 @@ import difflib
 import os
 from collections.abc import Iterable
 from typing import Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
+
+from cache_tools.skeletons import built_in_names
 
 Kind = Literal["vitpose", "onnx", "student", "python", "oracle", "none"]
 
@@ -66,6 +70,10 @@ def absolute_reference(reference: str) -> str:
     path, mark, query = rest.partition("?")
     if kind not in ("onnx", "student", "vitpose") or path in ("", "demo"):
         return reference
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    skeleton = options.get("skeleton")
+    if skeleton is not None and skeleton not in built_in_names():
+        query = urlencode(options | {"skeleton": os.path.abspath(skeleton)}, safe="/")
     return f"{kind}:{os.path.abspath(path)}{mark}{query}"
 
 

@@ -62,14 +62,13 @@ class Probe:
         """
         found = f"{self.name} returns values from {self.least:.4g} to {self.greatest:.4g}"
         expected = "expected heatmaps between 0 and 1"
-        if self.least < LEAST:
+        # noise below 0 grows with the scale; logits lie as far below 0 as above
+        if self.greatest > GREATEST and self.least >= LEAST * self.greatest:
+            raise ValueError(f"{found}: {expected}. State ?scale={_scale(self.greatest)}, {_or(self.interface)}")
+        if self.least < LEAST or self.greatest > GREATEST:
             raise ValueError(
-                f"{found}: {expected}. Values below 0 are logits: state ?activation=sigmoid (trained with binary "
-                "cross-entropy) or ?activation=softmax (cross-entropy over the cells)"
-            )
-        if self.greatest > GREATEST:
-            raise ValueError(
-                f"{found}: {expected}. State ?scale={_scale(self.greatest)}; {_or_softmax(self.interface)}"
+                f"{found}: {expected}. Values so far below 0 are logits: state ?activation=sigmoid (trained with "
+                "binary cross-entropy) or ?activation=softmax (cross-entropy over the cells)"
             )
         if sigma := self._sigma_of_probabilities():
             raise ValueError(
@@ -151,10 +150,10 @@ def _scale(greatest: float) -> str:
     return "1/255" if 128 <= greatest <= 1.2 * 255 else f"1/{greatest:.3g}"
 
 
-def _or_softmax(interface: str) -> str:
+def _or(interface: str) -> str:
     if "SimCC" in interface:
         return "or ?activation=softmax&beta=10, which makes probabilities of RTMPose's vectors"
-    return "or ?activation=sigmoid, where they are logits"
+    return "or ?activation=sigmoid or softmax where they are logits"
 
 
 def _size(size: tuple[int, int]) -> str:

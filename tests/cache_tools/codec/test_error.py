@@ -22,6 +22,41 @@ def test_measured_error_ranks_the_profiles_and_sees_a_moved_peak() -> None:
     assert np.median(moved["shift"]) == pytest.approx(1, abs=0.05)
 
 
+def clamped_error(maps: np.ndarray, decoded: np.ndarray) -> float:
+    """Return the RMSE at peaks as version 0.1 measured it, against clamped maps."""
+    exact = np.clip(maps, 0, 1)
+    return float(np.sqrt(((decoded - exact)[exact > 0.05] ** 2).mean()))
+
+
+def rmse_of(maps: np.ndarray) -> tuple[float, float]:
+    """Return the RMSE at peaks of maps stored by `compact`, and as version 0.1 measured it."""
+    codec = get_codec("compact")
+    decoded = codec.decode(codec.encode(maps))
+    errors = [error_of_row(*row) for row in zip(maps, decoded, strict=True)]
+    return summarize_errors(errors)["rmse_at_peaks"], clamped_error(maps, decoded)
+
+
+def test_the_error_of_noise_and_overshoots_is_as_it_was() -> None:
+    maps = peaks(persons(4))
+    noise = np.random.default_rng(0).normal(0, 0.05, maps.shape).astype(np.float32)
+    for teacher in (maps, 1.19 * maps, 1.45 * maps - 0.2, maps + noise):
+        found, before = rmse_of(teacher)
+        assert found == pytest.approx(before, rel=1e-5)
+    # to the last bit: an exact map within the limits is what it was
+    loud = np.float32(1.5) * maps
+    assert error_of_row(loud[0], np.clip(loud[0], 0, 1)) == error_of_row(np.clip(loud[0], 0, 1), np.clip(loud[0], 0, 1))
+
+
+@pytest.mark.parametrize("change", ["bytes", "logits", "large"])
+def test_values_of_another_range_are_an_error_of_the_codec(change: str) -> None:
+    maps = peaks(persons(4))
+    safe = np.clip(maps, 1e-4, 1 - 1e-4)
+    teacher = {"bytes": 255 * maps, "logits": np.log(safe / (1 - safe)), "large": 3 * maps}[change]
+    found, before = rmse_of(teacher.astype(np.float32))
+    assert found > 0.3
+    assert found > 3 * before
+
+
 @given(st.floats(8, 55), st.floats(8, 39))
 @settings(max_examples=50)
 def test_peak_positions_are_sub_pixel(y: float, x: float) -> None:

@@ -26,6 +26,8 @@ def test_references_of_no_kind_are_refused(reference: str, message: str) -> None
     ("reference", "absolute"),
     [
         ("onnx:nets/a.onnx?frame=udp", "onnx:/data/nets/a.onnx?frame=udp"),
+        ("onnx:a.onnx?frame=udp&skeleton=ap10k", "onnx:/data/a.onnx?frame=udp&skeleton=ap10k"),
+        ("onnx:a.onnx?skeleton=legs.yaml&scale=1/255", "onnx:/data/a.onnx?skeleton=/data/legs.yaml&scale=1/255"),
         ("vitpose:weights?compile=1&licence=MIT", "vitpose:/data/weights?compile=1&licence=MIT"),
         ("student:../runs/a", "student:/runs/a"),
         ("student:/runs/a", "student:/runs/a"),

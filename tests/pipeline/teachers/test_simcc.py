@@ -9,6 +9,7 @@ import torch
 from cache_tools.geometry import apply, cell_to_crop, invert
 from cache_tools.skeletons import load_skeleton
 from pipeline.teachers.load import load_network
+from pipeline.teachers.probe import probe_network
 from pipeline.teachers.simcc import SimccHeatmaps
 from pipeline.teachers.values import Values
 from student.heatmaps.decode import dark_decode
@@ -111,6 +112,17 @@ def test_probabilities_of_vectors_stay_below_one() -> None:
     maps = heatmaps.maps(*logits)
     assert 0.5 < maps.max() < 1.1
     assert np.abs(decoded(maps, "stride")[0] - mmpose_keypoints(*logits)[0]).max() < 0.3
+
+
+def test_values_that_are_no_scores_are_refused_with_both_fixes(tmp_path: Path) -> None:
+    down, across = vectors(*people(persons=1))
+    path = constant_network(tmp_path / "dwpose.onnx", {"simcc_x": 6 * across - 0.5, "simcc_y": 6 * down - 0.5})
+    crops = np.zeros((2, *INPUT, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"State \?scale=1/5\.\d+, or \?activation=softmax&beta=10"):
+        probe_network(load_network(f"onnx:{path}?frame=stride", "cpu"), crops)
+    for options in ("&scale=1/5.5", "&activation=softmax&beta=10"):
+        probe = probe_network(load_network(f"onnx:{path}?frame=stride{options}", "cpu"), crops)
+        assert "SimCC vectors simcc_x and simcc_y, 17 heatmaps 64x48 (stride)" in probe.text()
 
 
 def network(path: Path, *, size: tuple[int, int] = INPUT, names: tuple[str, str] = ("simcc_x", "simcc_y")) -> Path:

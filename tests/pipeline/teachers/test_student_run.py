@@ -1,5 +1,6 @@
 """A student trained here as a teacher."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -27,3 +28,14 @@ def test_a_student_is_a_teacher(tmp_path: Path) -> None:
     assert load_network(f"student:{tmp_path}").digest != digest
     with pytest.raises(FileNotFoundError, match="is no run"):
         load_network("student:nowhere")
+
+
+def test_a_students_digest_covers_what_it_reads_and_no_more(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    digest = load_network(f"student:{tmp_path}").digest
+    (tmp_path / "log.jsonl").write_text("{}")
+    assert load_network(f"student:{tmp_path}").digest == digest
+    run = json.loads((tmp_path / "run.json").read_text())
+    run["settings"]["model"]["sigma"] += 0.5
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    assert load_network(f"student:{tmp_path}").digest != digest

@@ -1,5 +1,6 @@
 """ViTPose as a teacher: folded experts, transformers' own geometry, Table 1's costs, weights that must fit."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pipeline.costs.network import SpeedSettings, teacher_cost
 from pipeline.teachers.load import load_network
 from pipeline.teachers.vitpose import Heatmaps, fold, plus_network
 from student.models.flops import count_costs
+from student.pose_network import digest_of
 
 
 def tiny_vitpose(experts: int = 6, keypoints: int = 17) -> VitPoseForPoseEstimation:
@@ -165,6 +167,60 @@ def test_weights_that_cannot_be_downloaded_say_how_to_get_them(monkeypatch: pyte
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(OSError, match="hf download usyd-community/vitpose-plus-huge"):
         load_network("vitpose-plus-huge")
+
+
+def test_the_digest_covers_every_file_of_weights(vitpose_folder: Path, tmp_path: Path) -> None:
+    whole = load_network(f"vitpose:{vitpose_folder}")
+    files = [vitpose_folder / name for name in ("config.json", "model.safetensors")]
+    # as version 0.1 made it
+    assert whole.digest == digest_of("udp, ImageNet mean and std, dataset 0", *files)
+    sharded = tmp_path / "sharded"
+    tiny_vitpose().save_pretrained(sharded, max_shard_size="50KB")
+    parts = sorted(sharded.glob("model-*.safetensors"))
+    assert len(parts) > 2
+    digests = {load_network(f"vitpose:{sharded}").digest}
+    # a part under another name, which only the index knows
+    moved = sharded / "weights-of-the-head.safetensors"
+    parts[-1].rename(moved)
+    index = sharded / "model.safetensors.index.json"
+    index.write_text(index.read_text().replace(parts[-1].name, moved.name))
+    digests.add(load_network(f"vitpose:{sharded}").digest)
+    content = bytearray(moved.read_bytes())
+    content[-1] ^= 1
+    moved.write_bytes(content)
+    digests.add(load_network(f"vitpose:{sharded}").digest)
+    assert len(digests) == 3
+    moved.unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r"index\.json names .*weights-of-the-head\.safetensors is not beside it"
+    ):
+        load_network(f"vitpose:{sharded}")
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({"image_mean": [0.5, 0.5, 0.5]}, r"image_mean is \[0\.5.*expected ImageNet's"),
+        ({"image_std": [1, 1, 1]}, "image_std is"),
+        ({"do_normalize": False}, "do_normalize is false"),
+    ],
+)
+def test_another_normalisation_is_refused(vitpose_folder: Path, stated: dict[str, Any], message: str) -> None:
+    path = vitpose_folder / "preprocessor_config.json"
+    VitPoseImageProcessor().save_pretrained(vitpose_folder)
+    digest = load_network(f"vitpose:{vitpose_folder}").digest
+    path.unlink()
+    assert load_network(f"vitpose:{vitpose_folder}").digest == digest
+    path.write_text(json.dumps(stated))
+    with pytest.raises(ValueError, match=message):
+        load_network(f"vitpose:{vitpose_folder}")
+
+
+def test_values_of_a_folder_are_changed_by_options(vitpose_folder: Path, crops: np.ndarray) -> None:
+    plain, halved = (load_network(f"vitpose:{vitpose_folder}{options}", "cpu") for options in ("", "?scale=1/2"))
+    np.testing.assert_allclose(halved(crops), plain(crops) / 2, rtol=1e-6)
+    assert (halved.name, plain.name) == ("vitpose?scale=0.5", "vitpose")
+    assert halved.digest != plain.digest
 
 
 @pytest.mark.gpu
