@@ -79,7 +79,7 @@ class SimccHeatmaps:
         return np.asarray(maps if factor == 1 else maps * factor, np.float32)
 
 
-def _blur(at_bins: NDArray[np.float64], at: NDArray[np.floating], sigma: float, split: float) -> Maps:
+def _blur(at_bins: NDArray[np.float64], at: NDArray[Any], sigma: float, split: float) -> Maps:
     """Return the matrix (bins, points) of a Gaussian blur that keeps the sum. All in pixels."""
     distance = at_bins[:, None] - at
     kernel = np.exp(-(distance**2) / (2 * sigma**2)) / (math.sqrt(2 * math.pi) * sigma * split)

@@ -46,7 +46,7 @@ def exported(source: Path, path: Path, how: str) -> Path:
         [constant(*one) for one in (("factor", 255), ("low", 1e-3), ("high", 1 - 1e-3), ("one", 1))]
     )
     graph.initializer.append(numpy_helper.from_array(np.array([2, 3]), "axes"))
-    shape = ["b", 64, 48, 17] if how == "joints last" else ["b", 17, 64, 48]
+    shape: list[str | int | None] = ["b", 64, 48, 17] if how == "joints last" else ["b", 17, 64, 48]
     element = onnx.TensorProto.FLOAT16 if how == "half" else onnx.TensorProto.FLOAT
     graph.output.remove(graph.output[0])
     graph.output.append(helper.make_tensor_value_info("changed", element, shape))

@@ -34,7 +34,7 @@ def test_crops_of_any_layout_and_precision(tmp_path: Path, shape: tuple[int | st
 @pytest.mark.parametrize("precision", [np.float16, np.float64])
 @pytest.mark.parametrize("joints_last", [False, True])
 def test_heatmaps_of_any_layout_and_precision(tmp_path: Path, joints_last: bool, precision: type) -> None:
-    maps = (peaks().transpose(0, 2, 3, 1) if joints_last else peaks()).astype(precision)
+    maps: np.ndarray = (peaks().transpose(0, 2, 3, 1) if joints_last else peaks()).astype(precision)
     teacher = load_network(f"onnx:{constant_network(tmp_path / 'it.onnx', {'maps': maps})}?frame=stride", "cpu")
     found = teacher(CROPS)
     assert (found.dtype, found.shape) == (np.float32, (2, 17, 64, 48))
