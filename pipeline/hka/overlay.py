@@ -34,6 +34,8 @@ LOWER = 0.8
 MARGIN = 6
 # pixels, of the sentences below the picture and of a line of them
 FONT, LINE = 13.0, 22
+# pixels, of sentences that would be wider than the picture, and of a step towards it
+SMALLEST_FONT, FONT_STEP = 6.0, 0.5
 # of the font size, between text and the edge of its box
 PAD = 0.25
 # fonts and lines are measured in 1/72 inch, which is then a pixel
@@ -122,8 +124,17 @@ def leg_picture(image: Image, legs: Sequence[DrawnLeg], sentences: Sequence[str]
     for number, sentence in enumerate(sentences):
         y = strip - MARGIN / 2 - LINE * (number + 0.5)
         text = figure.text(MARGIN / width, y / (height + strip), sentence, color="white", fontsize=FONT, va="center")
-        text.set_fontsize(FONT * min(1.0, (width - 2 * MARGIN) / text.get_window_extent().width))
+        _shrink_to(text, width - 2 * MARGIN)
     return figure_pixels(figure)
+
+
+def _shrink_to(text: Text, width: float) -> None:
+    """Make the letters of a text smaller until it is at most `width` pixels wide.
+
+    By steps, because glyphs are of whole pixels: a text of nine tenths of the size is not nine tenths as wide.
+    """
+    while text.get_window_extent().width > width and float(text.get_fontsize()) > SMALLEST_FONT:
+        text.set_fontsize(float(text.get_fontsize()) - FONT_STEP)
 
 
 def _draw_leg(axes: Axes, leg: DrawnLeg, width: int) -> None:

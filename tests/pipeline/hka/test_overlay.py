@@ -88,3 +88,13 @@ def test_labels_of_many_persons_cover_no_leg() -> None:
         colour = (255, 190, 30) if leg.row.side == "left" else (20, 70, 200)
         along = [leg.joints[0] + t * (leg.joints[1] - leg.joints[0]) for t in np.linspace(0.1, 0.9, 9)]
         assert all(near(picture, point, colour) for point in along)
+
+
+@pytest.mark.parametrize("letters", [90, 100, 110, 140])
+def test_a_long_sentence_is_smaller_and_not_cut(letters: int) -> None:
+    sentence = ("coco, hip-knee-ankle angle of COCO's points, varus positive, " + 30 * "calibrated ")[: letters - 1] + "I"
+    strip = leg_picture(np.full((640, 640, 3), 90, np.uint8), [], [sentence])[640:]
+    written = np.flatnonzero((strip > 128).any((0, 2)))
+    assert written.min() >= 5
+    # its last letter is there, with the margin behind it
+    assert 500 < written.max() <= 640 - 5
