@@ -127,8 +127,8 @@ class ReportConfig(Settings):
     benchmark_batch_size: int = Field(32, gt=0, description="Crops of a batch while speed is measured.")
     hka: bool | None = Field(
         None,
-        description="Measure hip-knee-ankle angles. By default where the data have a hip, a knee and an ankle of one "
-        "side.",
+        description="Measure hip-knee-ankle angles. By default where the data have hip, knee and ankle, or their true "
+        "centres, of both legs.",
     )
     hka_rendered: int = Field(
         60, gt=0, description="Standing persons that are rendered for the angles, each at three sizes."

@@ -84,7 +84,7 @@ def measure_command(
 
     A research tool, not a medical device.
     """
-    from pipeline.hka.definition import measured_network
+    from pipeline.hka.coco_places import measured_network
     from pipeline.hka.joints import find_joints
     from pipeline.hka.quality import limits_of
     from pipeline.hka.table import SUFFIXES, LegSettings, leg_rows, legs_text, read_calibration, write_legs

@@ -6,9 +6,9 @@ from .agreement import measure_agreement as measure_agreement
 from .angles import NOTICE as NOTICE
 from .angles import LegAngles as LegAngles
 from .angles import measure_angles as measure_angles
+from .coco_places import measured_network as measured_network
 from .definition import AngleDefinition as AngleDefinition
 from .definition import define_angle as define_angle
-from .definition import measured_network as measured_network
 from .evaluate import AngleEvaluation as AngleEvaluation
 from .evaluate import AnnotatedLegs as AnnotatedLegs
 from .evaluate import evaluate_exact as evaluate_exact

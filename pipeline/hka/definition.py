@@ -3,22 +3,15 @@
 The mechanical axis of a leg is the line from the femoral head's centre over the knee's to the talus, and only a
 skeleton that has these centres measures it. COCO's hip, knee and ankle are points that annotators see in photos: their
 angle is another one. The joints are found by their roles (cache_tools/skeletons/roles.py).
-
-The other files of this room have joints in the places of COCO's keypoints: a femoral head is where COCO's hip is.
 """
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from cache_tools.instances import Instances
-from cache_tools.skeletons import COCO, Role, Side, Skeleton, matching_joints
+from cache_tools.skeletons import COCO, Role, Side, Skeleton
 from cache_tools.skeletons.roles import SidedRole
-from pipeline.teachers.translated import translated
-from student.pose_network import PoseNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -85,33 +78,6 @@ def define_angle(skeleton: Skeleton) -> AngleDefinition:
         },
         is_mechanical=set(roles.values()) == set(CENTRES.values()),
     )
-
-
-def measured_network(network: PoseNetwork) -> tuple[PoseNetwork, AngleDefinition]:
-    """Return a network whose joints are in the places of COCO's keypoints, and the angle that they measure.
-
-    A network that does not say which joints it knows is taken for one of COCO's. Raises ValueError as `define_angle`.
-    """
-    definition = define_angle(network.skeleton or COCO)
-    renamed = {coco: own for coco, own in definition.joints.items() if coco != own}
-    return translated(network, COCO, renamed), definition
-
-
-def in_coco_places(persons: Instances, skeleton: Skeleton) -> tuple[Instances, AngleDefinition]:
-    """Return annotated persons with the leg's joints in the places of COCO's, and the angle that they have.
-
-    Joints of COCO's that the skeleton does not have are not labelled. Raises ValueError as `define_angle`.
-    """
-    definition = define_angle(skeleton)
-    places = matching_joints(skeleton.names, COCO.names, definition.joints)
-    known = np.array([place is not None for place in places])
-    index = np.array([place or 0 for place in places])
-    moved = replace(
-        persons,
-        keypoints=persons.keypoints[:, index] * known[:, None],
-        visibility=persons.visibility[:, index] * known.astype(np.uint8),
-    )
-    return moved, definition
 
 
 def _roles_of_parts(found: Collection[SidedRole]) -> dict[Role, Role]:

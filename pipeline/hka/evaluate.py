@@ -18,7 +18,8 @@ from cache_tools.photos.options import AS_STORED, PhotoOptions
 from cache_tools.skeletons import Skeleton
 from pipeline.hka.agreement import Calibration, Comparison, fit_calibration
 from pipeline.hka.angles import LEG_JOINTS, MIN_SCORE, measure_angles
-from pipeline.hka.definition import AngleDefinition, define_angle, in_coco_places, measured_network
+from pipeline.hka.coco_places import in_coco_places, measured_network
+from pipeline.hka.definition import AngleDefinition, define_angle
 from pipeline.hka.joints import Joints, find_joints
 from pipeline.hka.quality import find_flags, limits_of
 from pipeline.hka.standing_people import StandingPeople

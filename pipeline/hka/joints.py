@@ -19,7 +19,7 @@ from student.prediction import Photo, decode_keypoints, heatmap_batches
 class Joints:
     """The joints that a network finds in N persons."""
 
-    #: (N, K, 2) image pixels; angles are measured from joints in the places of COCO's (definition.py)
+    #: (N, K, 2) image pixels; angles are measured from joints in the places of COCO's (coco_places.py)
     xy: NDArray[np.float64]
     #: (N, K) height of the heatmap's peak
     score: NDArray[np.float64]

@@ -155,5 +155,6 @@ def hka_options(cfg: Config) -> list[str]:
     options: list[object] = ["--teacher", cfg.teachers[0].reference]
     for name in cfg.shown:
         options += ["--student", paths.run_folder(cfg, name)]
-    options += [*_photos(cfg, "val"), *_pixels(cfg), *_checksums(cfg), "--rendered", cfg.report.hka_rendered]
+    options += [*_photos(cfg, "val"), *_keypoints(cfg), *_pixels(cfg), *_checksums(cfg)]
+    options += ["--rendered", cfg.report.hka_rendered]
     return _strings([*options, "--device", cfg.device])

@@ -9,17 +9,15 @@ A network is named by the folder that its files are in: `teachers/NAME`, or `stu
 from pathlib import Path
 from typing import Literal
 
-from cache_tools.skeletons import Side, built_in_names
-from cache_tools.skeletons.roles import Role
+from cache_tools.skeletons import built_in_names
 from pipeline.config import Config, StudentConfig, TeacherConfig
 from pipeline.configured_skeleton import configured_skeleton
 from pipeline.download import DETECTIONS
+from pipeline.hka.definition import define_angle
 from pipeline.report.rows import RepeatFiles, RowFiles
 from student.settings import StudentSettings
 
 WORKFLOW = Path(__file__).parent  #: folder of main.smk, its rules, captions, environments, profiles and configurations
-#: roles of which an angle needs one each
-LEG: tuple[tuple[Role, ...], ...] = (("femoral_head", "hip"), ("knee_centre", "knee"), ("talus", "ankle"))
 ONE_STREAM = "one_stream"  #: name of the only training job where all runs share one stream of batches
 
 
@@ -34,11 +32,15 @@ def skeleton_file(cfg: Config) -> list[Path]:
 
 
 def measures_angles(cfg: Config) -> bool:
-    """Return whether hip-knee-ankle angles are measured: as configured, else where a leg of the data is complete."""
+    """Return whether hip-knee-ankle angles are measured: as configured, else where the data have both legs."""
     if cfg.report.hka is not None:
         return cfg.report.hka
-    roles = configured_skeleton(cfg).joints_by_role()
-    return any(all(any((side, role) in roles for role in roles_of_end) for roles_of_end in LEG) for side in Side)
+    skeleton = configured_skeleton(cfg)
+    try:
+        define_angle(skeleton)
+    except ValueError:
+        return False
+    return True
 
 
 def split_ready(cfg: Config, split: str) -> Path:

@@ -9,7 +9,8 @@ import pytest
 
 from cache_tools.skeletons import COCO, Skeleton, load_skeleton
 from pipeline.hka.angles import measure_angles
-from pipeline.hka.definition import define_angle, measured_network
+from pipeline.hka.coco_places import measured_network
+from pipeline.hka.definition import define_angle
 from pipeline.hka.evaluate import EXACT_CENTRES, evaluate_exact, evaluate_network, with_visible_legs
 from pipeline.hka.joints import find_joints
 from pipeline.hka.quality import Limits, find_flags, limits_of

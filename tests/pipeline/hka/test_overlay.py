@@ -92,7 +92,8 @@ def test_labels_of_many_persons_cover_no_leg() -> None:
 
 @pytest.mark.parametrize("letters", [90, 100, 110, 140])
 def test_a_long_sentence_is_smaller_and_not_cut(letters: int) -> None:
-    sentence = ("coco, hip-knee-ankle angle of COCO's points, varus positive, " + 30 * "calibrated ")[: letters - 1] + "I"
+    long = "coco, hip-knee-ankle angle of COCO's points, varus positive, " + 30 * "calibrated "
+    sentence = long[: letters - 1] + "I"
     strip = leg_picture(np.full((640, 640, 3), 90, np.uint8), [], [sentence])[640:]
     written = np.flatnonzero((strip > 128).any((0, 2)))
     assert written.min() >= 5

@@ -137,6 +137,8 @@ def test_keypoints_of_the_data_and_names_of_a_teacher_go_to_every_command_that_r
     assert (of_teacher[4:8], following(of_teacher, "--joint")) == (keypoints, pairs)
     assert (of_student[4:8], following(of_student, "--joint")) == (keypoints, [])
     assert following(options.heatmaps_options(cfg), "--joint") == pairs
+    of_angles = options.hka_options(cfg)
+    assert (following(of_angles, "--skeleton"), following(of_angles, "--category")) == (["mechanical"], ["7"])
     assert options.heatmaps_options(cfg)[4:8] == options.predictions_options(cfg)[4:8] == keypoints
 
 

@@ -161,13 +161,14 @@ def test_a_skeleton_s_file_is_an_input_of_trainings_and_evaluations_but_not_of_s
 @pytest.mark.parametrize(
     ("names", "measured"),
     [
-        (["hip_l", "knee_l", "ankle_l", "hip_r"], True),
-        (["left_femoral_head", "left_knee", "left_talus"], True),
+        (["hip_l", "knee_l", "ankle_l", "hip_r", "knee_r", "ankle_r"], True),
+        ([f"{side}_{joint}" for side in ("left", "right") for joint in ("femoral_head", "knee", "talus")], True),
+        (["hip_l", "knee_l", "ankle_l", "hip_r"], False),
         (["hip_l", "knee_l", "ankle_r", "hip_r"], False),
         (["nose", "tail"], False),
     ],
 )
-def test_angles_are_measured_where_the_data_have_a_whole_leg(tmp_path: Path, names: list[str], measured: bool) -> None:
+def test_angles_are_measured_where_the_data_have_both_legs(tmp_path: Path, names: list[str], measured: bool) -> None:
     """The skeleton is what is stated, else what the validation labels name."""
     write_document(tmp_path, coco_document(names=names), "val.json")
     data = {**SMALL["data"], "root": str(tmp_path)}
