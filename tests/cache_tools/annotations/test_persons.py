@@ -145,3 +145,26 @@ def test_keypoints_in_fields_that_are_not_read_are_said(tmp_path: Path) -> None:
     document["annotations"][1] = document["annotations"][0] | {"id": 5, "tail_kpts": [1, 1, 2]}
     (remark,) = read(tmp_path, document).persons.remarks
     assert remark == "annotations also have tail_kpts, which are not read"
+
+
+def test_lean_annotations_without_iscrowd_area_and_num_keypoints(tmp_path: Path) -> None:
+    """CrowdPose, AIC, JHMDB and ExLPose leave out some of them."""
+    document = coco_document()
+    whole = read(tmp_path, document).instances()
+    for annotation in document["annotations"]:
+        for field in ("iscrowd", "area", "num_keypoints"):
+            del annotation[field]
+    found = read(tmp_path, document)
+    persons = found.instances()
+    assert persons.keypoints.tolist() == whole.keypoints.tolist()
+    assert persons.area.tolist() == [AREA_OF_BOX * 60 * 80] * 4
+    assert not found.persons.crowd.any()
+    assert found.persons.remarks == ("4 labelled annotations state no area: 0.53 of their box's is taken",)
+
+
+def test_a_file_without_boxes_is_refused_with_their_number(tmp_path: Path) -> None:
+    document = coco_document()
+    for annotation in document["annotations"]:
+        del annotation["bbox"]
+    with pytest.raises(ValueError, match="no person with labelled keypoints inside its photo; left out: 4 no box"):
+        read(tmp_path, document).instances()

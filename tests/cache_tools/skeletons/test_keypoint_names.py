@@ -49,6 +49,7 @@ def test_side_and_words(name: str, side: Side | None, words: tuple[str, ...]) ->
         # numbers say nothing of each other, and one pair beside them does not change that
         (["face-0", "face-1", "face-2", "left_eye", "right_eye"], None),
         ([str(number) for number in range(1, 295)], None),
+        ([f"kpt-{number}" for number in range(21)], None),
         # the same words in another spelling
         (["left_eye", "LEFT eye", "right_eye"], None),
     ],

@@ -100,6 +100,16 @@ def test_edges_are_counted_from_one_or_from_zero_and_those_of_another_skeleton_a
     assert edges([1, 3], [2, 17]) == ()
 
 
+def test_pairs_and_halves_by_number_in_a_category_are_not_read() -> None:
+    """Animal Kingdom's category has flip_pairs and upper_body_ids; whether they are right, nothing can tell."""
+    names = ["Eye_Left", "Eye_Right", "Ankle_Left ", "Ankle_Right "]
+    numbers = {"flip_pairs": [[0, 3], [1, 2]], "upper_body_ids": [0, 1], "lower_body_ids": [2, 3]}
+    skeleton = skeleton_of_category({"name": "animal", "keypoints": names, "skeleton": [[0, 1]], **numbers})
+    assert skeleton is not None
+    assert (skeleton.mirror, skeleton.edges) == ((1, 0, 3, 2), ((0, 1),))
+    assert skeleton.unknown() == ("no halves: no half-body views",)
+
+
 def test_a_category_without_names_has_no_skeleton() -> None:
     assert skeleton_of_category({"id": 1, "name": "car"}) is None
     assert skeleton_of_category({"id": 1, "name": "face", "keypoints": []}) is None
