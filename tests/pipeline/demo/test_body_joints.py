@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.skeletons import COCO, Skeleton, load_skeleton
+from pipeline.commands.demo_data import command
 from pipeline.demo.body import load_body
 from pipeline.demo.body_joints import body_joints
 from pipeline.demo.dataset import write_dataset
@@ -76,6 +78,21 @@ def test_only_the_labels_of_a_data_set_differ(tmp_path: Path) -> None:
     table = read_annotation_file(tmp_path / "mechanical" / TRAIN)
     assert table.skeleton == MECHANICAL
     assert len(table.instances()) >= 6
+
+
+def test_the_command_takes_a_built_in_skeleton_or_a_file(tmp_path: Path) -> None:
+    (tmp_path / "ankles.yaml").write_text("keypoints: [a, b]\nroles: {left_talus: a, right_talus: b}\n")
+    for reference in ("mechanical", str(tmp_path / "ankles.yaml")):
+        out = tmp_path / Path(reference).stem
+        arguments = [str(out), "--persons", "1", "--workers", "1", "--no-noise", "--skeleton", reference]
+        result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+        assert "labelled persons" in result.output
+        category = json.loads((out / TRAIN).read_text())["categories"][0]
+        assert category["keypoints"] == list(load_skeleton(reference).names)
+    with pytest.raises(ValueError, match=r"unknown skeleton 'mechanic': expected .* mechanical"):
+        CliRunner().invoke(
+            command, [str(tmp_path / "x"), "--persons", "1", "--skeleton", "mechanic"], catch_exceptions=False
+        )
 
 
 def test_a_set_of_another_skeleton_in_the_folder_is_named(tmp_path: Path) -> None:
