@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from cache_tools.json_types import read_record
 
 WHERE = "the decoder of the store"
+LARGEST_SIDE = 4096
+MOST_LEVELS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,19 @@ def read_decoder(data: Any) -> DecoderDocument:
             f"{WHERE} has code_shape {decoder.code_shape} and no synthesis: expected {decoder.heatmap_size}, its "
             "heatmap_size"
         )
+    sides = (*decoder.heatmap_size, *decoder.code_shape)
+    if not 1 <= min(sides) <= max(sides) <= LARGEST_SIDE:
+        raise ValueError(
+            f"{WHERE} has heatmap_size {decoder.heatmap_size} and code_shape {decoder.code_shape}: expected sides of 1 "
+            f"to {LARGEST_SIDE}"
+        )
+    if (decoder.levels is None) != (decoder.dtype == "float16"):
+        raise ValueError(
+            f"{WHERE} has dtype {decoder.dtype} {'without' if decoder.levels is None else 'and'} levels: expected "
+            "uint8 with a table of levels, or float16 without one"
+        )
+    if decoder.levels is not None and not 1 <= len(decoder.levels) <= MOST_LEVELS:
+        raise ValueError(f"{WHERE} has {len(decoder.levels)} levels: expected 1 to {MOST_LEVELS}")
     if (decoder.synthesis_y is None) != (decoder.synthesis_x is None):
         raise ValueError(f"{WHERE} has one of synthesis_y and synthesis_x: expected both or none")
     return decoder

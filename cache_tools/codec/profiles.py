@@ -12,14 +12,14 @@ as three arrays of numbers.
 
 import difflib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import comb
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cache_tools.codec.decoder_document import read_decoder
+from cache_tools.codec.decoder_document import WHERE, read_decoder
 
 Maps = NDArray[np.float32]  # (..., height, width)
 Codes = NDArray[Any]  # (..., code height, code width) uint8 or float16
@@ -42,6 +42,7 @@ _PROFILES = {
     "float16": Profile(half=False, levels=None, root=False, dead_zone=0.0),
 }
 PROFILES = tuple(_PROFILES)
+MATRIX_TOLERANCE = 1e-3
 # The fields of Codec that are arrays.
 ARRAYS = ("levels", "synthesis_y", "synthesis_x")
 
@@ -50,7 +51,7 @@ ARRAYS = ("levels", "synthesis_y", "synthesis_x")
 class Codec:
     """One profile at one heatmap size.
 
-    `decode` needs only the three arrays, and therefore also reads profiles of later versions.
+    Decoding needs only the three arrays, here and on a device, and therefore also reads profiles of later versions.
     """
 
     name: str
@@ -90,15 +91,36 @@ class Codec:
         maps: Maps = np.matmul(np.matmul(self.synthesis_y, values), self.synthesis_x.T)
         return maps
 
+    @cached_property
+    def spacing(self) -> tuple[float, int] | None:
+        """(step, power) where value = (code * step) ** power gives each level to the bit; None: a table is needed.
+
+        The arithmetic is five times as fast as looking up in the table. Found from the table, whatever its name.
+        """
+        if self.levels is None:
+            return 1.0, 1
+        codes = np.arange(len(self.levels), dtype=np.uint8)
+        step = 1 / max(len(self.levels) - 1, 1)
+        fitting = (power for power in (1, 2) if np.array_equal(self.levels, _spaced(codes, step, power)))
+        return next(((step, power) for power in fitting), None)
+
+    def find_wrong(self, codes: Codes) -> NDArray[np.bool_]:
+        """Return where codes are none that an encoder writes: NaN, infinity, levels that the codec does not have."""
+        return ~np.isfinite(codes) if self.levels is None else codes >= len(self.levels)
+
+    def are_codes(self, codes: Codes) -> bool:
+        """Return whether an encoder could have written all of these codes."""
+        if self.levels is None:
+            # above all finite numbers, without their sign, are infinity and NaN
+            return int((codes.view(np.uint16) & 0x7FFF).max(initial=0)) < 0x7C00
+        return len(self.levels) > np.iinfo(codes.dtype).max or int(codes.max(initial=0)) < len(self.levels)
+
     def _values(self, codes: Codes) -> Maps:
-        profile = _PROFILES.get(self.name)
-        # a profile of a later version: its table is enough
-        if profile is None and self.levels is not None:
-            return self.levels[codes]
-        if profile is None or profile.levels is None:
+        if self.levels is None:
             return codes.astype(np.float32)
-        # the arithmetic that made the table, five times as fast as looking up in it
-        return _level_values(codes, profile)
+        if self.spacing is None:
+            return self.levels[codes]
+        return _spaced(codes, *self.spacing)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything that a reader without this package needs, as lists and numbers."""
@@ -117,16 +139,20 @@ class Codec:
     def from_json(cls, data: Any) -> "Codec":
         """Return the codec that `to_json` wrote, with arrays equal to the bit.
 
-        Raises ValueError with the name of a field that does not hold what it should.
+        Raises ValueError with the name of a field that does not hold what it should, and where a profile's name comes
+        with other arrays than the profile's.
         """
         decoder = read_decoder(data)
-        return cls(
+        codec = cls(
             name=decoder.name,
             heatmap_size=decoder.heatmap_size,
             code_shape=decoder.code_shape,
             dtype=decoder.dtype,
             **decoder.arrays(),
         )
+        if codec.name in _PROFILES:
+            _check_profile(codec)
+        return codec
 
 
 def get_codec(name: str, heatmap_size: tuple[int, int] = (64, 48)) -> Codec:
@@ -138,7 +164,10 @@ def get_codec(name: str, heatmap_size: tuple[int, int] = (64, 48)) -> Codec:
     height, width = heatmap_size
     if min(height, width) < 8:
         raise ValueError(f"heatmaps of {height}x{width} cells are too small to cache: expected at least 8x8")
-    levels = None if profile.levels is None else _level_values(np.arange(profile.levels, dtype=np.uint8), profile)
+    levels = None
+    if profile.levels is not None:
+        codes = np.arange(profile.levels, dtype=np.uint8)
+        levels = _spaced(codes, 1 / (profile.levels - 1), 2 if profile.root else 1)
     synthesis_y = _spline(height)[0] if profile.half else None
     synthesis_x = _spline(width)[0] if profile.half else None
     return Codec(
@@ -155,10 +184,28 @@ def get_codec(name: str, heatmap_size: tuple[int, int] = (64, 48)) -> Codec:
     )
 
 
-def _level_values(codes: Codes, profile: Profile) -> Maps:
-    assert profile.levels is not None
-    values = np.multiply(codes, np.float32(1 / (profile.levels - 1)), dtype=np.float32)
-    return np.multiply(values, values, out=values) if profile.root else values
+def _check_profile(codec: Codec) -> None:
+    """Raise ValueError where a codec has the name of a profile and other arrays."""
+    profile = get_codec(codec.name, codec.heatmap_size)
+    if (codec.dtype, codec.code_shape) != (profile.dtype, profile.code_shape):
+        raise ValueError(
+            f"{WHERE} has the name {codec.name!r}, dtype {codec.dtype} and code_shape {codec.code_shape}: expected "
+            f"{profile.dtype} and {profile.code_shape}"
+        )
+    for name in ARRAYS:
+        ours, theirs = getattr(codec, name), getattr(profile, name)
+        if ours is None and theirs is None:
+            continue
+        # libraries of linear algebra differ in the last bits of the matrices
+        within = 0.0 if name == "levels" else MATRIX_TOLERANCE
+        if ours is None or theirs is None or ours.shape != theirs.shape or np.abs(ours - theirs).max() > within:
+            raise ValueError(f"{WHERE} has {name} that is not that of {codec.name!r}: expected the profile's values")
+
+
+def _spaced(codes: Codes, step: float, power: int) -> Maps:
+    """Return (code * step) ** power."""
+    values = np.multiply(codes, np.float32(step), dtype=np.float32)
+    return np.multiply(values, values, out=values) if power == 2 else values
 
 
 @lru_cache

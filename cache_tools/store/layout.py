@@ -121,19 +121,6 @@ def shard_keys(spec: StoreSpec, shard: int) -> set[str]:
     return keys | {packed_object(shard), f"crops/packed/{shard}/{ROOT}"}
 
 
-def read_array(objects: Mapping[str, bytes], name: str, rows: slice = slice(None)) -> NDArray[Any]:
-    """Decode rows of an array from objects in memory."""
-    return np.asarray(zarr.open_array(_memory_store(objects), path=name, mode="r")[rows])
-
-
-def read_instances(objects: Mapping[str, bytes]) -> tuple[Instances, geometry.Matrix]:
-    """Decode the instance table, and the matrix (N, 2, 3) from teacher crop pixel to image pixel of each row."""
-    names = read_array(objects, "instances/file_name").tobytes().decode().split("\n")
-    others = [field.name for field in fields(Instances) if field.name != "file_name"]
-    table = {name: read_array(objects, f"instances/{name}") for name in others}
-    return Instances(**table, file_name=tuple(names)), read_array(objects, "instances/crop_to_image")
-
-
 def _instance_arrays(spec: StoreSpec, instances: Instances) -> dict[str, NDArray[Any]]:
     if any("\n" in name for name in instances.file_name):
         raise ValueError("a photo's file name holds a line break: rename it; the store keeps one name a line")

@@ -4,9 +4,12 @@ Nothing here lists a folder, so a plain web server is enough to read from.
 """
 
 import asyncio
+import hashlib
 import os
+import stat
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from zarr.abc.store import RangeByteRequest
 from zarr.core.buffer import cpu, default_buffer_prototype
@@ -14,7 +17,10 @@ from zarr.core.sync import sync
 from zarr.storage import FsspecStore
 
 from cache_tools import files
+from cache_tools.store.sealed_json import fingerprint
 
+#: of an object of JSON: parsed, it takes many times its length
+LARGEST_JSON = 2**24
 Url = str | os.PathLike[str]
 REPAIR = "run `kdcache verify --forget-damaged` on the store, then the same `kdcache build` again"
 
@@ -26,6 +32,8 @@ class Objects:
         """Connect to a url; ValueError where it cannot be written to, or where it needs a package that is missing."""
         self.url = os.fspath(url).removeprefix("file://").rstrip("/") or "/"
         self.folder: Path | None = None
+        # keys of files that were looked at: regular, and inside the folder
+        self._own_files: set[str] = set()
         if "://" not in self.url:
             self.folder = Path(self.url)
             return
@@ -37,15 +45,27 @@ class Objects:
         except ImportError as error:
             raise ValueError(f"{self.url} needs another package ({error}): pip install 'kdcache[cloud]'") from error
 
-    def get(self, key: str) -> bytes | None:
-        """Return an object's bytes, or None where there is no such object."""
-        if self.folder is not None:
-            try:
-                return (self.folder / key).read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-        buffer = sync(self._remote.get(key, default_buffer_prototype()))
-        return None if buffer is None else buffer.to_bytes()
+    def get(self, key: str, limit: int = LARGEST_JSON) -> bytes | None:
+        """Return an object's bytes, or None where there is no such object; ValueError where they are more than `limit`.
+
+        A local file must be a regular one inside the store's folder: no device, no pipe, no link that leads out.
+        """
+        data = self._remote_get(key) if self.folder is None else self._read_file(key, limit)
+        if data is not None and len(data) > limit:
+            raise ValueError(_too_long(f"{self.url}/{key}", len(data), limit))
+        return data
+
+    def fingerprint(self, key: str) -> dict[str, Any] | None:
+        """Return length and sha256 of an object, or None where there is no such object; reads a local file in parts."""
+        if self.folder is None:
+            data = self._remote_get(key)
+            return None if data is None else fingerprint(data)
+        file = self._open_file(key)
+        if file is None:
+            return None
+        with file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return {"bytes": file.tell(), "sha256": digest}
 
     def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes] | None:
         """Return `length` bytes from `start` for each (start, length), fewer at the object's end.
@@ -53,17 +73,67 @@ class Objects:
         Returns None where there is no such object.
         """
         if self.folder is not None:
-            try:
-                # pathlib would take as long as the read
-                file = os.open(f"{self.url}/{key}", os.O_RDONLY)
-            except (FileNotFoundError, NotADirectoryError):
+            path = self._own_file(key)
+            if path is None:
                 return None
             try:
-                return [os.pread(file, length, start) for start, length in ranges]
+                # pathlib would take as long as the read
+                file = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:
+                return None
+            try:
+                end = os.fstat(file).st_size
+                # memory is reserved for what there is, not for what a damaged index asks for
+                return [os.pread(file, max(min(length, end - start), 0), start) for start, length in ranges]
             finally:
                 os.close(file)
         parts = [part for part in sync(self._remote_ranges(key, ranges)) if part is not None]
         return parts if len(parts) == len(ranges) else None
+
+    def _remote_get(self, key: str) -> bytes | None:
+        buffer = sync(self._remote.get(key, default_buffer_prototype()))
+        return None if buffer is None else buffer.to_bytes()
+
+    def _read_file(self, key: str, limit: int) -> bytes | None:
+        file = self._open_file(key)
+        if file is None:
+            return None
+        with file:
+            # a sparse file can be longer than any memory
+            if (length := os.fstat(file.fileno()).st_size) > limit:
+                raise ValueError(_too_long(f"{self.url}/{key}", length, limit))
+            return file.read(limit + 1)
+
+    def _open_file(self, key: str) -> BinaryIO | None:
+        path = self._own_file(key)
+        try:
+            return None if path is None else open(path, "rb")
+        except FileNotFoundError:
+            return None
+
+    def _own_file(self, key: str) -> str | None:
+        """Return the path of a file, or None where there is none; ValueError where it is not the store's own.
+
+        Each file is looked at once.
+        """
+        path = f"{self.url}/{key}"
+        if key in self._own_files:
+            return path
+        try:
+            is_regular = stat.S_ISREG(os.stat(path).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not is_regular:
+            raise ValueError(f"{path} is damaged: it is no regular file; remove it")
+        self._check_inside(path)
+        self._own_files.add(key)
+        return path
+
+    def _check_inside(self, path: str) -> None:
+        """Raise ValueError where links lead from the store's folder to another."""
+        folder = os.path.realpath(self.url)
+        if os.path.commonpath([folder, os.path.realpath(path)]) != folder:
+            raise ValueError(f"{path} is damaged: a link leads out of the store; put the file itself there")
 
     async def _remote_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes | None]:
         async def one(start: int, length: int) -> bytes | None:
@@ -85,6 +155,7 @@ class Objects:
         if self.folder is None:
             sync(self._remote.set(key, cpu.Buffer.from_bytes(data)))
         else:
+            self._check_inside(os.path.dirname(f"{self.url}/{key}"))
             files.write_bytes(self.folder / key, data)
 
     def create(self, key: str, data: bytes) -> None:
@@ -112,6 +183,7 @@ class Objects:
         if self.folder is None:
             sync(self._remote.delete(key))
         else:
+            self._check_inside(os.path.dirname(f"{self.url}/{key}"))
             (self.folder / key).unlink(missing_ok=True)
 
     def foreign_files(self, own_folders: Collection[str]) -> list[str]:
@@ -129,3 +201,7 @@ class Objects:
         """Remove the files that killed writers left; object stores have none."""
         if self.folder is not None:
             files.remove_temporaries(self.folder)
+
+
+def _too_long(where: str, found: int, limit: int) -> str:
+    return f"{where} is damaged: {found} bytes: expected at most {limit}"

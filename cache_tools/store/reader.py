@@ -8,17 +8,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cache_tools import geometry
-from cache_tools.codec.profiles import Codec, Codes, Maps
+from cache_tools.codec.profiles import Codes, Maps
 from cache_tools.store import ledger
 from cache_tools.store.crop_files import CropShards
-from cache_tools.store.layout import read_instances, shard_keys
+from cache_tools.store.layout import shard_keys
 from cache_tools.store.ledger import Ledger
+from cache_tools.store.limits import largest_objects
 from cache_tools.store.objects import REPAIR, Objects, Url
+from cache_tools.store.opening import Parsed, malformed, no_store, read_checked
 from cache_tools.store.root import ROOT, Root, read_root
 from cache_tools.store.sealed_json import fingerprint
 from cache_tools.store.shard_rows import ShardedRows
 from cache_tools.store.shard_tables import ShardTables
 from cache_tools.store.spec import StoreSpec
+from cache_tools.store.tables import check_lengths, check_metadata, read_instances
 
 
 @dataclass(frozen=True)
@@ -33,31 +36,28 @@ class StoredViews:
 class StoreReader:
     """One store, to read; safe from several threads. Use it as HeatmapStore, which can also write."""
 
-    def __init__(self, objects: Objects, static: dict[str, bytes], root: Root, writable: bool) -> None:
-        """Decode the instance table; `open` calls this. static: the objects that belong to no shard, checked."""
-        self.url, self._objects, self._static, self._writable = objects.url, objects, static, writable
+    def __init__(self, objects: Objects, root: Root, parsed: Parsed, writable: bool) -> None:
+        """Read the objects that belong to no shard and decode the instance table; `open` calls this."""
+        self.url, self._objects, self._writable = objects.url, objects, writable
         # with the fields that only another version of kdcache knows
         self.spec_json = root.spec
-        self.spec = StoreSpec.from_json(self.spec_json)
-        self.codec = Codec.from_json(root.codec)
-        self.instances, self.crop_to_image = read_instances(static)
-        found, stated = self.instances.keypoints.shape[:2], (self.spec.rows, self.spec.joints)
-        if found != stated:
-            raise ValueError(
-                f"{self.url}/{ROOT}: its table has {found[0]} persons of {found[1]} keypoints, the rows and joints of "
-                f"its spec are {stated[0]} and {stated[1]}: expected the same"
-            )
+        self.spec, self.codec = parsed
+        check_lengths(root.objects, self.spec)
+        self._static = {key: read_checked(objects, key, recorded) for key, recorded in root.objects.items()}
+        check_metadata(self._static, self.spec, self.codec.code_shape, self.codec.dtype)
+        self.instances, self.crop_to_image = read_instances(self._static, self.spec, self.url)
         self._root_sha256 = root.sha256
         self._ledger = self.new_ledger()
-        self.heatmaps = self._sharded("heatmaps")
-        self.view_heatmaps = self._sharded("views/heatmaps") if self.spec.views else None
-        self._tables = ShardTables(static, self.shards, self.spec.shard_rows, self._read_checked)
+        self.heatmaps = self.sharded("heatmaps")
+        self.view_heatmaps = self.sharded("views/heatmaps") if self.spec.views else None
+        self._tables = ShardTables(self.spec, self.url, self._read_checked)
         self._crops = CropShards(
             objects=objects,
             tables=self._tables,
             shards=self.shards,
             shard_rows=self.spec.shard_rows,
             read_checked=self._read_checked,
+            object_bytes=self._object_bytes,
         )
 
     @classmethod
@@ -73,21 +73,13 @@ class StoreReader:
         data = objects.get(ROOT)
         if data is None:
             raise no_store(objects)
-        root = read_root(data, f"{objects.url}/{ROOT}")
-        try:
-            spec = StoreSpec.from_json(root.spec)
-            codec = Codec.from_json(root.codec)
-        except ValueError as problem:
-            raise ValueError(f"{objects.url}/{ROOT}: {problem}") from None
-        if (codec.name, codec.heatmap_size) != (spec.codec, spec.frame.heatmap_size):
-            raise ValueError(
-                f"{objects.url}/{ROOT}: its codec is {codec.name} of heatmaps {codec.heatmap_size}, its spec says "
-                f"{spec.codec} of {spec.frame.heatmap_size}: expected the same"
-            )
+        with malformed(objects.url):
+            root = read_root(data, f"{objects.url}/{ROOT}")
+            parsed = Parsed.of(root)
         if expect is not None:
-            expect.check(spec, objects.url)
-        static = {key: read_checked(objects, key, recorded) for key, recorded in root.objects.items()}
-        return cls(objects, static, root, mode == "r+")
+            expect.check(parsed.spec, objects.url)
+        with malformed(objects.url):
+            return cls(objects, root, parsed, mode == "r+")
 
     @classmethod
     def exists(cls, url: Url) -> bool:
@@ -194,6 +186,15 @@ class StoreReader:
         """Return height and width (B, 2) of each row's stored crop."""
         return self._crop_index[self._indices(rows), 3:]
 
+    def check_tables(self, shard: int) -> None:
+        """Raise ValueError where the geometry of a shard's views and crops, or the index of its crops, is damaged."""
+        if self.spec.views:
+            self._tables.of_shard("views/crop_to_image", shard)
+            self._tables.of_shard("views/flipped", shard)
+        if self.spec.crops is not None:
+            self._tables.of_shard("crops/pixel_to_image", shard)
+            self._crops.index(shard)
+
     def entry(self, shard: int) -> dict[str, Any]:
         """Return a shard's ledger entry; ValueError where the shard is not written."""
         rows, entry = self.shard_rows(shard), self._ledger.entry(shard)
@@ -214,7 +215,8 @@ class StoreReader:
             keys_of=partial(shard_keys, self.spec),
         )
 
-    def _sharded(self, name: str) -> ShardedRows:
+    def sharded(self, name: str, *, checks_codes: bool = True) -> ShardedRows:
+        """Return one of the two arrays of codes. checks_codes: refuse chunks that no encoder wrote."""
         views = () if name == "heatmaps" else (self.spec.views,)
         return ShardedRows(
             objects=self._objects,
@@ -224,13 +226,25 @@ class StoreReader:
             shard_rows=self.spec.shard_rows,
             chunk_rows=self.spec.chunk_rows,
             object_bytes=self._object_bytes,
+            are_codes=self.codec.are_codes if checks_codes else lambda codes: True,
         )
 
     def _object_bytes(self, shard: int, key: str) -> int:
-        return int(self.entry(shard)["objects"][key]["bytes"])
+        return int(self._recorded(shard, key)["bytes"])
 
     def _read_checked(self, shard: int, key: str) -> bytes:
-        return read_checked(self._objects, key, self.entry(shard)["objects"][key])
+        return read_checked(self._objects, key, self._recorded(shard, key))
+
+    def _recorded(self, shard: int, key: str) -> dict[str, Any]:
+        """Return the fingerprint of an object of a shard; ValueError where its length is none of such an object."""
+        recorded: dict[str, Any] = self.entry(shard)["objects"][key]
+        limit = largest_objects(self.spec, self.codec, shard).get(key)
+        if limit is not None and recorded["bytes"] > limit:
+            raise ValueError(
+                f"{self.url}/{ledger.entry_key(shard)} records {recorded['bytes']} bytes for {key}: expected at most "
+                f"{limit}; {REPAIR}"
+            )
+        return recorded
 
     @cached_property
     def _view_crop_to_image(self) -> geometry.Matrix:
@@ -248,7 +262,7 @@ class StoreReader:
     @cached_property
     def _crop_index(self) -> NDArray[np.int64]:
         self._crops_or_refuse()
-        return self._tables.of_all_shards("crops/index")
+        return np.concatenate([self._crops.index(shard) for shard in range(self.shards)])
 
     def _crops_or_refuse(self) -> CropShards:
         if self.spec.crops is None:
@@ -260,18 +274,3 @@ class StoreReader:
         if len(index) and (index.min() < 0 or index.max() >= self.rows):
             raise IndexError(f"rows {index.min()} to {index.max()}: {self.url} has rows 0 to {self.rows - 1}")
         return index
-
-
-def no_store(objects: Objects) -> FileNotFoundError:
-    """Return the error that says that there is no store, and how to make one."""
-    is_folder = objects.folder is not None and objects.folder.is_dir()
-    found = f"{objects.url} is no store, it has no {ROOT}" if is_folder else f"there is no store at {objects.url}"
-    return FileNotFoundError(f"{found}: make one with `kdcache build`, or run that again if it was interrupted")
-
-
-def read_checked(objects: Objects, key: str, recorded: dict[str, Any]) -> bytes:
-    """Return an object that matches its recorded fingerprint; ValueError where it is missing or differs."""
-    data = objects.get(key)
-    if data is None or fingerprint(data) != recorded:
-        raise ValueError(f"{objects.url}/{key} is {'missing' if data is None else 'damaged'}; {REPAIR}")
-    return data

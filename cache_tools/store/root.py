@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cache_tools.store.json_checks import check_fingerprints
 from cache_tools.store.sealed_json import digest_of_json, from_bytes, to_bytes
 
 ROOT = "zarr.json"
@@ -38,6 +39,10 @@ def read_root(data: bytes, where: str) -> Root:
     seal = _digest(root, content)
     if sealed.get("sha256") != seal:
         raise ValueError(f"{where} is damaged: its content does not match its sha256")
+    for name in ("spec", "codec", "objects"):
+        if not isinstance(content.get(name), dict):
+            raise ValueError(f"{where}: {name} is {content.get(name)!r:.60}: expected an object")
+    check_fingerprints(content["objects"], where)
     return Root(spec=content["spec"], codec=content["codec"], objects=content["objects"], sha256=seal)
 
 

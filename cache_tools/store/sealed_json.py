@@ -32,13 +32,22 @@ def to_bytes(document: Mapping[str, Any]) -> bytes:
 
 
 def from_bytes(data: bytes, where: str) -> Any:
-    """Parse a JSON document; ValueError naming `where` when it is not JSON."""
+    """Parse a JSON document; ValueError naming `where` when it is not JSON, or holds NaN or an infinity."""
     try:
-        return json.loads(data)
-    except ValueError as error:
-        raise ValueError(f"{where} is damaged: not JSON ({error})") from error
+        return json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise ValueError(f"{where} is damaged: not JSON ({reason})") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def digest_of_json(document: Mapping[str, Any]) -> str:
     """Return the sha256 of a JSON document, independent of the order of its keys."""
-    return sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    try:
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise ValueError("a JSON document is nested too deeply") from None
+    return sha256(text.encode()).hexdigest()

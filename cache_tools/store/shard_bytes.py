@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 # 8 is a little quicker, and makes exact8 larger
 ZSTD_LEVEL = 9
 _CRC = 4  # bytes of a crc32c
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 # Offset and length of a chunk that lies wholly behind the array's end.
 _ABSENT = 2**64 - 1
 
@@ -36,17 +37,61 @@ def index_bytes(shard_rows: int, chunk_rows: int) -> int:
     return shard_rows // chunk_rows * 16 + _CRC
 
 
-def decode_index(data: bytes) -> NDArray[np.uint64] | None:
-    """Return offset and length (chunks, 2) of each chunk; None where the checksum is wrong."""
-    return np.frombuffer(data[:-_CRC], "<u8").reshape(-1, 2) if _checksum_holds(data) else None
+def decode_index(data: bytes, end: int) -> NDArray[np.uint64]:
+    """Return offset and length (chunks, 2) of each chunk; chunks lie before byte `end` of the object.
 
-
-def decode_chunk(data: bytes, out: NDArray[np.generic]) -> bool:
-    """Decompress a chunk into all of `out` (chunk_rows, ...); return False where the checksum is wrong."""
+    Raises ValueError where the checksum is wrong and where a chunk would lie outside.
+    """
     if not _checksum_holds(data):
-        return False
-    zstd.decompress(data[:-_CRC], out)
-    return True
+        raise ValueError("the chunk index is damaged")
+    index = np.frombuffer(data[:-_CRC], "<u8").reshape(-1, 2)
+    offset, length = index[(index != _ABSENT).all(axis=1)].T
+    # compared so that nothing overflows
+    if (length < _CRC).any() or (length > end).any() or (offset > end - np.minimum(length, end)).any():
+        raise ValueError("the chunk index names bytes outside of the shard")
+    return index
+
+
+def is_absent(offset: int, length: int) -> bool:
+    """Return whether an entry of the index says that there is no such chunk."""
+    return offset == _ABSENT and length == _ABSENT
+
+
+def decode_chunk(data: bytes, out: NDArray[np.generic]) -> None:
+    """Decompress a chunk into all of `out`; ValueError where the checksum is wrong or its length is another.
+
+    What the compressed bytes say of their length is compared before anything is decompressed.
+    """
+    if not _checksum_holds(data):
+        raise ValueError("wrong checksum")
+    if _content_bytes(data) != out.nbytes:
+        raise ValueError(f"its chunk does not hold {out.nbytes} bytes")
+    try:
+        zstd.decompress(data[:-_CRC], out)
+    except RuntimeError as error:
+        raise ValueError(f"its chunk cannot be decompressed ({error})") from None
+
+
+def largest_object(chunks: int, chunk_bytes: int) -> int:
+    """Return an upper limit for the length of an object of so many chunks of so many bytes each, and its index."""
+    # zstd's own bound is 1/256 and 64 bytes more than the content
+    return chunks * (chunk_bytes + chunk_bytes // 128 + 1024)
+
+
+def _content_bytes(data: bytes) -> int | None:
+    """Return the decompressed length that a zstd frame states in its header (RFC 8878, section 3.1.1.1).
+
+    None where it states none, or is no frame.
+    """
+    if data[:4] != _ZSTD_MAGIC or len(data) < 5:
+        return None
+    descriptor = data[4]
+    single_segment, dictionary, size_flag = descriptor >> 5 & 1, descriptor & 3, descriptor >> 6
+    start = 5 + (1 - single_segment) + (0, 1, 2, 4)[dictionary]
+    length = (single_segment, 2, 4, 8)[size_flag]
+    if not length or len(data) < start + length:
+        return None
+    return int.from_bytes(data[start : start + length], "little") + (256 if length == 2 else 0)
 
 
 def _with_checksum(data: bytes) -> bytes:

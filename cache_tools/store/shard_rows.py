@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cache_tools.store.layout import array_object
 from cache_tools.store.objects import REPAIR, Objects
-from cache_tools.store.shard_bytes import decode_chunk, decode_index, index_bytes
+from cache_tools.store.shard_bytes import decode_chunk, decode_index, index_bytes, is_absent
 
 LOAD_THREADS = 4
 
@@ -28,13 +28,15 @@ class ShardedRows:
         shard_rows: int,
         chunk_rows: int,
         object_bytes: Callable[[int, str], int],
+        are_codes: Callable[[NDArray[Any]], bool],
     ) -> None:
         """Keep what reading needs.
 
         object_bytes: object_bytes(shard, key) returns the length of an object, as its shard's ledger entry has it.
+        are_codes: whether an encoder could have written a chunk.
         """
         self.name, self.shape, self.dtype = name, shape, np.dtype(dtype)
-        self._objects, self._object_bytes = objects, object_bytes
+        self._objects, self._object_bytes, self._are_codes = objects, object_bytes, are_codes
         self._shard_rows, self._chunk_rows = shard_rows, chunk_rows
         self._index_bytes = index_bytes(shard_rows, chunk_rows)
         self._indexes: dict[int, NDArray[np.uint64]] = {}
@@ -75,23 +77,27 @@ class ShardedRows:
         self._loaded = loaded
 
     def _load_shard(self, shard: int, loaded: NDArray[Any]) -> None:
-        (data,) = self._read_ranges(shard, [(0, self._object_bytes(shard, self._key(shard)))])
-        index = self._parse_index(shard, data[-self._index_bytes :])
+        length = self._length(shard)
+        (data,) = self._read_ranges(shard, [(0, length)])
+        index = self._parse_index(shard, data[-self._index_bytes :], length)
         for chunk, (offset, size) in enumerate(index.tolist()):
             start = (shard * len(index) + chunk) * self._chunk_rows
             rows = loaded[start : start + self._chunk_rows]
             # the last shard ends before its index does
             if len(rows):
+                self._check_present(shard, offset, size, start)
                 self._decode(data[offset : offset + size], rows, start)
 
     def _chunks(self, shard: int, chunks: NDArray[np.integer]) -> Iterator[tuple[int, bytes]]:
         """Return the compressed bytes of some chunks of a shard."""
         if shard not in self._indexes:
-            length = self._object_bytes(shard, self._key(shard))
+            length = self._length(shard)
             (tail,) = self._read_ranges(shard, [(length - self._index_bytes, self._index_bytes)])
-            self._indexes[shard] = self._parse_index(shard, tail)
+            self._indexes[shard] = self._parse_index(shard, tail, length)
         index = self._indexes[shard]
         ranges = [(offset, size) for offset, size in index[chunks % len(index)].tolist()]
+        for (offset, size), chunk in zip(ranges, chunks.tolist(), strict=True):
+            self._check_present(shard, offset, size, chunk * self._chunk_rows)
         return zip(chunks.tolist(), self._read_ranges(shard, ranges), strict=True)
 
     def _key(self, shard: int) -> str:
@@ -104,20 +110,37 @@ class ShardedRows:
             raise ValueError(f"{self._objects.url}/{self._key(shard)} {found}; {REPAIR}")
         return parts
 
-    def _parse_index(self, shard: int, tail: bytes) -> NDArray[np.uint64]:
-        if (index := decode_index(tail)) is None:
-            raise ValueError(f"{self._objects.url}/{self._key(shard)}: the chunk index is damaged; {REPAIR}")
-        return index
+    def _length(self, shard: int) -> int:
+        """Return the length of a shard's object; ValueError where it has no room for its index."""
+        length = self._object_bytes(shard, self._key(shard))
+        if length < self._index_bytes:
+            raise ValueError(f"{self._objects.url}/{self._key(shard)}: {length} bytes hold no chunk index; {REPAIR}")
+        return length
+
+    def _parse_index(self, shard: int, tail: bytes, length: int) -> NDArray[np.uint64]:
+        try:
+            return decode_index(tail, length - self._index_bytes)
+        except ValueError as problem:
+            raise ValueError(f"{self._objects.url}/{self._key(shard)}: {problem}; {REPAIR}") from None
+
+    def _check_present(self, shard: int, offset: int, size: int, start: int) -> None:
+        if is_absent(offset, size):
+            raise ValueError(f"{self._rows_from(start)}: the chunk is missing; {REPAIR}")
 
     def _decode(self, data: bytes, rows: NDArray[Any], start: int) -> None:
         """Decode a chunk into `rows`, which begin at row `start`: chunk_rows of them, or fewer at the array's end."""
         is_full = len(rows) == self._chunk_rows
         chunk = rows if is_full else np.empty((self._chunk_rows, *self.shape[1:]), self.dtype)
-        if not decode_chunk(data, chunk):
-            last = min(start + self._chunk_rows, self.shape[0]) - 1
-            shard = start // self._shard_rows
-            raise ValueError(
-                f"{self._objects.url}: {self.name}, shard {shard}, rows {start}-{last}: wrong checksum; {REPAIR}"
-            )
+        try:
+            decode_chunk(data, chunk)
+        except ValueError as problem:
+            raise ValueError(f"{self._rows_from(start)}: {problem}; {REPAIR}") from None
+        if not self._are_codes(chunk):
+            raise ValueError(f"{self._rows_from(start)}: codes that are no heatmap; {REPAIR}")
         if not is_full:
             rows[:] = chunk[: len(rows)]
+
+    def _rows_from(self, start: int) -> str:
+        """Return the place of the chunk that begins at row `start`, for a message."""
+        last = min(start + self._chunk_rows, self.shape[0]) - 1
+        return f"{self._objects.url}: {self.name}, shard {start // self._shard_rows}, rows {start}-{last}"

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from cache_tools.instances import Instances
 from cache_tools.store import ledger
 from cache_tools.store.build_lock import build_lock
-from cache_tools.store.layout import array_object, packed_object
+from cache_tools.store.layout import packed_object
 from cache_tools.store.ledger import Ledger
 from cache_tools.store.objects import REPAIR, Objects, Url
-from cache_tools.store.reader import StoreReader, no_store
+from cache_tools.store.opening import no_store
+from cache_tools.store.reader import StoreReader
 from cache_tools.store.root import ROOT, read_root
-from cache_tools.store.sealed_json import fingerprint
 from cache_tools.store.shard_rows import ShardedRows
 from cache_tools.store.writer import HeatmapStore
 
@@ -47,9 +47,9 @@ def verify_store(
     Raises FileNotFoundError where there is no store.
     """
     objects = Objects(store.url if isinstance(store, StoreReader) else store)
-    if (data := objects.get(ROOT)) is None:
-        raise no_store(objects)
     try:
+        if (data := objects.get(ROOT)) is None:
+            raise no_store(objects)
         root = read_root(data, ROOT)
     except ValueError as problem:
         return [Damage(ROOT, _what(problem), REPLACE)]
@@ -60,7 +60,13 @@ def verify_store(
     # without these objects the rest cannot be read
     if found:
         return found
-    opened = store if isinstance(store, StoreReader) else StoreReader.open(store)
+    try:
+        opened = store if isinstance(store, StoreReader) else StoreReader.open(store)
+    except ValueError as problem:
+        # sealed, and nothing that kdcache writes
+        return [Damage(ROOT, _what(problem), REPLACE)]
+    if opened.instances.digest() != opened.spec.annotations.digest:
+        found.append(Damage("instances", "the table is not the one whose digest the spec has", REPLACE))
     entries: list[dict[str, Any]] = []
     entries_on_disk = opened.new_ledger()
     for shard in range(opened.shards):
@@ -102,10 +108,13 @@ def find_unnamed(store: StoreReader) -> list[int]:
 
 def _check_object(objects: Objects, key: str, recorded: dict[str, Any]) -> str | None:
     """Return what is wrong with an object, or None."""
-    data = objects.get(key)
-    if data is None:
+    try:
+        found = objects.fingerprint(key)
+    except ValueError as problem:
+        return _what(problem)
+    if found is None:
         return "missing"
-    return None if fingerprint(data) == recorded else "its sha256 is another than when it was written"
+    return None if found == recorded else "its sha256 is another than when it was written"
 
 
 def _place(store: StoreReader, shard: int) -> str:
@@ -124,15 +133,25 @@ def _read_entry(store: StoreReader, entries_on_disk: Ledger, shard: int) -> dict
 
 
 def _check_shard(store: StoreReader, objects: Objects, shard: int, entry: dict[str, Any]) -> Iterator[Damage]:
-    """Yield what is wrong with the objects of a shard, and with its codes where the objects are whole."""
-    place = _place(store, shard)
+    """Yield what is wrong with the objects of a shard, and with its content where the objects are whole."""
+    place, is_whole = _place(store, shard), True
     for key, recorded in entry["objects"].items():
         if what := _check_object(objects, key, recorded):
+            is_whole = False
             yield Damage(f"{place}, {key}{_damaged_rows(store, shard, key)}", what, REPAIR, shard)
-        elif key == array_object("heatmaps", shard):
-            yield from _check_codes(store, shard, store.heatmaps)
-        elif store.view_heatmaps is not None and key == array_object("views/heatmaps", shard):
-            yield from _check_codes(store, shard, store.view_heatmaps)
+    if not is_whole:
+        return
+    rows = np.array(store.shard_rows(shard))
+    try:
+        yield from _check_codes(store, shard, store.sharded("heatmaps", checks_codes=False))
+        if store.spec.views:
+            yield from _check_codes(store, shard, store.sharded("views/heatmaps", checks_codes=False))
+        store.check_tables(shard)
+        if store.spec.crops is not None:
+            store.read_crops(rows)
+    except ValueError as problem:
+        # sealed, and nothing that kdcache writes
+        yield Damage(place, _what(problem), REPAIR, shard)
 
 
 def _damaged_rows(store: StoreReader, shard: int, key: str) -> str:
@@ -158,15 +177,12 @@ def _damaged_rows(store: StoreReader, shard: int, key: str) -> str:
 
 def _check_codes(store: StoreReader, shard: int, array: ShardedRows) -> Iterator[Damage]:
     """Yield rows with codes that no encoder writes: NaN, infinity, levels that the codec does not have."""
-    rows, levels = np.array(store.shard_rows(shard)), store.codec.levels
-    # then every number of the type is a level
-    if levels is not None and len(levels) > np.iinfo(array.dtype).max:
-        return
+    rows = np.array(store.shard_rows(shard))
     step = store.spec.chunk_rows * 16
     for part in np.split(rows, range(step, len(rows), step)):
         codes = array.read(part)
-        wrong = ~np.isfinite(codes) if levels is None else codes >= len(levels)
-        if wrong.any():
+        if not store.codec.are_codes(codes):
+            wrong = store.codec.find_wrong(codes)
             bad = part[wrong.reshape(len(part), -1).any(axis=1)]
             named = ", ".join(map(str, store.instances.annotation_id[bad[:5]]))
             what = f"codes that are no heatmap, of annotation {named}"

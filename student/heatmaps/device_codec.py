@@ -30,12 +30,11 @@ class DeviceCodec:
         def tensor(array: NDArray[np.floating] | None) -> Tensor | None:
             return None if array is None else torch.tensor(array, dtype=torch.float32, device=device)
 
-        levels, synthesis_x = codec.levels, codec.synthesis_x
-        step = 1.0 if levels is None else float(levels[-1]) / (len(levels) - 1)
-        evenly = levels is None or np.allclose(levels, step * np.arange(len(levels)), rtol=0, atol=1e-7)
+        synthesis_x = codec.synthesis_x
+        step, power = codec.spacing or (1.0, 0)
         return cls(
             step=step,
-            levels=None if evenly else tensor(levels),
+            levels=None if power == 1 else tensor(codec.levels),
             synthesis_y=tensor(codec.synthesis_y),
             synthesis_x_transposed=tensor(None if synthesis_x is None else synthesis_x.T),
         )

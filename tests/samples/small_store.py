@@ -1,10 +1,12 @@
 """Stores of a few rendered persons, for tests."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from cache_tools.crops import StoredCrop
@@ -55,8 +57,15 @@ def cones(table: Instances, size: tuple[int, int] = (64, 48)) -> NDArray[np.floa
 
 
 def jpegs(table: Instances) -> list[bytes]:
-    """Return bytes in place of a JPEG file, of another length for each person."""
-    return [np.random.default_rng(a).bytes(50 + int(a) % 40) for a in table.annotation_id]
+    """Return a JPEG file of another size and colour for each person."""
+    return [_jpeg(int(a)) for a in table.annotation_id]
+
+
+@cache
+def _jpeg(annotation: int) -> bytes:
+    colour = np.random.default_rng(annotation).integers(0, 256, 3)
+    pixels = np.full((annotation, annotation + 1, 3), colour, np.uint8)
+    return bytes(simplejpeg.encode_jpeg(pixels, 90, colorspace="RGB", colorsubsampling="444"))
 
 
 def spec_of(table: Instances, **fields: Any) -> StoreSpec:

@@ -1,5 +1,7 @@
 """The codec against scipy's splines, its stated error bounds, and itself through JSON."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -68,6 +70,58 @@ def test_a_profile_of_a_later_version_decodes_by_its_arrays() -> None:
     later = Codec.from_json(codec.to_json() | {"name": "compact9"})
     codes = codec.encode(peaks(persons(2)))
     assert np.array_equal(later.decode(codes), codec.decode(codes))
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_the_arithmetic_of_a_profile_is_its_table_to_the_bit(name: str) -> None:
+    codec = get_codec(name)
+    if codec.levels is None:
+        return
+    assert codec.spacing is not None
+    codes = np.arange(len(codec.levels), dtype=np.uint8).reshape(1, -1)
+    plain = replace(codec, synthesis_x=None, synthesis_y=None)
+    assert np.array_equal(plain.decode(codes)[0], codec.levels)
+
+
+def test_levels_that_are_not_evenly_spaced_are_looked_up() -> None:
+    document = get_codec("exact8").to_json() | {"name": "inverted", "levels": np.linspace(1, 0, 256).tolist()}
+    codec = Codec.from_json(document)
+    assert codec.spacing is None
+    assert codec.decode(np.array([[0, 255]], np.uint8)).tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("profile", "changed", "problem"),
+    [
+        ("compact", {"levels": np.linspace(1, 0, 256).tolist()}, "levels that is not that of 'compact'"),
+        ("compact", {"levels": [0.0, 1.0]}, "levels that is not that of 'compact'"),
+        ("compact", {"synthesis_y": np.eye(64, 33).tolist()}, "synthesis_y that is not that of 'compact'"),
+        ("compact", {"synthesis_y": None}, "one of synthesis_y and synthesis_x"),
+        ("compact", {"synthesis_x": [[float("nan")] * 25] * 48}, "synthesis_x"),
+        ("compact", {"synthesis_x": [[0.0] * 25] * 47 + [[0.0]]}, "synthesis_x"),
+        ("compact", {"levels": [[0.0]]}, "levels"),
+        ("compact", {"levels": None}, "uint8 without levels"),
+        ("float16", {"levels": [0.0, 1.0]}, "float16 and levels"),
+        ("compact", {"dtype": "object"}, "dtype"),
+        ("compact", {"code_shape": [33, 10**9]}, "code_shape"),
+        ("exact8", {"name": "compact"}, "code_shape"),
+    ],
+)
+def test_arrays_that_do_not_fit_the_name_or_each_other_are_refused(
+    profile: str, changed: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Codec.from_json(get_codec(profile).to_json() | changed)
+
+
+def test_codes_that_no_encoder_writes_are_found() -> None:
+    coarse, half = get_codec("compact6"), get_codec("float16")
+    assert coarse.are_codes(np.array([0, 63], np.uint8))
+    assert not coarse.are_codes(np.array([0, 64], np.uint8))
+    assert half.are_codes(np.array([-0.0, 0.5, 65504], np.float16))
+    for wrong in (np.inf, -np.inf, np.nan):
+        assert not half.are_codes(np.array([0, wrong], np.float16))
+        assert half.find_wrong(np.array([0, wrong], np.float16)).tolist() == [False, True]
 
 
 def test_the_spline_is_scipys() -> None:

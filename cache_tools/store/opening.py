@@ -1,0 +1,55 @@
+"""What opening a store checks before anything of it is used."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from cache_tools.codec.profiles import Codec
+from cache_tools.store.limits import check_sizes
+from cache_tools.store.objects import REPAIR, Objects
+from cache_tools.store.root import ROOT, Root
+from cache_tools.store.sealed_json import fingerprint
+from cache_tools.store.spec import StoreSpec
+
+
+class Parsed(NamedTuple):
+    """What a root says, as objects whose types and sizes are checked."""
+
+    spec: StoreSpec
+    codec: Codec
+
+    @classmethod
+    def of(cls, root: Root) -> "Parsed":
+        """Return spec and codec of a root; ValueError where they are none or do not fit each other."""
+        spec, codec = StoreSpec.from_json(root.spec), Codec.from_json(root.codec)
+        check_sizes(spec, codec)
+        return cls(spec, codec)
+
+
+@contextlib.contextmanager
+def malformed(url: str) -> Iterator[None]:
+    """Name the store in a ValueError; make one of what else content raises that kdcache did not write."""
+    try:
+        yield
+    except ValueError as problem:
+        raise problem if url in str(problem) else ValueError(f"{url}/{ROOT}: {problem}") from None
+    except (KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{url} holds what kdcache does not write ({type(error).__name__}: {error})") from error
+
+
+def no_store(objects: Objects) -> FileNotFoundError:
+    """Return the error that says that there is no store, and how to make one."""
+    is_folder = objects.folder is not None and objects.folder.is_dir()
+    found = f"{objects.url} is no store, it has no {ROOT}" if is_folder else f"there is no store at {objects.url}"
+    return FileNotFoundError(f"{found}: make one with `kdcache build`, or run that again if it was interrupted")
+
+
+def read_checked(objects: Objects, key: str, recorded: dict[str, Any]) -> bytes:
+    """Return an object that matches its recorded fingerprint; ValueError where it is missing or differs."""
+    try:
+        data = objects.get(key, recorded["bytes"])
+    except ValueError as problem:
+        raise ValueError(f"{problem}; {REPAIR}") from None
+    if data is None or fingerprint(data) != recorded:
+        raise ValueError(f"{objects.url}/{key} is {'missing' if data is None else 'damaged'}; {REPAIR}")
+    return data
