@@ -8,6 +8,7 @@ import sys
 import click
 
 from pipeline.extras import advice
+from pipeline.printable import printable
 
 #: Name -> its line in `kdcache --help`. The command itself is `command` in pipeline/commands/NAME.py.
 COMMANDS = {
@@ -34,7 +35,7 @@ COMMANDS = {
     "download": "Fetch COCO and the detector's boxes.",
 }
 #: Errors that a user can correct: shown in one line, exit code 2. Anything else is a defect and shows its traceback.
-USER_ERRORS = (ValueError, OSError)
+USER_ERRORS = (ValueError, OSError, MemoryError)
 
 
 class Commands(click.Group):
@@ -85,9 +86,11 @@ def main() -> None:
     except (ModuleNotFoundError, *USER_ERRORS) as error:
         command = next((argument for argument in sys.argv[1:] if argument in COMMANDS), None)
         message = advice(error, command) if isinstance(error, ModuleNotFoundError) else str(error)
+        if isinstance(error, MemoryError):
+            message = f"there is not enough memory {error}".rstrip()
         if message is None or os.environ.get("KDCACHE_DEBUG"):
             raise
-        click.echo(f"error: {message}", err=True)
+        click.echo(f"error: {printable(message)}", err=True)
         sys.exit(2)
 
 

@@ -8,6 +8,8 @@ import sys
 
 from tqdm import tqdm
 
+from pipeline.printable import printable
+
 PACKAGES = ("cache_tools", "student", "pipeline")
 
 
@@ -24,7 +26,7 @@ class TqdmHandler(logging.Handler):
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        text = printable(super().format(record))
         return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
 
 

@@ -75,6 +75,11 @@ class CropShards:
                     f"{shard * self._shard_rows + place} has a crop of {height[place]}x{width[place]} pixels in "
                     f"{length[place]} bytes from byte {offset[place]}, which cannot be; {REPAIR}"
                 )
+            if (offset + length).max() != end:
+                raise ValueError(
+                    f"{self._objects.url}/{packed_object(shard)} is damaged: {end} bytes, of which the index knows "
+                    f"{(offset + length).max()}; {REPAIR}"
+                )
             self._indexes[shard] = table
         return self._indexes[shard]
 

@@ -8,8 +8,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Collection, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from zarr.abc.store import RangeByteRequest
 from zarr.core.buffer import cpu, default_buffer_prototype
@@ -55,8 +56,11 @@ class Objects:
             raise ValueError(_too_long(f"{self.url}/{key}", len(data), limit))
         return data
 
-    def fingerprint(self, key: str) -> dict[str, Any] | None:
-        """Return length and sha256 of an object, or None where there is no such object; reads a local file in parts."""
+    def fingerprint(self, key: str, expected_bytes: int) -> dict[str, Any] | None:
+        """Return length and sha256 of an object, or None where there is no such object.
+
+        A local file is read in parts, and not at all where it is of another length than expected.
+        """
         if self.folder is None:
             data = self._remote_get(key)
             return None if data is None else fingerprint(data)
@@ -64,6 +68,8 @@ class Objects:
         if file is None:
             return None
         with file:
+            if (length := os.fstat(file.fileno()).st_size) != expected_bytes:
+                return {"bytes": length}
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             return {"bytes": file.tell(), "sha256": digest}
 
@@ -104,7 +110,7 @@ class Objects:
                 raise ValueError(_too_long(f"{self.url}/{key}", length, limit))
             return file.read(limit + 1)
 
-    def _open_file(self, key: str) -> BinaryIO | None:
+    def _open_file(self, key: str) -> BufferedReader | None:
         path = self._own_file(key)
         try:
             return None if path is None else open(path, "rb")

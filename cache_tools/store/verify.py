@@ -109,7 +109,7 @@ def find_unnamed(store: StoreReader) -> list[int]:
 def _check_object(objects: Objects, key: str, recorded: dict[str, Any]) -> str | None:
     """Return what is wrong with an object, or None."""
     try:
-        found = objects.fingerprint(key)
+        found = objects.fingerprint(key, recorded["bytes"])
     except ValueError as problem:
         return _what(problem)
     if found is None:

@@ -16,6 +16,7 @@ from pipeline.commands.shared_options import (
 )
 from pipeline.commands.skeleton_options import category_option, joint_option, skeleton_option
 from pipeline.commands.store_text import part_sizes
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from cache_tools.photos.options import PhotoOptions
@@ -136,7 +137,7 @@ def command(
     finished = build(job, workers=workers, scheduler=scheduler, max_rmse=max_rmse, expectation=expectation)
     if receipt is not None:
         write_json(receipt, finished)
-    click.echo(receipt_text(store, finished))
+    click.echo(printable(receipt_text(store, finished)))
 
 
 def parse_part(text: str | None) -> tuple[int, int] | None:

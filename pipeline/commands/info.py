@@ -7,6 +7,7 @@ import click
 
 from pipeline.commands.shared_options import json_option
 from pipeline.commands.store_text import error_text, part_sizes
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from cache_tools.store.writer import HeatmapStore
@@ -20,7 +21,7 @@ def command(store: str, as_json: bool) -> None:
     from cache_tools.store.writer import HeatmapStore
 
     facts = store_facts(HeatmapStore.open(store))
-    click.echo(json.dumps(facts, indent=1) if as_json else facts_text(facts))
+    click.echo(json.dumps(facts, indent=1) if as_json else printable(facts_text(facts)))
 
 
 def store_facts(store: "HeatmapStore") -> dict[str, Any]:
@@ -75,7 +76,9 @@ def facts_text(facts: dict[str, Any]) -> str:
         lines["clamped"] = f"{facts['clamped']['below']:,} values below 0, {facts['clamped']['above']:,} above 1"
         lines["digest"] = facts["digest"]
     lines["versions"] = ", ".join(f"{name} {version}" for name, version in spec["versions"].items())
-    return "\n".join(f"{name:15} {text}" for name, text in lines.items())
+    # one line each, whatever a store calls its teacher
+    one_line = {name: text.replace("\n", "\\n") for name, text in lines.items()}
+    return "\n".join(f"{name:15} {text}" for name, text in one_line.items())
 
 
 def _known_text(facts: dict[str, Any]) -> str:

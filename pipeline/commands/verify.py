@@ -9,6 +9,7 @@ import click
 
 from pipeline.commands.shared_options import PATH, device_option, json_option
 from pipeline.commands.store_text import error_text
+from pipeline.printable import printable
 
 
 @click.command("verify")
@@ -75,7 +76,7 @@ def command(
             probed=True,
         )
         report["recomputed"] = recompute_rows(opened, network, images, recompute, seed=seed)
-    click.echo(json.dumps(report, indent=1) if as_json else "\n".join(report_lines(report)))
+    click.echo(json.dumps(report, indent=1) if as_json else printable("\n".join(report_lines(report))))
     sys.exit(1 if found else 0)
 
 

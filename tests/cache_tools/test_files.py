@@ -1,11 +1,22 @@
 """Files are written whole or not at all."""
 
+import contextlib
+import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from cache_tools.files import remove_temporaries, replacing, sync_tree, write_bytes, write_json, write_text
+from cache_tools.files import (
+    create_bytes,
+    remove_temporaries,
+    replacing,
+    sync_tree,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def test_a_file_appears_at_the_end_of_the_block_and_keeps_its_suffix(tmp_path: Path) -> None:
@@ -64,3 +75,32 @@ def test_many_files_are_fsynced_at_once(tmp_path: Path, monkeypatch: pytest.Monk
     sync_tree(tmp_path / "set")
     whole = [tmp_path / name for name in ("set", "set/train", "set/train/1.jpg", "set/train/2.jpg")]
     assert sorted(synced) == sorted(path.stat().st_ino for path in whole)
+
+
+def test_of_several_that_create_a_file_one_succeeds(tmp_path: Path) -> None:
+    path, created = tmp_path / "folder" / "file", []
+
+    def create(number: int) -> None:
+        with contextlib.suppress(FileExistsError):
+            create_bytes(path, str(number).encode() * 1000)
+            created.append(number)
+
+    threads = [threading.Thread(target=create, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (number,) = created
+    assert path.read_bytes() == str(number).encode() * 1000
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_is_created_on_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: object, target: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    create_bytes(tmp_path / "file", b"first")
+    with pytest.raises(FileExistsError):
+        create_bytes(tmp_path / "file", b"second")
+    assert (tmp_path / "file").read_bytes() == b"first"
