@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from cache_tools.store.writer import HeatmapStore
 from pipeline.cli import kdcache
 from tests.samples import __file__ as samples
-from tests.samples.small_store import cones, files_of, persons, spec_of, write
+from tests.samples.small_store import cones, files_of, noise_in_place_of_crops, persons, spec_of, write
 
 #: of the 57 files that 0.1 (commit 032ca59) wrote for the same forty persons, by numcodecs 0.16.6
 DIGEST_OF_0_1 = "b13286cc5c7a4f475c3ce3cff4610701960e0c8c9a79cac21d8b563c471efe8d"
@@ -90,7 +90,7 @@ def test_a_store_of_cocos_joints_is_byte_for_byte_what_it_wrote(tmp_path: Path) 
     spec = replace(spec_of(table), versions={"kdcache": "0.1.0"})
     store = HeatmapStore.create(str(tmp_path / "store.zarr"), spec, table)
     for shard in store.pending():
-        write(store, shard, cones)
+        write(store, shard, cones, noise_in_place_of_crops)
     store.finalize()
     files = {name: content_of_0_1(name, content) for name, content in files_of(tmp_path / "store.zarr").items()}
     lines = [f"{name} {hashlib.sha256(files[name]).hexdigest()}\n" for name in sorted(files, key=Path)]

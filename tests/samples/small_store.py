@@ -80,15 +80,24 @@ def crops_of(table: Instances) -> list[StoredCrop]:
     return [StoredCrop(jpeg, np.full((2, 3), i), (i, i + 1)) for jpeg, i in zip(jpegs(table), ids, strict=True)]
 
 
+def noise_in_place_of_crops(table: Instances) -> list[StoredCrop]:
+    """Return random bytes that are no JPEG file and that no library's version changes; a store cannot read them."""
+    jpegs = [np.random.default_rng(a).bytes(50 + int(a) % 40) for a in table.annotation_id]
+    return [StoredCrop(jpeg, *crop[1:]) for jpeg, crop in zip(jpegs, crops_of(table), strict=True)]
+
+
 def write(
-    store: HeatmapStore, shard: int, maps_of: Callable[[Instances, tuple[int, int]], NDArray[np.float32]] = peaks
+    store: HeatmapStore,
+    shard: int,
+    maps_of: Callable[[Instances, tuple[int, int]], NDArray[np.float32]] = peaks,
+    crops_from: Callable[[Instances], list[StoredCrop]] = crops_of,
 ) -> dict[str, Any]:
-    """Write one shard of `maps_of` its persons, `crops_of` and views, in batches of five."""
+    """Write one shard of `maps_of` its persons, `crops_from` them and views, in batches of five."""
     content = store.new_shard(shard)
     rows, count = np.array(content.rows), store.spec.views
     table = store.instances.take(rows)
     maps, ids = maps_of(table, store.codec.heatmap_size), table.annotation_id
-    crops = crops_of(table)
+    crops = crops_from(table)
     for start in range(0, len(rows), 5):
         part = slice(start, start + 5)
         content.add(rows[part], maps[part], crops[part] if store.spec.crops else None)
