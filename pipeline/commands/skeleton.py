@@ -46,7 +46,8 @@ def command(
     exif: bool | None,
     as_json: bool,
 ) -> None:
-    """Print what a skeleton says: joints, mirror partners, halves, edges, OKS sigmas, and what is off without them.
+    """Print what a skeleton says: joints, mirror partners, halves, edges, OKS sigmas, and what is off without them;
+    and which angle of the legs `kdcache hka` would measure.
 
     Of an annotation file, print what would be read, before anything is built from it: categories, keypoints, persons,
     how often each joint is labelled, what is left out. Without an argument, list the built-in skeletons.
@@ -56,12 +57,14 @@ def command(
 
     if source is None:
         reject_ignored(context, ONLY_ANNOTATIONS, "they belong to an annotation file")
-        summaries = [summarize_skeleton(load_skeleton(name)) for name in built_in_names()]
+        built_in = [load_skeleton(name) for name in built_in_names()]
+        summaries = [summarize_skeleton(one) | _angle(one) for one in built_in]
         click.echo(json.dumps(summaries, indent=1) if as_json else built_in_text(summaries))
         return
     if not is_annotation_file(source):
         reject_ignored(context, ONLY_ANNOTATIONS, "they belong to an annotation file")
-        summary = summarize_skeleton(load_skeleton(source))
+        loaded = load_skeleton(source)
+        summary = summarize_skeleton(loaded) | _angle(loaded)
         click.echo(json.dumps(summary, indent=1) if as_json else skeleton_text(summary))
         return
     if overlay is None:
@@ -71,6 +74,7 @@ def command(
     stated = None if skeleton is None else load_skeleton(skeleton)
     file = _read(Path(source), stated, category, as_json=as_json)
     summary = summarize_annotations(file)
+    summary["skeleton"] |= _angle(file.skeleton)
     click.echo(json.dumps(summary, indent=1) if as_json else annotation_text(summary))
     if overlay is not None and images is not None:
         from cache_tools.photos.options import PhotoOptions
@@ -80,6 +84,16 @@ def command(
         shown = table.take(choose_labelled(table, persons, seed))
         for path in write_label_overlays(overlay, shown, file.skeleton, images, PhotoOptions(exif=exif)):
             click.echo(path, err=as_json)
+
+
+def _angle(skeleton: "Skeleton") -> dict[str, Any]:
+    """Return the part of a summary that says which angle of the legs its joints measure; None: none."""
+    from pipeline.hka.definition import define_angle
+
+    try:
+        return {"angle": define_angle(skeleton).name}
+    except ValueError:
+        return {"angle": None}
 
 
 def is_annotation_file(source: str) -> bool:

@@ -83,6 +83,7 @@ def _skeleton_lines(summary: Summary) -> list[str]:
         _line("skeleton", f"{summary['name']}, {len(summary['joints'])} keypoints; mirror pairs: {_pairs(summary)}"),
         _line("edges", edges or "none known: joints are drawn as dots"),
         _line("OKS sigmas", _sources(summary)),
+        _line("angle of legs", summary["angle"] or "none: hip, knee and ankle of both legs are not all there"),
     ]
     if summary["fields"] != ["keypoints"]:
         lines.append(_line("fields", ", ".join(summary["fields"])))

@@ -16,6 +16,7 @@ from cache_tools.skeletons.roles import SidedRole
 logger = logging.getLogger(__name__)
 
 MECHANICAL_AXIS = "mechanical axis"
+COCO_POINTS = "COCO's points"
 #: part of the leg -> the role of its true centre
 CENTRES: dict[Role, Role] = {"hip": "femoral_head", "knee": "knee_centre", "ankle": "talus"}
 NAMES_SHOWN = 30
@@ -37,12 +38,14 @@ class AngleDefinition:
         """Return whose points these are, for a cell of a table."""
         if self.is_mechanical:
             return "true joint centres"
-        return f"{'COCO' if self.skeleton == COCO.name else self.skeleton}'s points"
+        return COCO_POINTS if self.skeleton == COCO.name else f"points of {self.skeleton}"
 
     @property
     def name(self) -> str:
         """Return what the angle is: "mechanical axis", or "hip-knee-ankle angle of COCO's points"."""
-        return MECHANICAL_AXIS if self.is_mechanical else f"hip-knee-ankle angle of {self.points}"
+        if self.is_mechanical:
+            return MECHANICAL_AXIS
+        return f"hip-knee-ankle angle of {self.points if self.points == COCO_POINTS else 'the ' + self.points}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the angle's name and its joints as a JSON object."""

@@ -49,6 +49,19 @@ def test_a_skeleton_by_name_or_file(tmp_path: Path) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("name", "angle"),
+    [
+        ("coco", "hip-knee-ankle angle of COCO's points"),
+        ("mechanical", "mechanical axis"),
+        ("hand21", "none: hip, knee and ankle of both legs are not all there"),
+    ],
+)
+def test_which_angle_of_the_legs_is_measured(name: str, angle: str) -> None:
+    assert f"angle of legs   {angle}\n" in skeleton(name)
+    assert json.loads(skeleton(name, "--json"))["angle"] == (None if angle.startswith("none") else angle)
+
+
 def test_what_would_be_read_of_an_annotation_file(tmp_path: Path) -> None:
     document = coco_document(names=LEGS, category=7)
     document["categories"].append({"id": 8, "name": "children", "keypoints": LEGS})
@@ -63,6 +76,7 @@ def test_what_would_be_read_of_an_annotation_file(tmp_path: Path) -> None:
         "note            1 labelled annotations state no area: 0.53 of their box's is taken",
         "note            annotations also have foot_kpts, which are not read: --skeleton coco_wholebody reads them",
         "skeleton        person, 6 keypoints; mirror pairs: 3",
+        "angle of legs   hip-knee-ankle angle of the points of person",
         "same joints     of 6, by name: coco 6",
     ):
         assert part in text

@@ -51,7 +51,7 @@ class LegsNetwork:
     ("skeleton", "name", "points"),
     [
         ("coco", "hip-knee-ankle angle of COCO's points", "COCO's points"),
-        ("crowdpose", "hip-knee-ankle angle of crowdpose's points", "crowdpose's points"),
+        ("crowdpose", "hip-knee-ankle angle of the points of crowdpose", "points of crowdpose"),
         ("mechanical", "mechanical axis", "true joint centres"),
     ],
 )
@@ -68,7 +68,7 @@ def test_only_six_true_centres_are_the_mechanical_axis(caplog: pytest.LogCapture
         names = [f"{side}_{part if part == changed else centre}" for side in "lr" for part, centre in centres.items()]
         angle = define_angle(Skeleton(name="legs", names=tuple(names)))
         assert not angle.is_mechanical
-        assert angle.name == "hip-knee-ankle angle of legs's points"
+        assert angle.name == "hip-knee-ankle angle of the points of legs"
         assert angle.joints[f"left_{changed}"] == f"l_{changed}"
         assert f"legs has some true centres of joints, and l_{changed}, r_{changed} by name are" in caplog.text
     caplog.clear()
