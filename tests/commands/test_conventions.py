@@ -27,6 +27,7 @@ XTCOCOTOOLS = {
 }  # fmt: skip
 #: and by "keypoints", of all joints in one field: the size of a detection, which these depend on, is that of all joints
 XTCOCOTOOLS_OF_ALL_JOINTS = {"APM": 0.15774815880893753, "APL": 0.23498926603046696}
+Arguments = list[str | Path]
 WHOLE_BODY = ["--skeleton", "coco_wholebody"]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -53,12 +54,12 @@ def test_ten_numbers_of_whole_bodies_are_those_of_xtcocotools_and_of_faster_coco
     expected = XTCOCOTOOLS | XTCOCOTOOLS_OF_ALL_JOINTS
     assert {name: numbers[name] for name in expected} == pytest.approx(expected, abs=1e-9)
     theirs = by_faster_coco_eval(labels.document(), poses, skeleton.oks_sigmas()[0])
-    np.testing.assert_allclose([*numbers.values()], theirs, rtol=0, atol=1e-9)
+    assert [*numbers.values()] == pytest.approx(theirs, abs=1e-9)
 
 
 def test_133_joints_in_five_fields(tmp_path: Path) -> None:
     path, store = write_whole_bodies(tmp_path, 8), tmp_path / "whole.zarr"
-    data = ["--images", tmp_path, "--annotations", path]
+    data: Arguments = ["--images", tmp_path, "--annotations", path]
     summary = json.loads(run("skeleton", path, "--json"))
     assert len(summary["skeleton"]["joints"]) == 17
     assert "--skeleton coco_wholebody reads them" in summary["remarks"][0]
@@ -74,7 +75,7 @@ def test_133_joints_in_five_fields(tmp_path: Path) -> None:
     found = metrics(tmp_path / "store.json", "--store", store, "--annotations", path)
     assert (found["protocol"]["skeleton"], len(found["per_joint"])) == ("coco_wholebody", 134)
     # a teacher of COCO's joints knows 17 of them
-    teacher = ["--teacher", "student:demo", *data, *WHOLE_BODY, "--common", "--no-flip"]
+    teacher: Arguments = ["--teacher", "student:demo", *data, *WHOLE_BODY, "--common", "--no-flip"]
     found = metrics(tmp_path / "teacher.json", *teacher)
     assert len(found["protocol"]["unknown_joints"]) == 116
     settings = quick_settings("whole", train__epochs=1, train__batch_size=4).model_dump_json()
@@ -100,7 +101,7 @@ def animals(folder: Path) -> Path:
 
 def test_54_categories_of_one_skeleton(tmp_path: Path) -> None:
     path, store = animals(tmp_path), tmp_path / "animals.zarr"
-    data = ["--images", tmp_path, "--annotations", path]
+    data: Arguments = ["--images", tmp_path, "--annotations", path]
     text = run("skeleton", path)
     assert "54 categories   1 animal 1 (4 of 4 annotations), 2 animal 2 (0 of 0 annotations)" in text
     assert "and 42 more" in text
@@ -109,7 +110,7 @@ def test_54_categories_of_one_skeleton(tmp_path: Path) -> None:
     spec = HeatmapStore.open(store).spec
     assert (spec.rows, spec.skeleton.name, len(spec.annotations.categories)) == (8, "ap10k", 54)
     poses = tmp_path / "poses.json"
-    teacher = ["--teacher", "oracle", *data, "--no-flip", "--results", poses]
+    teacher: Arguments = ["--teacher", "oracle", *data, "--no-flip", "--results", poses]
     all_animals = metrics(tmp_path / "all.json", *teacher)
     assert {pose["category_id"] for pose in json.loads(poses.read_text())} == {1, 26}
     one = metrics(tmp_path / "one.json", *teacher, "--category", "animal 26")

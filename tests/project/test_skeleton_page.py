@@ -64,7 +64,7 @@ def test_lightning_pose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert persons.visibility.tolist() == [[2, 2, 0], [2, 0, 2]]
     assert persons.keypoints[0].tolist() == [[10.5, 20], [30, 44], [0, 0]]
     # 24 pixels are the longer side, a fifth of it the margin; two points in one place have a box, too
-    np.testing.assert_allclose(persons.box, [[5.7, 15.2, 29.1, 33.6], [46, 56, 8, 8]])
+    np.testing.assert_allclose(persons.box, [[5.7, 15.2, 29.1, 33.6], [46.0, 56.0, 8.0, 8.0]])
     assert persons.image_size.tolist() == [[100, 120]] * 2
 
 
@@ -77,7 +77,7 @@ def test_deeplabcut_with_several_animals_and_paths_in_three_columns(
     assert [Path(name).name for name in persons.file_name] == ["img1.png", "img1.png", "img3.png", "img3.png"]
     assert persons.visibility.tolist() == [[2, 2, 0], [2, 0, 0], [2, 0, 0], [0, 0, 2]]
     assert persons.keypoints[[0, 3]].tolist() == [[[10.5, 20], [30, 44], [0, 0]], [[0, 0], [0, 0], [55, 66]]]
-    np.testing.assert_allclose(persons.box[:2], [[5.7, 15.2, 29.1, 33.6], [66, 76, 8, 8]])
+    np.testing.assert_allclose(persons.box[:2], [[5.7, 15.2, 29.1, 33.6], [66.0, 76.0, 8.0, 8.0]])
 
 
 def test_deeplabcut_with_one_animal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

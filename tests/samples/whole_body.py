@@ -18,7 +18,13 @@ def whole_body_document(persons: int, seed: int = 0) -> dict[str, Any]:
     annotations = []
     for number in range(persons):
         box = [*rng.uniform(0, 60, 2).round(1).tolist(), *rng.uniform(30, 60, 2).round(1).tolist()]
-        annotation = {"id": 10 + number, "image_id": number // 2, "category_id": 1, "iscrowd": 0, "bbox": box}
+        annotation: dict[str, Any] = {
+            "id": 10 + number,
+            "image_id": number // 2,
+            "category_id": 1,
+            "iscrowd": 0,
+            "bbox": box,
+        }
         for field, count in SIZES.items():
             xy = (box[:2] + rng.uniform(0, 1, (count, 2)) * box[2:]).round(1)
             visibility = rng.integers(0, 3, count)
