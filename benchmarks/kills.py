@@ -1,14 +1,16 @@
 """Kill -9 the processes of a build, at random moments; each resumed store must equal an undisturbed one.
 
-    python benchmarks/kills.py [--kills 20] [--seed 0]
+    python benchmarks/kills.py [--kills 20] [--terminations 0] [--seed 0]
 
 In turn: the plain build, a worker process, the Dask scheduler, a build on Dask. Prints a line for each, and ends with
-exit code 1 where a store differs in a single byte.
+exit code 1 where a store differs in a single byte. --terminations 200 sends builds SIGTERM twice, as queues do, the
+second while the first one's clean-up runs: a build that does not end within a minute hangs.
 """
 
 import argparse
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,7 @@ def main() -> None:
     """Kill, resume and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--terminations", type=int, default=0, help="builds that get SIGTERM twice")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     generator, wrong = random.Random(arguments.seed), 0
@@ -53,7 +56,9 @@ def main() -> None:
                 f"| {part} | {after:.2f} | {done} of {-(-ROWS // SHARD_ROWS)} | {'yes' if equal else 'NO'} |",
                 flush=True,
             )
-    print(f"{arguments.kills - wrong} of {arguments.kills} resumed stores are equal byte for byte")
+        wrong += terminate_twice(arguments.terminations, folder, annotations, generator, expected)
+    count = arguments.kills + arguments.terminations
+    print(f"{count - wrong} of {count} resumed stores are equal byte for byte")
     sys.exit(bool(wrong))
 
 
@@ -105,6 +110,36 @@ def kill(part: str, store: Path, annotations: Path, generator: random.Random) ->
         helper.kill()
         helper.wait()
     return after
+
+
+def terminate_twice(
+    count: int, folder: Path, annotations: Path, generator: random.Random, expected: dict[str, bytes]
+) -> int:
+    """Send SIGTERM twice to each of `count` builds; return how many hung or left a store that does not resume."""
+    hung, slowest, wrong = 0, 0.0, 0
+    for number in range(count):
+        store = folder / f"terminated{number}.zarr"
+        process = subprocess.Popen(command(store, annotations, teacher=SLOW), env=ENVIRONMENT, **QUIET)
+        while not store.exists() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(generator.uniform(0, 3))
+        start = time.perf_counter()
+        process.terminate()
+        time.sleep(generator.uniform(0, 0.5))
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            hung += 1
+            process.kill()
+            process.wait()
+        slowest = max(slowest, time.perf_counter() - start)
+        resume(store, annotations)
+        wrong += content(store) != expected
+        shutil.rmtree(store)
+    if count:
+        print(f"{count} builds got SIGTERM twice: {hung} hung, the slowest ended after {slowest:.1f} s")
+    return wrong + hung
 
 
 def content(store: Path) -> dict[str, bytes]:

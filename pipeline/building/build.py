@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from cache_tools.store.writer import HeatmapStore
 from pipeline.building.conditions import check_ap, check_codec_error, check_undamaged
 from pipeline.building.job import SHARDS_AT_ONCE, BuildJob, Expectation
 from pipeline.building.shard_maker import ShardMaker
+from pipeline.building.stop_request import LOOK_SECONDS, StopRequest
 from pipeline.persons.photo_check import check_photos
 from pipeline.teachers.load import load_network
 from pipeline.teachers.probe import probe_network, rows_to_probe
@@ -181,20 +182,22 @@ def make_pending(
         return
     rows = sum(len(store.shard_rows(shard)) for shard in pending)
     start, teacher_share = time.perf_counter(), ""
+    stop = StopRequest()
     try:
-        with progress_bar(store.rows, "build", "row", done=store.rows - rows) as bar:
+        with stop, progress_bar(store.rows, "build", "row", done=store.rows - rows) as bar:
             if workers or scheduler:
                 # Dask takes half a second to import
                 from pipeline.building.cluster import make_on_cluster
 
-                for made in make_on_cluster(job, pending, workers, scheduler):
-                    bar.update(made)
-                    check_codec_error(store, max_rmse)
+                with contextlib.closing(make_on_cluster(job, pending, stop, workers, scheduler)) as finished:
+                    for made in finished:
+                        bar.update(made)
+                        check_codec_error(store, max_rmse)
             else:
                 maker = ShardMaker(
                     store, teacher, job.images, batch_size=job.batch_size, readers=job.threads, progress=bar.update
                 )
-                make_here(maker, pending, max_rmse)
+                make_here(maker, pending, max_rmse, stop)
                 share = maker.seconds_in_teacher / (time.perf_counter() - start)
                 teacher_share = f"; the teacher worked {share:.0%} of the time"
     except (KeyboardInterrupt, SystemExit):
@@ -205,13 +208,17 @@ def make_pending(
     logger.info(f"{rows} rows in {seconds:.1f} s, {rows / seconds:.1f} a second{teacher_share}")
 
 
-def make_here(maker: ShardMaker, shards: list[int], max_rmse: float | None) -> None:
-    """Make shards in this process; an error, Ctrl-C and SIGTERM drop the shards in flight."""
+def make_here(maker: ShardMaker, shards: list[int], max_rmse: float | None, stop: StopRequest) -> None:
+    """Make shards in this process; an error and a request to stop drop the shards in flight."""
     with ThreadPoolExecutor(SHARDS_AT_ONCE, "shard") as pool:
+        pending = {pool.submit(maker.make, shard) for shard in shards}
         try:
-            for shard in as_completed([pool.submit(maker.make, shard) for shard in shards]):
-                shard.result()
-                check_codec_error(maker.store, max_rmse)
+            while pending:
+                made, pending = wait(pending, LOOK_SECONDS, FIRST_COMPLETED)
+                stop.check()
+                for shard in made:
+                    shard.result()
+                    check_codec_error(maker.store, max_rmse)
         except BaseException:
             maker.stop()
             pool.shutdown(wait=False, cancel_futures=True)

@@ -7,8 +7,10 @@ twice and workers may die: writing a shard is idempotent, and the ledger says wh
 import contextlib
 import logging
 import os
+import socket
+import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +24,10 @@ from cache_tools.prefetch import usable_cpus
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.job import SHARDS_AT_ONCE, BuildJob
 from pipeline.building.shard_maker import ShardMaker
+from pipeline.building.stop_request import LOOK_SECONDS, StopRequest
 from pipeline.teachers.load import load_network
 from pipeline.teachers.names import absolute_reference
+from student.pose_network import PoseNetwork
 
 #: of a shard, when its worker died or raised
 RETRIES = 3
@@ -48,7 +52,7 @@ class TeacherOnWorker(WorkerPlugin):
         self.name = maker_name(build_id)
 
     def setup(self, worker: Any) -> None:
-        """Open the store and find the teacher."""
+        """Open the store and find the teacher; ValueError where it is another than the store's."""
         job = self.job
         number = worker.name if isinstance(worker.name, int) else self.numbers.get(worker.address, 0)
         threads = job.threads or worker.state.nthreads
@@ -63,6 +67,7 @@ class TeacherOnWorker(WorkerPlugin):
             store.spec.skeleton,
             dict(job.joints),
         )
+        check_same_teacher(teacher, store, worker.address)
         maker = ShardMaker(store, teacher, job.images, batch_size=job.batch_size, readers=threads)
         setattr(worker, self.name, maker)
 
@@ -72,6 +77,16 @@ class TeacherOnWorker(WorkerPlugin):
         if maker is not None:
             maker.stop()
             delattr(worker, self.name)
+
+
+def check_same_teacher(teacher: PoseNetwork, store: HeatmapStore, address: str) -> None:
+    """Raise ValueError where a worker has another copy of the teacher than the process that began the store."""
+    expected = store.spec.teacher.digest
+    if teacher.digest != expected:
+        raise ValueError(
+            f"the worker {address} on {socket.gethostname()} has another teacher of the name {teacher.name}: digest "
+            f"{teacher.digest[:16]}, expected {expected[:16]}, the store's; give every host the same files and versions"
+        )
 
 
 def maker_name(build_id: str) -> str:
@@ -112,10 +127,13 @@ def make_shard(shard: int, build_id: str) -> int | ValueError:
         return error
 
 
-def make_on_cluster(job: BuildJob, shards: list[int], workers: int = 0, scheduler: str | None = None) -> Iterator[int]:
+def make_on_cluster(
+    job: BuildJob, shards: list[int], stop: StopRequest, workers: int = 0, scheduler: str | None = None
+) -> Generator[int, None, None]:
     """Make the shards on `workers` processes of this host or on a cluster; yield the rows of each when it is done.
 
-    Raises OSError where the scheduler is lost, and what a teacher or a photo raised once its retries are used up.
+    Raises ValueError where a worker has another teacher than the store, OSError where the scheduler is lost, and what a
+    teacher or a photo raised once its retries are used up.
     """
     build_id = uuid.uuid4().hex
     with contextlib.ExitStack() as stack:
@@ -132,11 +150,17 @@ def make_on_cluster(job: BuildJob, shards: list[int], workers: int = 0, schedule
             for shard in shards
         ]
         try:
-            for future in as_completed(futures):  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
-                made = future.result()
-                if isinstance(made, ValueError):
-                    raise made
-                yield made
+            finished = as_completed(futures)  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
+            while not finished.is_empty():
+                batch = finished.next_batch(block=False)
+                if not batch:
+                    time.sleep(LOOK_SECONDS)
+                stop.check()
+                for future in batch:
+                    made = future.result()
+                    if isinstance(made, ValueError):
+                        raise made
+                    yield made
         except (CancelledError, CommClosedError) as error:
             raise OSError("the Dask scheduler is gone; run the same command again to go on") from error
         except KilledWorker as error:

@@ -1,8 +1,6 @@
 """`kdcache build`: run a teacher over a data set and cache its heatmaps."""
 
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -133,7 +131,6 @@ def command(
             category=category,
             checksums=checksums,
         )
-    signal.signal(signal.SIGTERM, terminate)
     finished = build(job, workers=workers, scheduler=scheduler, max_rmse=max_rmse, expectation=expectation)
     if receipt is not None:
         write_json(receipt, finished)
@@ -148,11 +145,6 @@ def parse_part(text: str | None) -> tuple[int, int] | None:
     if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
         raise click.BadParameter(f"{text!r}: expected I/N with I from 1 to N, as in 1/4")
     return int(index), int(count)
-
-
-def terminate(number: int, frame: FrameType | None) -> None:
-    """Stop on SIGTERM as on Ctrl-C, with the exit code that a shell expects."""
-    raise SystemExit(128 + number)
 
 
 def receipt_text(store: str, receipt: dict[str, Any]) -> str:

@@ -254,3 +254,23 @@ def test_of_two_builds_of_one_store_the_second_is_refused(job: BuildJob) -> None
     assert f"is being built by another process ({socket.gethostname()!r}, process {os.getpid()})" in messages
     assert "Traceback" not in messages
     assert build(job)["rows"] == ROWS
+
+
+def test_a_second_signal_during_the_clean_up_hangs_nothing(job: BuildJob) -> None:
+    build(replace(job, store=job.store + ".whole"))
+    generator = random.Random(5)
+    for attempt in range(4):
+        process = run_build(slow(job, 0.05))
+        if attempt == 0:
+            wait_for_shard(job, process)
+        else:
+            time.sleep(generator.uniform(1, 5))
+        process.send_signal(signal.SIGTERM)
+        time.sleep(generator.uniform(0, 0.3))
+        process.send_signal(signal.SIGTERM)
+        _, messages = process.communicate(timeout=60)
+        # before the first shard and after the clean-up there is nothing to clean up
+        assert process.returncode in (143, -signal.SIGTERM, 0), messages
+        assert "Traceback" not in messages
+    build(job)
+    assert content(job.store) == content(job.store + ".whole")

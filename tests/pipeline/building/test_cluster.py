@@ -1,6 +1,8 @@
 """Shards on Dask: the same bytes as the plain loop's, whichever process dies."""
 
+import contextlib
 import logging
+import os
 import random
 import shutil
 import signal
@@ -40,19 +42,41 @@ def start_dask(*arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+TEACHER = """
+from pipeline.teachers.oracle import OracleTeacher
+
+
+class Copy(OracleTeacher):
+    digest = "{digest}"
+
+
+def make(device):
+    return Copy("oracle")
+"""
+
+
 @pytest.fixture
 def scheduler() -> Iterator[Cluster]:
     """Start a cluster of one worker; yield its address, the scheduler and the worker's nanny."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def running_cluster(*of_worker: str) -> Iterator[Cluster]:
+    """Run a scheduler and a worker, started with more options."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
     head = start_dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
-    worker = start_dask("worker", address, "--nthreads", "2", "--no-dashboard")
-    yield address, head, worker
-    for process in (worker, head):
-        process.kill()
-        process.wait()
+    worker = start_dask("worker", address, "--nthreads", "2", "--no-dashboard", *of_worker)
+    try:
+        yield address, head, worker
+    finally:
+        for process in (worker, head):
+            process.kill()
+            process.wait()
 
 
 def test_workers_write_what_the_plain_loop_writes_and_one_may_die(job: BuildJob) -> None:
@@ -88,6 +112,23 @@ def test_a_lost_scheduler_is_reported_and_the_build_resumes(job: BuildJob, sched
     assert "the Dask scheduler is gone; run the same command again to go on" in messages
     build(job)
     assert content(job.store) == content(job.store + ".whole")
+
+
+def test_a_worker_with_another_copy_of_the_teacher_is_named(
+    job: BuildJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "copied_teacher.py").write_text(TEACHER.format(digest=folder))
+    path = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'there'}:{path}")
+    with running_cluster("--no-nanny") as (address, _, _), Client(address) as client:
+        client.wait_for_workers(1, timeout=60)
+        monkeypatch.syspath_prepend(tmp_path / "here")
+        job = replace(job, teacher="copied_teacher:make")
+        with pytest.raises(ValueError, match=r"the worker tcp://.* has another teacher .*digest there, expected here"):
+            build(job, scheduler=address)
+    assert HeatmapStore.open(job.store).pending() == [0, 1, 2]
 
 
 def test_a_missing_scheduler_is_reported_at_once(job: BuildJob) -> None:
