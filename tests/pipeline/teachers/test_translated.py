@@ -1,16 +1,25 @@
 """A network of some joints serves data of other joints, by name; what it does not know is blank and weighs nothing."""
 
+import json
 import logging
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cache_tools.skeletons import COCO, Skeleton, load_skeleton
 from pipeline.teachers.flipped import Flipped
 from pipeline.teachers.load import load_network
 from pipeline.teachers.oracle import OracleTeacher
+from pipeline.teachers.probe import Probed
 from pipeline.teachers.translated import log_translation, translated
+from pipeline.teachers.wrapped import WrappedNetwork, innermost
+from student.batches.live_maps import LiveMaps
 from student.pose_network import Crops, Maps
+from tests.samples.drawn_store import STREAM
+from tests.samples.small_run import write_run
 
 LEGS = Skeleton(
     names=("ankle_l", "knee_l", "hip_l", "ankle_r", "knee_r", "hip_r", "pelvis"),
@@ -90,3 +99,26 @@ def test_references_without_a_network_have_every_joint_of_the_data(crops: Crops)
         network = load_network(reference, skeleton=LEGS)
         assert network(crops).shape == (2, 7, 64, 48)
         assert network.joints is None
+
+
+def test_what_is_around_a_network_states_what_it_states(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    run = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(run | {"categories": [1, 3]}))
+    student = load_network(f"student:{tmp_path}", "cpu")
+    for network in (translated(student, LEGS), Flipped(student), Flipped(translated(student, LEGS)), Probed(student)):
+        assert isinstance(network, WrappedNetwork)
+        assert (network.categories, network.dtype, network.device) == ((1, 3), "float32", "cpu")
+        assert (network.digest, network.name, network.frame) == (student.digest, student.name, student.frame)
+        assert innermost(network) is student
+    silent = Flipped(OracleTeacher())
+    assert (silent.categories, silent.dtype, silent.device) == ((1,), "unstated", "unstated")
+
+
+def test_the_joints_that_a_network_knows_pass_through_the_flip_test() -> None:
+    legs = translated(OracleTeacher(), LEGS)
+    assert Flipped(legs).joints == legs.joints
+    settings = replace(STREAM, live=True)
+    for network in (legs, translated(Flipped(OracleTeacher()), LEGS)):
+        assert LiveMaps(network, settings, torch.device("cpu")).known_joints == (*[True] * 6, False)
+    assert all(LiveMaps(OracleTeacher(), settings, torch.device("cpu")).known_joints)
