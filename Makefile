@@ -4,6 +4,7 @@
 # make lint     ruff, mypy, import-linter, snakefmt, snakemake --lint
 # make docs     the documentation, into docs/_build/html; warnings are errors
 # make bench    every benchmark, side by side with what people use instead
+# make gpu      the tests of a GPU and its measurements, in eight minutes; it installs nothing and takes PYTHON as it is
 # make teacher  train the demo's teacher again, into results/teacher/run
 # Each makes .venv first. PYTHON=python3.12 make demo takes another interpreter (3.11 or newer).
 
@@ -15,7 +16,7 @@ WORKFLOW_READY := $(VENV)/.workflow
 PIP_INSTALL := $(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo test fuzz lint docs bench teacher
+.PHONY: demo test fuzz lint docs bench gpu teacher
 
 $(VENV):
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kdcache needs Python 3.11 or newer, this is " + sys.version)'
@@ -53,6 +54,10 @@ docs: $(READY)
 
 bench: $(READY)
 	for program in benchmarks/*.py; do echo "== $$program"; python $$program || exit 1; done
+
+# An image for a GPU has its own torch: nothing is installed, and what is missing is named before anything runs.
+gpu:
+	PYTHONPATH=$(CURDIR) $(PYTHON) -m pipeline.cli doctor --gpu
 
 TEACHER := results/teacher
 teacher: $(READY)

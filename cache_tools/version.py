@@ -1,5 +1,22 @@
-"""The installed version of kdcache."""
+"""Versions of what a file was written with; that of kdcache also from a checkout that is not installed."""
 
-from importlib.metadata import version
+import tomllib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-__version__ = version("kdcache")
+
+def version_of(distribution: str) -> str:
+    """Return the version of an installed distribution; of kdcache, without one, that of the checkout.
+
+    Raises PackageNotFoundError for another distribution that is not installed.
+    """
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        project = Path(__file__).parents[1] / "pyproject.toml"
+        if distribution != "kdcache" or not project.is_file():
+            raise
+        return str(tomllib.loads(project.read_text())["project"]["version"])
+
+
+__version__ = version_of("kdcache")

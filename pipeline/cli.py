@@ -33,6 +33,7 @@ COMMANDS = {
     "report": "Make the table, the charts and the panels.",
     "plan": "Estimate what a configuration will cost.",
     "download": "Fetch COCO and the detector's boxes.",
+    "doctor": "Print what is installed, or check a GPU.",
 }
 #: Errors that a user can correct: shown in one line, exit code 2. Anything else is a defect and shows its traceback.
 USER_ERRORS = (ValueError, OSError, MemoryError)

@@ -15,6 +15,7 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from cache_tools.geometry import Matrix, apply, cell_to_crop, compose, crop_to_image
 from cache_tools.images import Image, cut, read_image
@@ -26,8 +27,8 @@ from student.device import torch_device
 from student.heatmaps.decode import dark_decode
 from student.heatmaps.mirror import mirror_maps
 from student.inference import Inference
-from student.network_output import heatmaps_of
 from student.pose_network import Crops, Maps, PoseNetwork
+from student.torch_network import OnDevice, maps_of
 
 #: path of an image file, or an RGB image (height, width, 3) in uint8
 Photo = str | os.PathLike[str] | Image
@@ -40,10 +41,16 @@ class HeatmapBatch:
 
     #: which of the N persons these are
     rows: slice
-    #: (B, K, h, w)
-    maps: Maps
+    #: (B, K, h, w) float32, where the network ran
+    tensor: Tensor
     #: (B, 2, 3) heatmap cell -> image pixel
     cell_to_image: Matrix
+
+    @property
+    def maps(self) -> Maps:
+        """Return the heatmaps (B, K, h, w) as an array."""
+        maps: Maps = self.tensor.cpu().numpy()
+        return maps
 
 
 def predict(
@@ -93,7 +100,7 @@ def predict(
         photo_options=photo_options,
         progress=progress,
     ):
-        parts.append(decode_keypoints(batch.maps, batch.cell_to_image, device))
+        parts.append(decode_keypoints(batch.tensor, batch.cell_to_image, device))
     return np.concatenate(parts) if parts else np.zeros((0, len(network.skeleton or COCO), 3))
 
 
@@ -122,19 +129,29 @@ def heatmap_batches(
         for start in range(0, len(boxes), inference.batch_size):
             rows = slice(start, min(start + inference.batch_size, len(boxes)))
             batch = np.stack([next(crops) for _ in range(start, rows.stop)])  # (B, H, W, 3)
-            maps = predict_heatmaps(network, batch, flip=inference.flip)
-            yield HeatmapBatch(rows=rows, maps=maps, cell_to_image=compose(cells, to_image[rows]))
+            maps = predict_maps(network, batch, flip=inference.flip)
+            yield HeatmapBatch(rows=rows, tensor=maps, cell_to_image=compose(cells, to_image[rows]))
             bar.update(len(maps))
 
 
 def predict_heatmaps(network: PoseNetwork, crops: Crops, *, flip: bool = False) -> Maps:
-    """Return heatmaps (B, K, h, w) of crops (B, H, W, 3).
+    """Return `predict_maps` as an array."""
+    maps: Maps = predict_maps(network, crops, flip=flip).cpu().numpy()
+    return maps
+
+
+def predict_maps(network: PoseNetwork, crops: Crops, *, flip: bool = False) -> Tensor:
+    """Return heatmaps (B, K, h, w), float32, of crops (B, H, W, 3): where the network ran, or on the CPU.
 
     flip: average with the heatmaps of the mirrored crops, mirrored back (the flip test).
     Raises ValueError for a flip test where the network's joints are unknown or have no mirror order, and for heatmaps
     that are not those that the network states.
     """
-    maps = heatmaps_of(network, crops)
+    pixels: Crops | Tensor = crops
+    if isinstance(network, OnDevice):
+        # copied once for both passes
+        pixels = torch.from_numpy(crops).to(network.device, non_blocking=True)
+    maps = maps_of(network, pixels)
     if not flip:
         return maps
     mirror = mirror_order(network)
@@ -142,8 +159,8 @@ def predict_heatmaps(network: PoseNetwork, crops: Crops, *, flip: bool = False) 
         raise ValueError(
             f"{network.name} has {maps.shape[1]} joints whose mirror order is not known: run it without flip test"
         )
-    mirrored = torch.from_numpy(heatmaps_of(network, np.ascontiguousarray(crops[:, :, ::-1])))
-    return np.asarray((maps + mirror_maps(mirrored, network.frame, mirror).numpy()) / 2, np.float32)
+    turned = pixels.flip(2) if isinstance(pixels, Tensor) else np.ascontiguousarray(pixels[:, :, ::-1])
+    return (maps + mirror_maps(maps_of(network, turned), network.frame, mirror)) / 2
 
 
 def mirror_order(network: PoseNetwork) -> tuple[int, ...] | None:
@@ -151,17 +168,20 @@ def mirror_order(network: PoseNetwork) -> tuple[int, ...] | None:
     return (network.skeleton or COCO).mirror
 
 
-def decode_keypoints(maps: Maps, cell_to_image: Matrix, device: torch.device) -> NDArray[np.float64]:
+def decode_keypoints(maps: Maps | Tensor, cell_to_image: Matrix, device: torch.device) -> NDArray[np.float64]:
     """Return keypoints (B, K, 3), x and y in image pixels and score, of heatmaps (B, K, h, w).
 
     cell_to_image (B, 2, 3): heatmap cell -> image pixel. device: where the heatmaps are decoded.
     Raises ValueError for heatmaps that are not finite.
     """
-    if not np.isfinite(maps).all():
+    tensor = maps if isinstance(maps, Tensor) else torch.from_numpy(np.ascontiguousarray(maps))
+    tensor = tensor.to(device)
+    finite = torch.isfinite(tensor).all()
+    xy, score = dark_decode(tensor)
+    if not finite:
         raise ValueError(
             "the heatmaps hold NaN or infinity: the network diverged in training, or its weights are damaged"
         )
-    xy, score = dark_decode(torch.from_numpy(np.ascontiguousarray(maps)).to(device))
     xy_image = apply(cell_to_image, xy.double().cpu().numpy())
     return np.concatenate([xy_image, score.double().cpu().numpy()[..., None]], axis=-1)
 

@@ -152,7 +152,11 @@ class TrainSettings(Settings):
     log_steps: int = Field(50, gt=0, description="Steps between two entries of the log.")
     amp: bool = Field(True, description="Compute in bfloat16 on CUDA; a CPU computes in float32.")
     channels_last: bool = Field(True, description="Keep the network in the channels_last memory format.")
-    compile: bool = Field(False, description="Compile the network by torch.compile.")
+    compile: bool | Literal["auto"] = Field(
+        "auto",
+        description="Compile network and losses by torch.compile, with CUDA graphs on one GPU. auto: on a GPU where "
+        "Triton and a C compiler are installed. The first step then takes longer.",
+    )
     evaluate_epochs: float = Field(
         0, ge=0, description="Epochs between two measurements of AP on validation persons; 0: only at the end."
     )

@@ -25,7 +25,7 @@ from student.pose_network import Crops, Maps, digest_of
 from student.prediction import Photo, predict
 from student.run_record import read_record
 from student.settings import STUDENT_FRAME
-from student.torch_network import run_network
+from student.torch_network import for_inference, run_network, run_on_device
 
 
 class TrainedStudent:
@@ -83,7 +83,11 @@ class TrainedStudent:
         """Return the torch network, in evaluation mode, on its device."""
         if self.threads:
             torch.set_num_threads(self.threads)
-        return load_model(self.run, self.weights, self.device)[0]
+        return for_inference(load_model(self.run, self.weights, self.device)[0], self.device)
+
+    def maps_on_device(self, crops: torch.Tensor) -> torch.Tensor:
+        """Return heatmaps (B, K, h, w), float32, on its device, of uint8 crops (B, H, W, 3) on any device."""
+        return run_on_device(self.network, crops, self.device)
 
     def __call__(self, crops: Crops) -> Maps:
         """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""

@@ -4,7 +4,6 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field, replace
-from importlib import metadata
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from cache_tools.json_types import read_record
 from cache_tools.photos.options import AS_STORED, PhotoOptions
 from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.compared_fields import brief, compared_fields, digest_of_spec, flatten
+from cache_tools.version import version_of
 
 #: of stores that a reader of version 1 would take for COCO's: another skeleton, a teacher that knows part of it,
 #: photos that are not read as stored
@@ -290,4 +290,4 @@ def _chunk_rows(spec: StoreSpec) -> int:
 
 def installed_versions() -> dict[str, str]:
     """Return the versions of what writes a store."""
-    return {"python": platform.python_version()} | {p: metadata.version(p) for p in ("kdcache", "numpy", "zarr")}
+    return {"python": platform.python_version()} | {p: version_of(p) for p in ("kdcache", "numpy", "zarr")}

@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cache_tools.version import version_of
 from pipeline.costs.cost_file import Cost, CostProtocol, ExportSpeed
 from student.device import dtype_on, torch_device
 from student.export.onnx import export_onnx
@@ -124,6 +124,9 @@ def network_speed(
 ) -> Speed:
     """Return the speed of a torch network, which keeps its mode but is moved to `device` and its memory format."""
     network = network.to(device)
+    if dtype == "float32":
+        # a teacher on a GPU has its matrix products in bfloat16
+        network = network.float()
     if speed_settings.channels_last:
         network = network.to(memory_format=torch.channels_last)
     forward: Callable[[Tensor], Tensor] = torch.compile(network) if speed_settings.compile else network
@@ -215,5 +218,5 @@ def _protocol(measured: str, input_size: tuple[int, int], speed_settings: SpeedS
         statistic=f"median of {RUNS} runs that share {speed_settings.seconds:g} s, after a warm-up",
         gmacs="multiply-accumulates of one image / 10^9",
         gflops="Table 1's counter: 2 per multiply-accumulate, plus biases, norms, activations and pools, / 10^9",
-        versions={name: version(name) for name in ("torch", "onnxruntime", "kdcache")},
+        versions={name: version_of(name) for name in ("torch", "onnxruntime", "kdcache")},
     )

@@ -13,9 +13,11 @@ from student.device import dtype_on
 from student.inference import Inference
 from student.pose_network import Crops, Maps
 from student.settings import STUDENT_FRAME
-from student.torch_network import run_network
+from student.torch_network import run_network, run_on_device
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from student.models.student import PoseStudent
     from student.settings import StudentSettings
     from student.training.learner import Evaluate
@@ -39,6 +41,10 @@ class ModelInTraining:
     def __call__(self, crops: Crops) -> Maps:
         """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""
         return run_network(self.model, crops, self.device)
+
+    def maps_on_device(self, crops: "Tensor") -> "Tensor":
+        """Return heatmaps (B, K, h, w), float32, on its device, of uint8 crops (B, H, W, 3) on any device."""
+        return run_on_device(self.model, crops, self.device)
 
 
 def training_evaluation(

@@ -6,7 +6,6 @@ measured under, because boxes, flip test and decoder are worth more AP than most
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from cache_tools.geometry import compose
 from cache_tools.instances import Instances
 from cache_tools.photos.options import NOT_STATED, PhotoOptions
 from cache_tools.skeletons import Skeleton
+from cache_tools.version import version_of
 from pipeline.evaluation.coco_ap import coco_numbers
 from pipeline.evaluation.matched_network import match_network
 from pipeline.evaluation.metrics_file import (
@@ -280,7 +280,7 @@ def score(
         persons=len(persons),
         images=len(annotations.photos) if images is None else len(images),
         detections_kept=len(kept),
-        kdcache=version("kdcache"),
+        kdcache=version_of("kdcache"),
     )
     metrics = Metrics(
         **numbers,

@@ -53,6 +53,6 @@ def find_joints(
         progress=f"hka {network.name}",
     )
     for batch in batches:
-        keypoints[batch.rows] = decode_keypoints(batch.maps, batch.cell_to_image, device)
+        keypoints[batch.rows] = decode_keypoints(batch.tensor, batch.cell_to_image, device)
         covariance[batch.rows] = covariance_image(batch.maps, network.sigma, batch.cell_to_image)
     return Joints(xy=keypoints[..., :2], score=keypoints[..., 2], covariance=covariance)

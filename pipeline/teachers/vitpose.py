@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +15,7 @@ from pipeline.teachers.values import VALUE_OPTIONS, Values, named
 from pipeline.teachers.vitpose_files import check_preprocessor, weight_files
 from student.device import dtype_on, torch_device
 from student.pose_network import Crops, Maps, digest_of
-from student.torch_network import run_network
+from student.torch_network import for_inference, run_on_device
 
 FILES = ("config.json", "model*.safetensors", "model.safetensors.index.json")
 HUB_LICENCE = "Apache-2.0"
@@ -88,20 +87,27 @@ class VitPoseTeacher:
         """Return the folded network, on its device; its weights are read here."""
         if self.threads:
             torch.set_num_threads(self.threads)
-        model = fold(read_weights(self.folder)).to(self.device)
-        network = Heatmaps(model).eval()
+        network = for_inference(Heatmaps(fold(read_weights(self.folder))), self.device)
         if self.compiled:
             network.compile()
         return network
 
-    def __call__(self, crops: Crops) -> Maps:
-        """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""
+    def maps_on_device(self, crops: Tensor) -> Tensor:
+        """Return heatmaps (B, K, h, w), float32, on its device, of uint8 crops (B, H, W, 3) on any device."""
         rows = len(crops)
         self.largest = max(self.largest, rows)
         # another batch size would be compiled again
         if self.compiled and rows < self.largest:
-            crops = np.concatenate([crops, np.repeat(crops[:1], self.largest - rows, axis=0)])
-        return self.values.apply(run_network(self.network, crops, self.device)[:rows], self.sigma)
+            crops = torch.cat([crops, crops[:1].expand(self.largest - rows, -1, -1, -1)])
+        maps = run_on_device(self.network, crops, self.device)[:rows]
+        if not self.values.text():
+            return maps
+        return torch.from_numpy(self.values.apply(maps.cpu().numpy(), self.sigma)).to(self.device)
+
+    def __call__(self, crops: Crops) -> Maps:
+        """Return heatmaps (B, K, h, w) of crops (B, H, W, 3)."""
+        maps: Maps = self.maps_on_device(torch.from_numpy(crops)).cpu().numpy()
+        return maps
 
 
 class Heatmaps(nn.Module):
@@ -138,18 +144,23 @@ def fold(model: Any) -> Any:
     return model
 
 
-def plus_network(size: str) -> nn.Module:
-    """Return the paper's teacher of a size with all its experts, on the meta device, which is enough for its costs."""
+def plus_network(size: str | tuple[int, int, int, int], *, fused_attention: bool = False) -> nn.Module:
+    """Return the paper's teacher of a size with all its experts, on the meta device, which is enough for its costs.
+
+    size: a name of PLUS_SIZES, or numbers as there.
+    fused_attention: attention by one kernel, as in a teacher that runs; without it, by operations that a counter of
+    floating-point operations knows.
+    """
     from transformers import AutoConfig, VitPoseForPoseEstimation
 
-    hidden, layers, heads, part = PLUS_SIZES[size]
+    hidden, layers, heads, part = PLUS_SIZES[size] if isinstance(size, str) else size
     backbone = {
         "model_type": "vitpose_backbone", "hidden_size": hidden, "num_hidden_layers": layers, "num_experts": 6,
         "num_attention_heads": heads, "part_features": part, "out_indices": [layers],
     }  # fmt: skip
     config: Any = AutoConfig.for_model("vitpose", backbone_config=backbone, num_labels=17, use_simple_decoder=False)
-    # the counter knows its operations
-    config._attn_implementation = "eager"
+    if not fused_attention:
+        config._attn_implementation = "eager"
     with torch.device("meta"):
         return Heatmaps(VitPoseForPoseEstimation(config)).eval()
 

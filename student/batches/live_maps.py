@@ -1,8 +1,6 @@
 """Maps of a live teacher that runs on every batch: the control that shows what the cache costs or gains."""
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cache_tools.geometry import Matrix, cell_to_crop, compose, invert
@@ -10,8 +8,8 @@ from cache_tools.skeletons import COCO
 from student.batches.plan import BatchPlan, between_cells
 from student.batches.stream import StreamSettings
 from student.heatmaps.replay import replay_maps
-from student.network_output import heatmaps_of
 from student.pose_network import PoseNetwork
+from student.torch_network import OnDevice, maps_of
 
 
 class LiveMaps:
@@ -20,6 +18,8 @@ class LiveMaps:
     def __init__(self, teacher: PoseNetwork, settings: StreamSettings, device: torch.device) -> None:
         self.teacher, self.settings, self.device = teacher, settings, device
         self.input_size = teacher.input_size
+        #: whether it takes its crops from the device; else from the CPU
+        self.on_device = isinstance(teacher, OnDevice)
         joints = teacher.joints or (teacher.skeleton or COCO).names
         #: whether the teacher knows each joint
         self.known_joints = tuple(name is not None for name in joints)
@@ -32,13 +32,13 @@ class LiveMaps:
         crop_to_cell = invert(cell_to_crop(self.teacher.frame, self.input_size, self.teacher.heatmap_size))
         return compose(crop_to_cell, invert(self._student_to_teacher), plan.cell_to_image)
 
-    def maps(self, crops: NDArray[np.uint8]) -> Tensor:
-        """Run the teacher on crops (B, H, W, 3); return maps (B, K, h, w) in the student's cells, on the device.
+    def maps(self, crops: Tensor) -> Tensor:
+        """Run the teacher on uint8 crops (B, H, W, 3); return maps (B, K, h, w) in the student's cells, on the device.
 
         Their peaks are as wide as those of a cached map would be. Raises ValueError for maps that are not those that
         the teacher states, or not finite.
         """
-        maps = torch.from_numpy(heatmaps_of(self.teacher, crops, finite=True)).to(self.device)
+        maps = maps_of(self.teacher, crops, finite=True).to(self.device)
         if self._same_map:
             return maps
         matrix = torch.tensor(self._student_to_teacher, dtype=torch.float32, device=self.device)

@@ -232,8 +232,8 @@ class TrainLoader:
             arrays = {
                 name: array.to(self.device, non_blocking=True)
                 for name, array in slot.arrays.items()
-                # a live teacher takes its pixels from the CPU
-                if name != "teacher_pixels"
+                # a live teacher that is no torch network takes its pixels from the CPU, and has read them then
+                if name != "teacher_pixels" or (self.live is not None and self.live.on_device)
             }
             slot.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
             slot.copied.record()

@@ -33,10 +33,11 @@ class TeacherMaps:
     def maps(self, arrays: Mapping[str, Tensor], host: Mapping[str, Tensor]) -> Tensor | None:
         """Return the maps (B, K, h, w) of a batch; None without a teacher.
 
-        arrays: the batch's arrays on the device; host: the same on the CPU, from which a live teacher takes its pixels.
+        arrays: the batch's arrays on the device; host: the same on the CPU, from which a live teacher that is no torch
+        network takes its pixels.
         """
         if self.live is not None:
-            return self.live.maps(host["teacher_pixels"].numpy())
+            return self.live.maps((arrays if self.live.on_device else host)["teacher_pixels"])
         if not self.caches:
             return None
         maps = [

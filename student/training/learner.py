@@ -4,20 +4,21 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
-from timm.utils import ModelEmaV3
-from torch import nn
 
 from cache_tools.skeletons import Skeleton
 from student import checkpoint
+from student.compilation import choose_compilation
 from student.models.student import PoseStudent, create_student
 from student.settings import StudentSettings, TrainSettings
 from student.training.distributed import ProcessContext, data_parallel
+from student.training.losses import joint_losses
 from student.training.running_means import RunningMeans
+from student.training.weight_average import WeightAverage
 
 WARMUP_START = 0.01  # of the learning rate, at the first step
 WARMUP_EPOCHS = 5.0  # where the settings state none
@@ -51,11 +52,13 @@ class Learner:
         self.best: dict[str, Any] | None = None
         self.model = _create_model(settings, skeleton, process)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = _create_optimizer(self.model, train)
+        self.optimizer = create_optimizer(self.model, train)
         self.warmup = warmup_steps(train.warmup_epochs, steps, steps_per_epoch)
         self.set_rate = _create_schedule(self.optimizer, train.lr, steps, self.warmup)
-        self.ema = ModelEmaV3(self.model, decay=train.ema_decay, use_warmup=True) if train.ema_decay else None
-        self.network = data_parallel(_compiled(self.model) if train.compile else self.model, process)
+        self.ema = WeightAverage(self.model, train.ema_decay) if train.ema_decay else None
+        self.compilation = choose_compilation(train.compile, process.device, process.world)
+        self.network = data_parallel(self.compilation.network(self.model), process)
+        self.joint_losses = self.compilation.elementwise(joint_losses)
         self.losses = RunningMeans()
         self._seconds_at_report = 0.0
         self._clock = time.perf_counter()
@@ -167,11 +170,8 @@ def _create_model(settings: StudentSettings, skeleton: Skeleton, process: Proces
     return model.to(process.device).to(memory_format=layout)
 
 
-def _compiled(model: PoseStudent) -> nn.Module:
-    return cast(nn.Module, torch.compile(model))  # which is typed as any callable
-
-
-def _create_optimizer(model: PoseStudent, train: TrainSettings) -> torch.optim.Optimizer:
+def create_optimizer(model: PoseStudent, train: TrainSettings) -> torch.optim.Optimizer:
+    """Return the optimiser of a network; it is one kernel a step where PyTorch has it."""
     fused: dict[str, Any] = {"fused": True} if train.optimizer in FUSED else {}
     return create_optimizer_v2(model, opt=train.optimizer, lr=train.lr, weight_decay=train.weight_decay, **fused)
 

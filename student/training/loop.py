@@ -114,7 +114,10 @@ def _run_loop(learners: Sequence[Learner], loader: TrainLoader, evaluate: Evalua
             for learner, log in zip(learners, logs, strict=True):
                 if learner.step >= step:
                     continue  # it was saved a little later than the others
+                began = time.perf_counter()
                 take_step(learner, batch, labelled_joints)
+                if step == start + 1 and process.first:
+                    _log_first_step(learner, began)
                 if step % learner.settings.train.log_steps == 0 or step == steps:
                     entry = learner.report(images_per_step)  # the only place where the host waits for the device
                     log.write(entry)
@@ -143,23 +146,39 @@ def take_step(learner: Learner, batch: Batch, labelled_joints: torch.Tensor | No
     # Dropout is a function of (seed, step, process): nothing of it has to be saved, and no student changes another's.
     torch.manual_seed((settings.train.seed * 1_000_003 + learner.step) * 4099 + process.rank)
     learner.set_rate(learner.step)
+    if learner.compilation.uses_graphs:
+        # outputs of earlier steps are read no more
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch does not annotate it
     bfloat16 = settings.train.amp and process.device.type == "cuda"  # needs no loss scaling
     with torch.autocast(process.device.type, torch.bfloat16, enabled=bfloat16):
         heatmaps = learner.network(batch.images)  # (B, 17, h, w)
     teacher = None if settings.distill.mode == "none" else batch.teacher_maps
     loss, parts = distillation_loss(
         heatmaps, batch.targets, batch.target_weight, teacher, settings.distill, learner.alpha, labelled_joints,
-        None if teacher is None else batch.teacher_weight,
+        None if teacher is None else batch.teacher_weight, learner.joint_losses,
     )  # fmt: skip
-    learner.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
     if settings.train.clip_grad is not None:
         clip_grad_norm_(learner.parameters, settings.train.clip_grad)
     learner.optimizer.step()
+    # now, and not before the next backward pass: their memory is free during the forward pass
+    learner.optimizer.zero_grad(set_to_none=True)
     learner.step += 1
     if learner.ema is not None:
         learner.ema.update(learner.model, step=learner.step)
     learner.losses.add(loss=loss.detach(), **parts)
+
+
+def _log_first_step(learner: Learner, began: float) -> None:
+    """Log whether the student is compiled, and how long this made its first step."""
+    name, compilation = learner.settings.name, learner.compilation
+    if compilation.mode is None:
+        if learner.process.device.type == "cuda":
+            logger.info(f"{name}: {compilation}")
+        return
+    if learner.process.device.type == "cuda":
+        torch.cuda.synchronize(learner.process.device)
+    logger.info(f"{name}: {compilation}; the first step took {time.perf_counter() - began:.0f} s")
 
 
 def _create_learners(

@@ -3,7 +3,6 @@
 import logging
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from cache_tools.files import remove_temporaries
 from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.spec import COCO_CATEGORIES
 from cache_tools.store.writer import HeatmapStore
+from cache_tools.version import version_of
 from student.device import device_name
 from student.pose_network import PoseNetwork
 from student.run_record import RunData, RunRecord, read_record, resolved, write_record
@@ -63,7 +63,7 @@ def start_run(learner: Learner, stores: Sequence[HeatmapStore], data: RunData, r
         steps=learner.steps,
         device=device_name(learner.process.device),
         versions={"python": platform.python_version()}
-        | {name: version(name) for name in ("kdcache", "torch", "timm", "numpy")},
+        | {name: version_of(name) for name in ("kdcache", "torch", "timm", "numpy")},
     )
     if learner.step == 0:
         restart(learner.run, record)

@@ -79,7 +79,7 @@ def test_a_compiled_student_leaves_weights_as_any_other(
 ) -> None:
     """Traced as torch.compile traces; the traced graph is run as it is, which needs no C++ compiler."""
     whole = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model: whole(model, backend="eager"))
+    monkeypatch.setattr(torch, "compile", lambda model, mode: whole(model, backend="eager"))
     run(store, tmp_path / "compiled", quick_settings(train__compile=True, train__epochs=1))
     run(store, tmp_path / "plain", quick_settings(train__epochs=1))
     losses = [read_log(tmp_path / name)[-1]["loss"] for name in ("compiled", "plain")]

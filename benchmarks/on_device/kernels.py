@@ -1,0 +1,91 @@
+"""Kernels: bytes that each must move over its time, as a share of a copy on the same device in the same run."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from on_device.context import Context
+from on_device.report import Row, at_least
+from on_device.samples import CELLS, SIGMA, random_crops
+from on_device.timing import seconds_of
+from torch import Tensor
+
+from cache_tools.codec.profiles import get_codec
+from cache_tools.skeletons import COCO
+from student.batches.warp import warp_image
+from student.heatmaps.decode import dark_decode
+from student.heatmaps.device_codec import DeviceCodec, decode_codes
+from student.heatmaps.replay import replay_maps
+from student.heatmaps.targets import render_targets
+from student.settings import DistillSettings
+from student.training.losses import joint_losses
+
+#: of a copy, in percent; what is below is fused
+SHARE = 25.0
+#: bytes of a float32
+FLOAT = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    """A function without arguments, what it computes on tensors, and the bytes that it must read and write."""
+
+    call: Callable[..., object]
+    arguments: tuple[object, ...]
+    bytes_moved: int
+
+
+def measure(context: Context) -> Iterator[Row]:
+    """Yield the copy's rate, then each kernel's share of it: as it is, and on a GPU compiled."""
+    source = torch.empty(context.size.copy_bytes, dtype=torch.uint8, device=context.device)
+    target = torch.empty_like(source)
+    copy_rate = 2 * source.numel() / seconds_of(lambda: target.copy_(source), context.device)
+    yield Row("copy, read and written", copy_rate / 1e9, "GB/s")
+    for name, kernel in kernels(context).items():
+        ways = {"eager": kernel.call}
+        if context.compiles:
+            ways["compiled"] = torch.compile(kernel.call)
+        for way, call in ways.items():
+            seconds = seconds_of(lambda call=call, kernel=kernel: call(*kernel.arguments), context.device)  # type: ignore[misc]
+            share = 100 * kernel.bytes_moved / seconds / copy_rate
+            note = f"{1e3 * seconds:.3g} ms for {context.size.kernel_batch} crops"
+            yield at_least(f"{name}, {way}", share, SHARE, "% of a copy", note, judged=context.on_gpu)
+
+
+def kernels(context: Context) -> dict[str, Kernel]:
+    """Return the kernels of a training batch and of decoding, on random input of the usual sizes."""
+    device, batch = context.device, context.size.kernel_batch
+    codec = get_codec("compact")
+    device_codec = DeviceCodec.of(codec, device)
+    codes = torch.randint(0, 64, (batch, 17, *codec.code_shape), device=device, dtype=torch.uint8)
+    xy = torch.rand(batch, 17, 2, device=device) * torch.tensor([47.0, 63.0], device=device)
+    maps = render_targets(xy, CELLS, SIGMA)
+    prediction = maps.clone().requires_grad_()
+    turn = torch.tensor([[[0.9, -0.3, 4.0], [0.3, 0.9, -3.0]]], device=device).repeat(batch, 1, 1)
+    flipped = torch.zeros(batch, dtype=torch.bool, device=device)
+    crops = torch.from_numpy(random_crops(batch, (288, 216))).to(device)
+    settings = DistillSettings()
+    map_bytes = FLOAT * maps.numel()
+
+    def decoded_and_replayed(stored: Tensor) -> Tensor:
+        return replay_maps(decode_codes(stored, device_codec), turn, flipped, CELLS, "peaks", mirror=COCO.mirror)
+
+    def loss_and_slope(variable: Tensor, target: Tensor) -> Tensor:
+        (slope,) = torch.autograd.grad(joint_losses(variable, target, settings).sum(), variable)
+        return slope
+
+    return {
+        "codec decode and replay": Kernel(
+            call=decoded_and_replayed, arguments=(codes,), bytes_moved=codes.numel() + map_bytes
+        ),
+        "targets": Kernel(call=render_targets, arguments=(xy, CELLS, SIGMA), bytes_moved=map_bytes),
+        "adaptive wing loss and slope": Kernel(
+            call=loss_and_slope, arguments=(prediction, maps), bytes_moved=3 * map_bytes
+        ),
+        "DARK": Kernel(call=dark_decode, arguments=(maps,), bytes_moved=map_bytes),
+        "cut crops": Kernel(
+            call=warp_image,
+            arguments=(crops, turn, (256, 192)),
+            bytes_moved=crops.numel() + FLOAT * batch * 3 * 256 * 192,
+        ),
+    }

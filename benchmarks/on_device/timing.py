@@ -1,0 +1,102 @@
+"""How long work takes on a device, and how much of the time the device works."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+
+WARM_UPS = 3
+
+
+def wait(device: torch.device) -> None:
+    """Wait until the device has finished its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def seconds_of(call: Callable[[], object], device: torch.device, at_least: float = 0.2) -> float:
+    """Return the seconds of one call, the mean over calls of at least `at_least` seconds in all, after a warm-up."""
+    for _ in range(WARM_UPS):
+        call()
+    wait(device)
+    calls = 1
+    while True:
+        start = time.perf_counter()
+        for _ in range(calls):
+            call()
+        wait(device)
+        seconds = time.perf_counter() - start
+        if seconds >= at_least:
+            return seconds / calls
+        calls = max(2 * calls, round(1.2 * calls * at_least / seconds))
+
+
+def event_seconds(call: Callable[[], object], device: torch.device, calls: int) -> float:
+    """Return the seconds of one call between two CUDA events, the mean over `calls`; on a CPU by the clock."""
+    if device.type != "cuda":
+        start = time.perf_counter()
+        for _ in range(calls):
+            call()
+        return (time.perf_counter() - start) / calls
+    # torch has no types for events
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    begin.record()
+    for _ in range(calls):
+        call()
+    end.record()
+    end.synchronize()
+    return float(begin.elapsed_time(end)) / 1e3 / calls
+
+
+def busy_share(call: Callable[[], object], device: torch.device, calls: int) -> float | None:
+    """Return the share of the time in which at least one kernel runs; None without a GPU or its counters.
+
+    By the profiler, which slows the host a little: the share is a lower limit.
+    """
+    if device.type != "cuda":
+        return None
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        start = time.perf_counter()
+        for _ in range(calls):
+            call()
+        wait(device)
+        seconds = time.perf_counter() - start
+    kernels = sorted(
+        (event.time_range.start, event.time_range.end)
+        for event in profiler.events()
+        if event.device_type == DeviceType.CUDA
+    )
+    busy, reached = 0.0, float("-inf")
+    for start_us, end_us in kernels:
+        busy += max(0.0, end_us - max(start_us, reached))
+        reached = max(reached, end_us)
+    return busy / 1e6 / seconds if kernels else None
+
+
+@contextmanager
+def no_waiting(device: torch.device) -> Iterator[None]:
+    """Raise an error inside the block where the host waits for the GPU; a CPU has nothing to wait for."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Compute matrix products and convolutions in float32, without TF32, and by deterministic kernels."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
+    matmul.allow_tf32, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = False, False, True, False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = before

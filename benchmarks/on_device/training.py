@@ -1,0 +1,91 @@
+"""A student in training with its own loader: the loader alone, the step alone, and both."""
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import TracebackType
+
+import torch
+from on_device.timing import wait
+
+from cache_tools.store.writer import HeatmapStore
+from student.batches.loader import TrainLoader
+from student.batches.stream import stream_of
+from student.pose_network import PoseNetwork
+from student.settings import StudentSettings
+from student.training.distributed import ProcessContext
+from student.training.learner import Learner
+from student.training.loop import take_step
+
+WARM_UPS = 4
+#: of the schedule; more than any measurement takes
+STEPS = 100_000
+
+
+class Training:
+    """One student and its loader on a device. Use it in a `with` block."""
+
+    def __init__(
+        self,
+        store: HeatmapStore,
+        settings: StudentSettings,
+        device: torch.device,
+        folder: Path,
+        teacher: PoseNetwork | None = None,
+    ) -> None:
+        """Start at step 0. teacher: the live one, where `settings` want one."""
+        self.device = device
+        self.loader = TrainLoader([store], stream_of([settings]), teacher=teacher, device=device)
+        self.learner = Learner(
+            settings,
+            folder,
+            skeleton=self.loader.skeleton,
+            steps=STEPS,
+            steps_per_epoch=self.loader.sampler.steps_per_epoch,
+            process=ProcessContext(device),
+        )
+
+    def __enter__(self) -> "Training":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.loader.close()
+
+    def train(self, steps: int, inside: AbstractContextManager[None] | None = None) -> None:
+        """Take steps on the loader's batches. inside: entered around all of them."""
+        start = self.learner.step
+        batches = self.loader.batches(start, start + steps)
+        with inside or nullcontext():
+            for batch in batches:
+                take_step(self.learner, batch)
+
+    def loader_seconds(self, steps: int) -> float:
+        """Return the seconds of a batch that nothing uses."""
+        return self._seconds(steps, step=False)
+
+    def step_seconds(self, steps: int) -> float:
+        """Return the seconds of a step on a batch that is on the device."""
+        (batch,) = self.loader.batches(0, 1)
+        for _ in range(WARM_UPS):
+            take_step(self.learner, batch)
+        wait(self.device)
+        start = time.perf_counter()
+        for _ in range(steps):
+            take_step(self.learner, batch)
+        wait(self.device)
+        return (time.perf_counter() - start) / steps
+
+    def both_seconds(self, steps: int) -> float:
+        """Return the seconds of a step in training."""
+        return self._seconds(steps, step=True)
+
+    def _seconds(self, steps: int, *, step: bool) -> float:
+        start = 0.0
+        for number, batch in enumerate(self.loader.batches(0, WARM_UPS + steps)):
+            if number == WARM_UPS:
+                wait(self.device)
+                start = time.perf_counter()
+            if step:
+                take_step(self.learner, batch)
+        wait(self.device)
+        return (time.perf_counter() - start) / steps

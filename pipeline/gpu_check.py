@@ -1,0 +1,68 @@
+"""The check of a GPU: tests marked `gpu`, then benchmarks/device.py, within eight minutes, from a checkout.
+
+`make gpu` and `kdcache doctor --gpu` run it. It downloads nothing, and reads no folder outside the checkout but, where
+KDCACHE_TEST_DATA names one, that of the tests.
+"""
+
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pipeline.installation import missing_for_gpu_check
+
+logger = logging.getLogger(__name__)
+
+CHECKOUT = Path(__file__).parents[1]
+BENCHMARK = "benchmarks/device.py"
+#: in a file of tests that need a GPU
+MARK = "pytest.mark.gpu"
+#: of everything; tests get this share of it, and the benchmark what they leave
+SECONDS, TESTS_SHARE = 450.0, 0.3
+#: pytest's exit codes: all passed, no test was selected
+PASSED, NONE_SELECTED = 0, 5
+
+
+def check_gpu(out: Path, size: str | None = None, seconds: float = SECONDS) -> bool:
+    """Run tests and benchmark and return whether both passed; gpu.json and gpu.md are written into `out`.
+
+    size: of benchmarks/device.py, None for the machine's. Raises FileNotFoundError outside a checkout and
+    ModuleNotFoundError, before anything is run, where packages are missing.
+    """
+    if not (CHECKOUT / BENCHMARK).is_file():
+        raise FileNotFoundError(
+            f"{CHECKOUT} holds no {BENCHMARK}: the check of a GPU runs in a checkout (make gpu), not from a package"
+        )
+    missing = missing_for_gpu_check()
+    if missing:
+        raise ModuleNotFoundError(f"the check of a GPU needs packages that are missing: {', '.join(missing)}")
+    start = time.monotonic()
+    tests = _run(["-m", "pytest", "-m", "gpu", *gpu_tests()], TESTS_SHARE * seconds)
+    left = seconds - (time.monotonic() - start)
+    sized = [] if size is None else ["--size", size]
+    arguments = [BENCHMARK, "--out", str(out.absolute()), "--seconds", f"{left:.0f}", *sized]
+    # a section may end after its time: the process is ended where it hangs
+    benchmark = _run(arguments, left + 60)
+    logger.info("tests marked gpu: %s; %s: %s", _word(tests), BENCHMARK, _word(benchmark))
+    return tests in (PASSED, NONE_SELECTED) and benchmark == PASSED
+
+
+def gpu_tests() -> list[str]:
+    """Return the files with tests marked `gpu`: others may import what is not installed beside a GPU."""
+    files = sorted((CHECKOUT / "tests").rglob("test_*.py"))
+    marked = [file for file in files if MARK in file.read_text()]
+    return [str(file.relative_to(CHECKOUT)) for file in marked]
+
+
+def _run(arguments: list[str], seconds: float) -> int | None:
+    """Run Python in the checkout; return its exit code, None where it took more than `seconds`."""
+    try:
+        return subprocess.run([sys.executable, *arguments], cwd=CHECKOUT, timeout=seconds, check=False).returncode
+    except subprocess.TimeoutExpired:
+        logger.error("%s was ended: it took more than %.0f seconds", arguments[0], seconds)
+        return None
+
+
+def _word(code: int | None) -> str:
+    return {None: "out of time", PASSED: "passed", NONE_SELECTED: "there are none"}.get(code, "failed")

@@ -1,0 +1,81 @@
+"""Whether the network of a training is compiled, and how: what `train.compile` means on a device."""
+
+import importlib.util
+import os
+import shutil
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+
+# the oldest GPUs for which Triton generates code
+TRITON_CAPABILITY = (7, 0)
+C_COMPILERS = ("cc", "gcc", "clang")
+#: one launch in place of one a kernel: a batch always has the same shape
+GRAPHS = "reduce-overhead"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compilation:
+    """How networks and losses of one process are compiled."""
+
+    #: mode of torch.compile; None: nothing is compiled
+    mode: str | None
+    #: why, for the log
+    reason: str
+
+    @property
+    def uses_graphs(self) -> bool:
+        """Return whether steps are replayed as CUDA graphs."""
+        return self.mode == GRAPHS
+
+    def network(self, module: torch.nn.Module) -> torch.nn.Module:
+        """Return a network as training calls it."""
+        # torch types its result as any callable
+        return module if self.mode is None else cast(torch.nn.Module, torch.compile(module, mode=self.mode))
+
+    def elementwise(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function of many small operations, fused where this saves memory traffic."""
+        # on a CPU the operations are in place already, and some branches depend on values
+        return torch.compile(function) if self.uses_graphs else function
+
+    def __str__(self) -> str:
+        """Return the choice and its reason as a message of one line."""
+        chosen = {None: "not compiled", GRAPHS: "compiled, with CUDA graphs"}.get(self.mode, "compiled")
+        return f"{chosen}: {self.reason}"
+
+
+def choose_compilation(setting: bool | Literal["auto"], device: torch.device, processes: int = 1) -> Compilation:
+    """Return what `train.compile` means on a device. `auto` compiles for a GPU where everything for it is installed.
+
+    processes: several take no CUDA graphs, because gradients are averaged between the parts of the backward pass.
+    """
+    if setting is False:
+        return Compilation(mode=None, reason="train.compile is false")
+    mode = GRAPHS if device.type == "cuda" and processes == 1 else "default"
+    if setting is True:
+        return Compilation(mode=mode, reason="train.compile is true")
+    if device.type != "cuda":
+        return Compilation(mode=None, reason="train.compile is auto, which compiles for a GPU only")
+    missing = missing_for_triton(device)
+    if missing:
+        return Compilation(mode=None, reason=f"train.compile is auto, but {', '.join(missing)}")
+    return Compilation(mode=mode, reason="train.compile is auto, on a GPU")
+
+
+def missing_for_triton(device: torch.device) -> list[str]:
+    """Return what torch.compile would fail for on a GPU, one entry each; empty where everything is there."""
+    missing = []
+    if importlib.util.find_spec("triton") is None:
+        missing.append("the package triton is not installed")
+    if not os.environ.get("CC") and not any(map(shutil.which, C_COMPILERS)):
+        missing.append("there is no C compiler")
+    if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
+        missing.append("there is no Python.h (python3-dev)")
+    if torch.cuda.is_available() and torch.cuda.get_device_capability(device) < TRITON_CAPABILITY:
+        found = ".".join(map(str, torch.cuda.get_device_capability(device)))
+        missing.append(f"the GPU's compute capability is {found}, below 7.0")
+    return missing

@@ -1,0 +1,51 @@
+"""What `train.compile` chooses on a device; compiling itself is in tests marked `gpu` and in test_settings.py."""
+
+import pytest
+import torch
+
+from student import compilation
+from student.compilation import GRAPHS, choose_compilation, missing_for_triton
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+
+
+def test_auto_compiles_for_a_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "missing_for_triton", lambda device: [])
+    assert choose_compilation("auto", CPU).mode is None
+    assert choose_compilation("auto", GPU).mode == GRAPHS
+    assert choose_compilation("auto", GPU).uses_graphs
+
+
+def test_auto_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation, "missing_for_triton", lambda device: ["there is no C compiler", "no Python.h"])
+    chosen = choose_compilation("auto", GPU)
+    assert chosen.mode is None
+    assert str(chosen) == "not compiled: train.compile is auto, but there is no C compiler, no Python.h"
+
+
+def test_what_is_stated_is_obeyed() -> None:
+    assert choose_compilation(False, GPU).mode is None
+    assert choose_compilation(True, CPU).mode == "default"
+    assert choose_compilation(True, GPU).mode == GRAPHS
+    # gradients of several processes are averaged between the parts of the backward pass
+    assert choose_compilation(True, GPU, processes=2).mode == "default"
+
+
+def test_the_tools_that_triton_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(compilation.shutil, "which", lambda name: None)
+    monkeypatch.setattr(compilation.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(compilation.sysconfig, "get_path", lambda name: "/no/such/folder")
+    missing = missing_for_triton(GPU)
+    assert missing[:3] == [
+        "the package triton is not installed",
+        "there is no C compiler",
+        "there is no Python.h (python3-dev)",
+    ]
+
+
+def test_nothing_is_compiled_on_a_cpu_by_default() -> None:
+    module = torch.nn.Linear(2, 2)
+    chosen = choose_compilation("auto", CPU)
+    assert chosen.network(module) is module
+    assert chosen.elementwise(torch.add) is torch.add
