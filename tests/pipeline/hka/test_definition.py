@@ -36,6 +36,8 @@ IN_COCO = [16, 0, 14, 12, 15, 11, 13]
 class LegsNetwork:
     """The still network's joints as another data set has them."""
 
+    joints: tuple[str | None, ...] | None = None
+
     def __init__(self, skeleton: Skeleton | None = LEGS) -> None:
         self.still = StillNetwork()
         self.name, self.digest, self.licence = "legs", self.still.digest, self.still.licence
