@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from tabulate import tabulate
 
 from cache_tools.files import write_json, write_text
+from cache_tools.json_file import read_json
 from pipeline.hka.agreement import Calibration
 from pipeline.hka.angles import LEG_SIDES, NOTICE, measure_angles, with_sign
 from pipeline.hka.definition import AngleDefinition
@@ -191,12 +191,16 @@ def read_calibration(path: str | Path, digest: str) -> Calibration:
 
     Raises ValueError where the file holds none for it: a network's calibration corrects only that network's errors.
     """
+    document = read_json(path, "what `kdcache hka evaluate --out` writes")
     try:
-        models = json.loads(Path(path).read_bytes())["models"]
+        models = document["models"]
         found = next((m["calibration"] for m in models if m["digest"] == digest and m["calibration"]), None)
         calibration = found and Calibration(**{**found, "range": tuple(found["range"])})
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not what `kdcache hka evaluate --out` writes ({error})") from error
+        raise ValueError(
+            f"{path} is not what `kdcache hka evaluate --out` writes: expected `models`, each with its `calibration` "
+            f"({type(error).__name__}: {error})"
+        ) from None
     if calibration is None:
         names = ", ".join(m["name"] for m in models)
         raise ValueError(
