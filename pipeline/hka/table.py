@@ -16,7 +16,7 @@ from pipeline.hka.agreement import Calibration
 from pipeline.hka.angles import LEG_SIDES, NOTICE, measure_angles, with_sign
 from pipeline.hka.definition import AngleDefinition
 from pipeline.hka.joints import Joints
-from pipeline.hka.quality import DEFAULT_LIMITS, FLAG_MEANINGS, Limits, find_flags
+from pipeline.hka.quality import DEFAULT_LIMITS, FLAG_MEANINGS, REFUSING_FLAGS, Limits, find_flags
 
 SUFFIXES = (".csv", ".json")
 
@@ -93,8 +93,8 @@ def leg_rows(
     persons_before = dict.fromkeys(photos, 0)
     for person, photo in enumerate(photos):
         for leg, side in enumerate(LEG_SIDES):
-            refused = bool(np.isnan(angles.varus[person, leg]))
             doubts = dict(flags[person][leg])
+            refused = bool(np.isnan(angles.varus[person, leg])) or not doubts.keys().isdisjoint(REFUSING_FLAGS)
             if refused and not doubts:
                 doubts = {"not_frontal": "the hips coincide: no side is lateral"}
             if calibration and not refused:
@@ -104,10 +104,10 @@ def leg_rows(
                     photo=photo,
                     person=persons_before[photo],
                     side=side,
-                    deviation_degrees=_rounded(deviation[person, leg]),
-                    sd_degrees=_rounded(angles.sd[person, leg]),
-                    medial_angle_degrees=_rounded(angles.medial[person, leg]),
-                    calibrated_degrees=_rounded(calibrated[person, leg]),
+                    deviation_degrees=None if refused else _rounded(deviation[person, leg]),
+                    sd_degrees=None if refused else _rounded(angles.sd[person, leg]),
+                    medial_angle_degrees=None if refused else _rounded(angles.medial[person, leg]),
+                    calibrated_degrees=None if refused else _rounded(calibrated[person, leg]),
                     calibrated_rms_degrees=round(calibration.residual_rms, 2) if calibration and not refused else None,
                     thigh_pixels=round(float(angles.lengths[person, leg, 0]), 1),
                     shank_pixels=round(float(angles.lengths[person, leg, 1]), 1),
