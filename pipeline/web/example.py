@@ -28,7 +28,7 @@ def example_photo() -> bytes:
     return encoded.tobytes()
 
 
-def expected_joints(network: PoseNetwork, jpeg: bytes, min_score: float, *, flip: bool) -> dict[str, Any]:
+def expected_joints(network: PoseNetwork, jpeg: bytes, min_score: float) -> dict[str, Any]:
     """Return the seen joints of the photo, as numbers and positions in pixels, by the whole photo as box.
 
     Raises ValueError for a network that sees no joint of it: a page of that would measure nobody.
@@ -38,7 +38,7 @@ def expected_joints(network: PoseNetwork, jpeg: bytes, min_score: float, *, flip
         path.write_bytes(jpeg)
         persons = whole_photo_boxes([path])
         joints = find_joints(
-            network, persons.photo, persons.box, Inference(flip=flip), photo_options=persons.photo_options
+            network, persons.photo, persons.box, Inference(flip=True), photo_options=persons.photo_options
         )
     seen = np.flatnonzero(joints.score[0] >= min_score)
     if not len(seen):

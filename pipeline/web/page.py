@@ -10,27 +10,17 @@ import hashlib
 import importlib.resources
 import json
 import re
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from cache_tools.files import write_text
-from cache_tools.geometry import PADDING
-from cache_tools.skeletons import COCO
-from pipeline.hka.angles import NOTICE
-from pipeline.hka.fit import DEFAULT_RULE
-from pipeline.hka.quality import DEFAULT_LIMITS, REFUSING_FLAGS
-from pipeline.hka.table import read_calibration
 from pipeline.teachers.onnx_file import OnnxTeacher
-from pipeline.version import __version__
-from pipeline.web.accuracy import read_accuracy
-from pipeline.web.example import example_photo, expected_joints
-from pipeline.web.roles import page_roles
+from pipeline.web.example import example_photo
+from pipeline.web.page_settings import page_settings
 from pipeline.web.script import joined_modules, worker_script
 from student.export.half import with_half_weights
-from student.prediction import mirror_order
 
 SOURCE = importlib.resources.files("pipeline.web") / "source"
 #: version of onnxruntime-web in source/vendor
@@ -57,39 +47,13 @@ def write_page(
     network = OnnxTeacher(str(file), device="cpu")
     if not network.takes_bytes:
         raise ValueError(f"{file} takes normalised floats: expected uint8 crops, as `kdcache export` writes it")
-    digest = digest or network.digest
     model = with_half_weights(file) if half else onnx.load(file)
     packed = model.SerializeToString()
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    mirror = mirror_order(network)
+    name, digest = metadata.get("name", network.name), digest or network.digest
     jpeg = example_photo()
-    skeleton = network.skeleton or COCO
-    roles = page_roles(skeleton)
-    settings = {
-        "model": {
-            "name": metadata.get("name", network.name),
-            "digest": digest,
-            "frame": network.frame,
-            "input_size": network.input_size,
-            "heatmap_size": network.heatmap_size,
-            "sigma": network.sigma,
-            "padding": PADDING,
-            "keypoints": skeleton.names,
-            "mirror": mirror,
-            "roles": asdict(roles),
-            "weights": _weights(model, half=half),
-            "bytes": len(packed),
-        },
-        "limits": asdict(DEFAULT_LIMITS),
-        "refusing_flags": REFUSING_FLAGS,
-        "fit": asdict(DEFAULT_RULE),
-        "notice": NOTICE,
-        "uncalibrated": "not calibrated to the mechanical axis",
-        "calibration": read_calibration(evaluation, digest).to_json() if evaluation and calibrate else None,
-        "accuracy": asdict(read_accuracy(evaluation, digest)) if evaluation else None,
-        "check": expected_joints(network, jpeg, DEFAULT_LIMITS.min_score, flip=mirror is not None),
-        "version": f"kdcache {__version__}",
-    }
+    settings = page_settings(network, name, digest, jpeg, evaluation, calibrate=calibrate)
+    settings["weights"] = {"kind": _weights(model, half=half), "bytes": len(packed)}
     script = joined_modules(SOURCE / "js", "app.js")
     page = _filled(
         _text("index.html"),

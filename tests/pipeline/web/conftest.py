@@ -20,6 +20,7 @@ from pipeline.web import write_page
 from student.checkpoint import load_model
 from student.export.onnx import export_onnx
 from tests.samples.open_page import OpenPage
+from tests.samples.other_joints import with_other_joints
 from tests.samples.tinypose_bytes import write_tinypose
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -67,6 +68,27 @@ def tinypose_file(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -
     path = tmp_path_factory.mktemp("tinypose") / "tinypose.onnx"
     write_tinypose(shared_data / "teachers" / "tinypose_256x192.onnx", path)
     return path
+
+
+@pytest.fixture(scope="session")
+def mechanical_file(demo_file: Path) -> Path:
+    """Write the demo's network as one of the legs' true centres, in an order of its own."""
+    order = [16, 15, 14, 13, 12, 11]
+    names = [
+        "right_talus",
+        "left_talus",
+        "right_knee_centre",
+        "left_knee_centre",
+        "right_femoral_head",
+        "left_femoral_head",
+    ]
+    return with_other_joints(demo_file, demo_file.with_name("mechanical.onnx"), order, names)
+
+
+@pytest.fixture(scope="session")
+def hand_file(demo_file: Path) -> Path:
+    """Write the demo's network as one of a hand."""
+    return with_other_joints(demo_file, demo_file.with_name("hand.onnx"), [0, 1], ["wrist", "thumb"])
 
 
 @pytest.fixture(scope="session")

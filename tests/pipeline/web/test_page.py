@@ -11,11 +11,12 @@ import numpy as np
 import onnx
 import pytest
 
-from cache_tools.skeletons import COCO, Skeleton, load_skeleton
 from pipeline.hka.angles import NOTICE
+from pipeline.teachers.onnx_file import OnnxTeacher
 from pipeline.web.accuracy import read_accuracy
+from pipeline.web.example import example_photo
 from pipeline.web.page import RUNTIME, SOURCE, write_page
-from pipeline.web.roles import page_roles
+from pipeline.web.page_settings import page_settings
 from pipeline.web.script import joined_modules, worker_script
 from student.export.half import with_half_weights
 
@@ -92,17 +93,22 @@ def test_a_network_of_normalised_floats_is_refused(shared_data: Path, tmp_path: 
         write_page(tmp_path / "page", shared_data / "teachers" / "tinypose_256x192.onnx?frame=stride")
 
 
-def test_joints_come_from_the_skeleton() -> None:
-    coco, mechanical = page_roles(COCO), page_roles(load_skeleton("mechanical"))
-    assert coco.legs == ((11, 13, 15), (12, 14, 16))
-    assert (coco.measures, mechanical.measures) == ("keypoints", "axis")
-    assert [load_skeleton("mechanical").names[joint] for joint in mechanical.legs[0]] == [
+def test_a_network_of_true_centres_measures_the_mechanical_axis(mechanical_file: Path) -> None:
+    network = OnnxTeacher(str(mechanical_file), device="cpu")
+    settings = page_settings(network, "legs", "1" * 64, example_photo(), None, calibrate=False)
+    assert settings["points"] == "axis"
+    assert settings["measured"] == "legs, mechanical axis, {convention}, not calibrated"
+    # the file's joints are in the order of its own skeleton, the page's in COCO's places
+    assert [settings["model"]["keypoints"][joint] for joint in settings["model"]["legs"][0]] == [
         "left_femoral_head", "left_knee_centre", "left_talus",
     ]  # fmt: skip
-    legs = Skeleton(names=("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"))
-    assert page_roles(legs).shoulders is None
-    with pytest.raises(ValueError, match=r"hand21"):
-        page_roles(load_skeleton("hand21"))
+    assert settings["model"]["places"][:5] == (None,) * 5
+
+
+def test_a_network_without_legs_is_refused(hand_file: Path) -> None:
+    network = OnnxTeacher(str(hand_file), device="cpu")
+    with pytest.raises(ValueError, match="has no left hip"):
+        page_settings(network, "hand", "1" * 64, example_photo(), None, calibrate=False)
 
 
 def test_modules_are_joined_once_each_after_what_they_import(tmp_path: Path) -> None:

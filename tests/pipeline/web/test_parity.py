@@ -84,7 +84,7 @@ class Differences:
         seen = joints.score[0] >= MIN_SCORE
         mine = np.array([joint["xy"] for joint in found["keypoints"].values()])
         self.crop_pixels += (np.linalg.norm(mine - joints.xy[0], axis=1)[seen] / one).tolist()
-        for leg, row in zip(found["legs"], leg_rows([photo], joints), strict=True):
+        for leg, row in zip(found["legs"], leg_rows(persons.name, joints), strict=True):
             flags = " | ".join(f"{flag}: {reason}" for flag, reason in row.flags.items())
             page_says, command_says = (f"{leg['quality']} {leg['flags']}", f"{row.quality} {flags}")
             if without_numbers(page_says) != without_numbers(command_says):
@@ -121,7 +121,7 @@ def check(differences: Differences, page: OpenPage, least_angles: int) -> None:
     assert not page.errors
     assert len(differences.degrees) >= least_angles
     print(
-        f"{differences.compared} legs, {len(differences.degrees)} angles: {max(differences.degrees):.3f} degrees at most, "
+        f"{differences.compared} legs, {len(differences.degrees)} angles: {max(differences.degrees):.3f} degrees apart, "
         f"joints at most {max(differences.crop_pixels):.3f} px of the crop, "
         f"median {np.median(differences.crop_pixels):.4f}; {differences.boxes_apart} boxes a pixel apart"
     )

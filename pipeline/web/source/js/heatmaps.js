@@ -5,6 +5,16 @@ import { clamp } from "./geometry.js";
 const KERNEL = 11; // cells of DARK's blur
 const SIGMA = 2.0;
 
+/** The network's maps in the places of COCO's joints; blank ones where it has no such joint. */
+export function inPlaces(maps, model) {
+  const cells = model.heatmap_size[0] * model.heatmap_size[1];
+  const placed = new Float32Array(model.places.length * cells);
+  model.places.forEach((place, joint) => {
+    if (place !== null) placed.set(maps.subarray(place * cells, (place + 1) * cells), joint * cells);
+  });
+  return placed;
+}
+
 /** Mean of a crop's maps and its mirrored crop's maps, mirrored back with left and right joints exchanged. */
 export function averaged(maps, ofMirror, model) {
   const [height, width] = model.heatmap_size;

@@ -3,7 +3,7 @@
 import { covarianceInImage } from "./covariance.js";
 import { cut, mirrored } from "./crop.js";
 import { cellToCrop, compose, cropToImage, mapped } from "./geometry.js";
-import { averaged, darkDecode } from "./heatmaps.js";
+import { averaged, darkDecode, inPlaces } from "./heatmaps.js";
 import { unpacked } from "./payload.js";
 
 /** The function (bitmap, box) -> {xy, score, covariance, milliseconds} of the network in this page. */
@@ -28,15 +28,15 @@ export async function loadNetwork(model) {
   };
 }
 
-/** Heatmaps (joints, height, width) of a crop, averaged with those of its mirror image where joints have mirrors. */
+/** Heatmaps (joints, height, width) of a crop, averaged with those of its mirror image. */
 async function heatmaps(request, crop, model) {
   const [height, width] = model.input_size;
-  if (!model.mirror) return request({ kind: "run", crops: crop, shape: [1, height, width, 3] });
   const crops = new Uint8Array(2 * crop.length);
   crops.set(crop);
   crops.set(mirrored(crop, model.input_size), crop.length);
   const maps = await request({ kind: "run", crops, shape: [2, height, width, 3] });
-  return averaged(maps.subarray(0, maps.length / 2), maps.subarray(maps.length / 2), model);
+  const [plain, ofMirror] = [maps.subarray(0, maps.length / 2), maps.subarray(maps.length / 2)];
+  return averaged(inPlaces(plain, model), inPlaces(ofMirror, model), model);
 }
 
 /** The function (message, buffers to hand over) -> answer of a worker, which answers in the order of the messages. */

@@ -10,7 +10,7 @@ import { HIPS, jointKey, LEG_JOINTS, LEGS, SHOULDERS } from "./joints.js";
 export function findFlags(points, scores, limits, sd, leg) {
   const seen = scores.map((score) => score >= limits.min_score);
   if (!measurable(seen, leg)) return { unseen: unseenJoints(scores, seen, leg) };
-  const shoulders = SHOULDERS !== null && SHOULDERS.every((joint) => seen[joint]);
+  const shoulders = SHOULDERS.every((joint) => seen[joint]);
   const p = proportions(points, leg, shoulders);
   const reasons = {
     small: small(p, limits),

@@ -12,8 +12,9 @@ export function asCsv(rows, photo, settings) {
 }
 
 export function asJson(rows, photo, joints, settings) {
+  const known = settings.model.keypoints.map((name, i) => [name, i]).filter(([, i]) => settings.model.places[i] !== null);
   const keypoints = Object.fromEntries(
-    settings.model.keypoints.map((name, i) => [
+    known.map(([name, i]) => [
       name,
       { xy: joints.xy[i], score: joints.score[i], covariance: joints.covariance[i], by_hand: i in joints.byHand },
     ]),
@@ -22,7 +23,7 @@ export function asJson(rows, photo, joints, settings) {
   return JSON.stringify(
     {
       notice: settings.notice,
-      settings: { network: name, digest, convention: settings.convention, made_by: settings.version },
+      settings: { network: name, digest, angle: settings.angle, convention: settings.convention, made_by: settings.version },
       photo: photo.name,
       size: [photo.bitmap.height, photo.bitmap.width],
       box: photo.box,
@@ -34,13 +35,9 @@ export function asJson(rows, photo, joints, settings) {
   );
 }
 
-/** Which network, which sign and whether calibrated: what no number should be read without. */
-export function measuredBy(settings) {
-  const { calibration, convention } = settings;
-  const calibrated = calibration
-    ? `calibrated on rendered people, rms ${calibration.residual_rms.toFixed(1)} degrees`
-    : settings.uncalibrated;
-  return `${settings.model.name}, ${convention} positive, ${calibrated}`;
+/** Which network, which angle, which sign and whether calibrated: what no number should be read without. */
+export function measuredBy({ measured, convention }) {
+  return measured.replace("{convention}", `${convention} positive`);
 }
 
 function record(row, photo, settings) {
@@ -61,6 +58,7 @@ function record(row, photo, settings) {
     shank_pixels: decimal(row.shank, 1),
     quality: row.quality,
     flags: reasons.join(" | "),
+    angle: settings.angle.name,
     measured: measuredBy(settings),
     notice: settings.notice,
     joints_by_hand: row.byHand,

@@ -29,20 +29,20 @@ export function showStatus([key, values]) {
 
 /** What the network is, in the reader's language; check: pixels of the self-check, null before it is done. */
 export function renderFacts(settings, check) {
-  const { model } = settings;
+  const { model, points, weights } = settings;
   const facts = {
     fact_network: model.name,
-    fact_points: t(`points_${model.roles.measures}`),
+    fact_points: t(`points_${points}`),
     fact_digest: model.digest.slice(0, 12),
     fact_input: `${model.input_size.join(" × ")} → ${model.heatmap_size.join(" × ")}`,
-    fact_weights: `${model.weights}, ${number(model.bytes / 1e6, 1)} MB`,
+    fact_weights: `${weights.kind}, ${number(weights.bytes / 1e6, 1)} MB`,
     fact_check: check === null ? "…" : t("check_passed", { pixels: number(check, 3) }),
     fact_version: settings.version,
   };
   const entries = Object.entries(facts).flatMap(([name, value]) => [html("dt", {}, t(name)), html("dd", {}, value)]);
   byId("facts").replaceChildren(...entries);
   byId("accuracy").textContent = accuracy(settings, "long");
-  byId("measures").textContent = t(`measures_${model.roles.measures}`);
+  byId("measures").textContent = t(`measures_${points}`);
   byId("draft").textContent = draftNote();
   byId("draft").hidden = !draftNote();
 }
