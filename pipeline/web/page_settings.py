@@ -7,7 +7,7 @@ from typing import Any
 from cache_tools.geometry import PADDING
 from cache_tools.skeletons import COCO, matching_joints
 from pipeline.hka.angles import LEG_JOINTS, NOTICE
-from pipeline.hka.definition import measured_network
+from pipeline.hka.coco_places import measured_network
 from pipeline.hka.fit import DEFAULT_RULE
 from pipeline.hka.quality import REFUSING_FLAGS, SHOULDERS, limits_of
 from pipeline.hka.table import LegSettings, read_calibration

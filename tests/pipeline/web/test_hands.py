@@ -99,7 +99,6 @@ def test_all_by_keyboard(measured: OpenPage) -> None:
 def test_a_refused_leg_is_measured_by_hand(tab: OpenPage, wall: Path) -> None:
     assert tab.open(wall) == "nobody"
     page = tab.page
-    # where the network, which saw nobody, leaves a joint is anywhere: all go to one corner first
     goals = {"left hip": (230, 150), "left knee": (232, 320), "left ankle": (228, 500), "right hip": (170, 150)}
     for joint, goal in goals.items():
         place_by_keys(page, tab, joint, goal)
@@ -112,10 +111,10 @@ def test_a_refused_leg_is_measured_by_hand(tab: OpenPage, wall: Path) -> None:
 
 def place_by_keys(page: Page, tab: OpenPage, joint: str, goal: tuple[float, float]) -> None:
     """Move a joint to about a point of the photo by arrow keys."""
+    at, step = tab.joint(joint.replace(" ", "_")), 10 * tab.unit()
     page.focus(f'.handle[aria-label^="{joint}"]')
     # accept it where it is
     page.keyboard.press("Enter")
-    at, step = tab.joint(joint.replace(" ", "_")), 10 * tab.unit()
     for axis, (less, more) in enumerate((("ArrowLeft", "ArrowRight"), ("ArrowUp", "ArrowDown"))):
         steps = round((goal[axis] - at[axis]) / step)
         for _ in range(abs(steps)):

@@ -121,7 +121,7 @@ def check(differences: Differences, page: OpenPage, least_angles: int) -> None:
     assert not page.errors
     assert len(differences.degrees) >= least_angles
     print(
-        f"{differences.compared} legs, {len(differences.degrees)} angles: {max(differences.degrees):.3f} degrees apart, "
+        f"{differences.compared} legs, {len(differences.degrees)} angles: {max(differences.degrees):.3f} degrees, "
         f"joints at most {max(differences.crop_pixels):.3f} px of the crop, "
         f"median {np.median(differences.crop_pixels):.4f}; {differences.boxes_apart} boxes a pixel apart"
     )
