@@ -1,7 +1,8 @@
 """A second look at a person in the box of the joints that the first one found.
 
-A network is trained on boxes that persons fill. Where the box is the whole photo, a person is small in the crop: on
-rendered people in 640x480 photos the median error of PP-TinyPose falls from 4.4 to 1.4 degrees with a second look.
+A network is trained on boxes that persons fill. Where the box is the whole photo, a person is small in the crop: on 40
+rendered people in 640x480 photos the median error against the mechanical axis falls by a second look from 5.1 to 1.7
+degrees (PP-TinyPose) and from 24.9 to 3.1 (student:demo); in the true boxes it is 1.6 and 3.1.
 """
 
 from collections.abc import Sequence
