@@ -1,7 +1,6 @@
 """Options that several commands share, and a check that each option given has an effect."""
 
 import functools
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,8 @@ from click.core import ParameterSource
 from cache_tools.photos.options import FEWEST_BITS, MOST_BITS, PhotoOptions
 from student.inference import Inference
 
-
-class HomePath(click.Path):
-    """A path whose leading ~ is the home folder, also where the shell left it, as in --images=~/coco."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path."""
-        return super().convert(os.path.expanduser(value) if isinstance(value, str) else value, param, ctx)
-
-
 #: type of an option or argument that names a file or folder
-PATH = HomePath(path_type=Path)
+PATH = click.Path(path_type=Path)
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 device_option: Decorator = click.option(

@@ -93,7 +93,8 @@ def evaluate(
     if common:
         labels = labels.of_joints(matched.known)
         persons = labels.persons
-        matched = match_network(network, labels.skeleton, inference, matched.renamed)
+        stated = {ours: its for ours, its in (renamed or {}).items() if ours in labels.skeleton.names}
+        matched = match_network(network, labels.skeleton, inference, stated)
     searched = (
         annotated(persons, labels.category_of)
         if boxes == "gt"

@@ -37,7 +37,7 @@ def run(*arguments: str | Path) -> str:
     """Return what a command prints."""
     result = CliRunner().invoke(kdcache, [*map(str, arguments)], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def metrics(path: Path, *arguments: str | Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def skeleton(*arguments: str | Path) -> str:
     """Return what the command prints."""
     result = CliRunner().invoke(kdcache, ["skeleton", *map(str, arguments)], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def test_the_built_in_skeletons_are_listed() -> None:

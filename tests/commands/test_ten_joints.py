@@ -32,7 +32,7 @@ def run(*arguments: str | Path) -> str:
     """Return what a command prints."""
     result = CliRunner().invoke(kdcache, [*map(str, arguments)], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def metrics(path: Path, *arguments: str | Path) -> dict[str, Any]:
@@ -47,7 +47,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("feet")
     write_people(folder / "train", 32)
     write_people(folder / "val", 8, seed=1)
-    run("build", folder / "feet.zarr", "--teacher", TEACHER, *JOINTS, *photos(folder / "train"))
+    # of the eight joints that it knows
+    expected = ["--expect-ap", "50", "--tolerance", "0"]
+    run("build", folder / "feet.zarr", "--teacher", TEACHER, *JOINTS, *photos(folder / "train"), *expected)
     run("train", folder / "feet.zarr", "--out", folder / "run", "--settings", SETTINGS, "--device", "cpu")
     return folder
 

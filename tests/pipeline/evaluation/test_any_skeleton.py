@@ -206,6 +206,22 @@ def test_other_names_are_put_together_by_the_user(
         evaluate(tinypose, path, photos, inference=WITHOUT_FLIP, renamed={"femoral_head_l": "left_hop"})
 
 
+def test_a_translated_network_is_scored_on_the_joints_that_it_knows(
+    tinypose: PoseNetwork, document: Document, photos: Path, on_legs: EvaluationResult, tmp_path: Path
+) -> None:
+    """As `kdcache build --expect-ap` evaluates a teacher whose joints have other names."""
+    path = tmp_path / "femur.json"
+    names = [name.replace("hip", "femoral_head") for name in LEGS]
+    path.write_text(json.dumps(legs_only(document, [*names, "toe_l"])))
+    renamed = {"femoral_head_l": "left_hip", "femoral_head_r": "right_hip"}
+    network = translated(tinypose, CocoLabels(path).skeleton, renamed)
+    for one, more in ((network, {}), (tinypose, renamed)):
+        found = evaluate(one, path, photos, inference=WITHOUT_FLIP, renamed=more, common=True, progress=False).metrics
+        assert found.protocol.joints == "common"
+        assert found.protocol.renamed_joints["femoral_head_l"] == "left_hip"
+        assert found.per_joint["femoral_head_l"].NME == on_legs.metrics.per_joint["hip_l"].NME
+
+
 def test_a_network_that_does_not_say_its_joints_is_for_coco_s_only(reference: str, legs: Path, photos: Path) -> None:
     network = load_network(reference, threads=1)
     with pytest.raises(ValueError, match="does not say which joints its heatmaps are of"):

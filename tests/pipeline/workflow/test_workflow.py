@@ -145,6 +145,16 @@ def test_a_mistake_in_validation_data_stops_the_workflow_before_anything_is_buil
     assert {"check train", "build oracle"} <= named(snakemake(config, "--dry-run", store))
 
 
+def test_data_without_legs_are_planned_without_angles(tmp_path: Path) -> None:
+    text = small_config()
+    text["data"]["skeleton"] = "hand21"
+    output = snakemake(write(tmp_path / "c.yaml", text), "--dry-run")
+    assert "hka" not in planned(output)
+    for command, count in (("build", 1), ("train", 2), ("evaluate", 3), ("report heatmaps", 1)):
+        stated = [line for line in commands(output, f"kdcache {command}") if "--skeleton hand21" in line]
+        assert len(stated) == count, command
+
+
 def test_a_killed_workflow_goes_on_to_the_same_store(tmp_path: Path) -> None:
     job = small_job(tmp_path)
     build(replace(job, store=str(tmp_path / "whole.zarr")))
