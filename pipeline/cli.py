@@ -2,8 +2,10 @@
 
 import difflib
 import importlib
+import importlib.util
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -73,8 +75,29 @@ def kdcache(verbose: int, quiet: bool) -> None:
     show_messages(-1 if quiet else verbose)
 
 
+def find_foreign() -> str | None:
+    """Return the message for a package of kdcache's that another module of the same name hides; None where none does.
+
+    A file `student.py` in the working folder does, where Python looks there first: with `python -m`, or a PYTHONPATH.
+    """
+    home = Path(__file__).parents[1]
+    for name in ("cache_tools", "student"):
+        found = importlib.util.find_spec(name)
+        origin = None if found is None else found.origin
+        if origin is None or Path(origin).parents[1] != home:
+            where = origin or ", ".join(found.submodule_search_locations or ()) if found else "nothing"
+            return (
+                f"the package {name} is {where}: expected kdcache's in {home}; run `kdcache` in another folder, not by "
+                "`python -m`, or take that folder out of PYTHONPATH"
+            )
+    return None
+
+
 def main() -> None:
     """Run the command line. A user's error ends in one line and exit code 2; KDCACHE_DEBUG=1 shows its traceback."""
+    if foreign := find_foreign():
+        click.echo(f"error: {printable(foreign)}", err=True)
+        sys.exit(2)
     try:
         kdcache(standalone_mode=False)
     except click.exceptions.Exit as stop:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cache_tools.skeletons import load_skeleton
 from cache_tools.skeletons.keypoint_names import require_name
@@ -157,6 +157,13 @@ class Config(Settings):
     )
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="The protocol of every AP.")
     report: ReportConfig = Field(ReportConfig(), description="What the report shows.")
+
+    @field_validator("out", mode="before")
+    @classmethod
+    def _out_is_local(cls, out: Any) -> Any:
+        if isinstance(out, str) and "://" in out:
+            raise ValueError(f"{out} is a url: expected a folder on this machine")
+        return out
 
     @model_validator(mode="before")
     @classmethod

@@ -3,7 +3,6 @@
 Nothing here lists a folder, so a plain web server is enough to read from.
 """
 
-import asyncio
 import hashlib
 import os
 import stat
@@ -12,12 +11,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from zarr.abc.store import RangeByteRequest
-from zarr.core.buffer import cpu, default_buffer_prototype
-from zarr.core.sync import sync
-from zarr.storage import FsspecStore
-
 from cache_tools import files
+from cache_tools.store.remote_objects import RemoteObjects
 from cache_tools.store.sealed_json import fingerprint
 
 #: of an object of JSON: parsed, it takes many times its length
@@ -41,17 +36,14 @@ class Objects:
         scheme = self.url.split("://")[0]
         if write and scheme in ("http", "https"):
             raise ValueError(f"{self.url} can only be read: build into a local folder or s3:// and copy it there")
-        try:
-            self._remote = FsspecStore.from_url(self.url, read_only=not write)
-        except ImportError as error:
-            raise ValueError(f"{self.url} needs another package ({error}): pip install 'kdcache[cloud]'") from error
+        self._remote = RemoteObjects(self.url, write=write)
 
     def get(self, key: str, limit: int = LARGEST_JSON) -> bytes | None:
         """Return an object's bytes, or None where there is no such object; ValueError where they are more than `limit`.
 
         A local file must be a regular one inside the store's folder: no device, no pipe, no link that leads out.
         """
-        data = self._remote_get(key) if self.folder is None else self._read_file(key, limit)
+        data = self._remote.get(key) if self.folder is None else self._read_file(key, limit)
         if data is not None and len(data) > limit:
             raise ValueError(_too_long(f"{self.url}/{key}", len(data), limit))
         return data
@@ -62,7 +54,7 @@ class Objects:
         A local file is read in parts, and not at all where it is of another length than expected.
         """
         if self.folder is None:
-            data = self._remote_get(key)
+            data = self._remote.get(key)
             return None if data is None else fingerprint(data)
         file = self._open_file(key)
         if file is None:
@@ -93,12 +85,7 @@ class Objects:
                 return [os.pread(file, max(min(length, end - start), 0), start) for start, length in ranges]
             finally:
                 os.close(file)
-        parts = [part for part in sync(self._remote_ranges(key, ranges)) if part is not None]
-        return parts if len(parts) == len(ranges) else None
-
-    def _remote_get(self, key: str) -> bytes | None:
-        buffer = sync(self._remote.get(key, default_buffer_prototype()))
-        return None if buffer is None else buffer.to_bytes()
+        return self._remote.get_ranges(key, ranges)
 
     def _read_file(self, key: str, limit: int) -> bytes | None:
         file = self._open_file(key)
@@ -141,25 +128,13 @@ class Objects:
         if os.path.commonpath([folder, os.path.realpath(path)]) != folder:
             raise ValueError(f"{path} is damaged: a link leads out of the store; put the file itself there")
 
-    async def _remote_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes | None]:
-        async def one(start: int, length: int) -> bytes | None:
-            request = RangeByteRequest(start, start + length)
-            buffer = await self._remote.get(key, default_buffer_prototype(), request)
-            if buffer is None:
-                return None
-            data = buffer.to_bytes()
-            # a server that does not support ranges sends the whole object
-            return data[start : start + length] if len(data) > length else data
-
-        return await asyncio.gather(*(one(*each) for each in ranges))
-
     def set(self, key: str, data: bytes) -> None:
         """Write an object whole or not at all.
 
         A local file is on the disk when this returns: a power cut cannot leave a ledger entry without its data.
         """
         if self.folder is None:
-            sync(self._remote.set(key, cpu.Buffer.from_bytes(data)))
+            self._remote.set(key, data)
         else:
             self._check_inside(os.path.dirname(f"{self.url}/{key}"))
             files.write_bytes(self.folder / key, data)
@@ -173,21 +148,12 @@ class Objects:
         if self.folder is not None:
             files.create_bytes(self.folder / key, data)
             return
-        if self.get(key) is not None:
-            raise FileExistsError(f"{self.url}/{key} exists already")
-        path = f"{self._remote.path}/{key}"
-        try:
-            sync(self._remote.fs._pipe_file(path, data, mode="create"))
-        except FileExistsError:
-            raise FileExistsError(f"{self.url}/{key} exists already") from None
-        except (TypeError, NotImplementedError):
-            # a storage of fsspec that knows no mode
-            self.set(key, data)
+        self._remote.create(key, data)
 
     def delete(self, key: str) -> None:
         """Remove an object, if it exists."""
         if self.folder is None:
-            sync(self._remote.delete(key))
+            self._remote.delete(key)
         else:
             self._check_inside(os.path.dirname(f"{self.url}/{key}"))
             (self.folder / key).unlink(missing_ok=True)

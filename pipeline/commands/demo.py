@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from pipeline.commands.shared_options import LocalPath
+
 FILES = (
     ("report", "report.html"),
     ("table", "report/table.md (.csv, .tex)"),
@@ -30,7 +32,7 @@ FILES = (
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=LocalPath(file_okay=False),
     help="Folder of everything that is made.  [default: results/demo, with --small results/demo-small]",
 )
 def command(small: bool, seeds: int, cores: str, out: Path | None) -> None:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from pipeline.commands.shared_options import PATH
+
 
 @click.command("demo-data")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PATH)
 @click.option("--persons", type=click.IntRange(min=1), required=True, help="Labelled persons of the train split.")
 @click.option(
     "--seed",

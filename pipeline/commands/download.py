@@ -4,14 +4,16 @@ from pathlib import Path
 
 import click
 
+from pipeline.commands.shared_options import LocalPath
+
 
 @click.command()
 @click.argument("what", type=click.Choice(["coco", "detections"]))
-@click.argument("destination", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("destination", type=LocalPath(file_okay=False))
 @click.option("--keep", is_flag=True, help="Keep COCO's zip files after unpacking.")
 @click.option(
     "--receipt",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=LocalPath(dir_okay=False),
     help="Write the list of what is there now to this file, as JSON.",
 )
 def command(what: str, destination: Path, keep: bool, receipt: Path | None) -> None:

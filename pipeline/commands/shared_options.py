@@ -1,6 +1,7 @@
 """Options that several commands share, and a check that each option given has an effect."""
 
 import functools
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,28 @@ from click.core import ParameterSource
 from cache_tools.photos.options import FEWEST_BITS, MOST_BITS, PhotoOptions
 from student.inference import Inference
 
+# Not Windows' drives, which have no second slash.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+class LocalPath(click.Path):
+    """A file or folder of this machine; a url, which would become a folder named `s3:`, is refused."""
+
+    def __init__(self, **conditions: Any) -> None:
+        """Take conditions as click.Path does."""
+        super().__init__(path_type=Path, **conditions)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Return the path; UsageError where it is a url."""
+        if isinstance(value, str) and _URL.match(value):
+            self.fail(
+                f"{value!r} is a url: expected a path on this machine; only stores can be urls", parameter, context
+            )
+        return super().convert(value, parameter, context)
+
+
 #: type of an option or argument that names a file or folder
-PATH = click.Path(path_type=Path)
+PATH = LocalPath()
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 device_option: Decorator = click.option(

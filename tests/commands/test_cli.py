@@ -81,3 +81,53 @@ def test_codecs_are_named_without_importing_them() -> None:
     from pipeline.commands.build import CODECS
 
     assert [*PROFILES] == [*CODECS]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [
+            "build",
+            "a.zarr",
+            "--teacher",
+            "none",
+            "--images",
+            ".",
+            "--annotations",
+            "a.json",
+            "--receipt",
+            "s3://b/r.json",
+        ],
+        ["train", "a.zarr", "--out", "s3://bucket/run"],
+        ["export", "run", "--out", "gs://bucket/a.onnx"],
+        ["demo-data", "s3://bucket/data"],
+        ["fidelity", "a.zarr", "--out", "http://127.0.0.1/fidelity.json"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_url_is_refused_where_only_a_path_works(arguments: list[str]) -> None:
+    with CliRunner().isolated_filesystem():
+        result = CliRunner().invoke(kdcache, arguments)
+        assert result.exit_code == 2
+        assert "is a url: expected a path on this machine; only stores can be urls" in result.output
+        assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("name", ["student.py", "cache_tools/__init__.py", "student/notes.txt"])
+def test_a_module_of_somebody_else_that_hides_ours_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("")
+    code = "import sys; sys.path.insert(1, sys.argv.pop(1)); from pipeline.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parents[2]), "zoo"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    if name == "student/notes.txt":
+        # a folder without code hides nothing
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: the package {name.split('.')[0].split('/')[0]} is {tmp_path}")
+    assert done.stderr.count("\n") == 1

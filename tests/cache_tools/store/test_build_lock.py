@@ -76,7 +76,7 @@ def test_two_threads_do_not_share_a_lock(tmp_path: Path, scheme: str) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("scheme", ["", "memory://"])
-def test_a_lock_of_another_machine_is_watched(tmp_path: Path, scheme: str) -> None:
+def test_a_lock_of_another_machine_is_watched(tmp_path: Path, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"{scheme}{tmp_path}/store"
     objects = Objects(url, write=True)
     objects.set(LOCK, lock_of_another_machine())
@@ -84,6 +84,7 @@ def test_a_lock_of_another_machine_is_watched(tmp_path: Path, scheme: str) -> No
         # it was silent
         assert json.loads(objects.get(LOCK) or b"")["pid"] == os.getpid()
     objects.set(LOCK, lock_of_another_machine())
+    monkeypatch.setattr(module, "SILENCE_SECONDS", 30)
     ended = threading.Event()
 
     def beat() -> None:
