@@ -34,7 +34,8 @@ demo: $(WORKFLOW_READY)
 	kdcache demo
 
 test: $(READY)
-	OMP_NUM_THREADS=1 pytest -n auto --cov   # one process for each core; more threads would compete for them
+	# one process for each core; more threads would compete for them; tests of a group, as those in a browser, share one
+	OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup --cov
 
 fuzz: $(READY)
 	OMP_NUM_THREADS=1 pytest --hypothesis-profile fuzz --timeout 3600 -k 'mutations or boxes_file' tests/cache_tools tests/pipeline

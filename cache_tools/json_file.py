@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cache_tools.input_file import read_input
+
 
 class RepeatedKey(ValueError):
     """An object has a key twice, and which of the values is meant is not known."""
@@ -15,7 +17,7 @@ def read_json(path: str | Path, expected: str) -> Any:
 
     expected: what the file should have been, for the message: "a COCO annotation file".
     """
-    return parse_json(Path(path).read_bytes(), path, expected)
+    return parse_json(read_input(path, expected), path, expected)
 
 
 def parse_json(content: bytes, path: str | Path, expected: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from cache_tools.input_file import kind_of, read_input_text
 from cache_tools.skeletons import load_skeleton
 from cache_tools.skeletons.keypoint_names import require_name
 from pipeline.data_config import DataConfig
@@ -259,9 +260,9 @@ def parse_config(data: dict[str, Any], source: str = "the configuration") -> Con
 def load_config(path: str | Path) -> Config:
     """Return the Config of a YAML file. ValueError where it is not YAML, no mapping, or not valid."""
     try:
-        data = yaml.safe_load(Path(path).read_text())
+        data = yaml.safe_load(read_input_text(path, "the configuration of a workflow in YAML"))
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {error}") from None
     if not isinstance(data, dict):
-        raise ValueError(f"{path} holds a {type(data).__name__}: expected a mapping with data, teachers and students")
+        raise ValueError(f"{path} holds {kind_of(data)}: expected a mapping with data, teachers and students")
     return parse_config(data, str(path))

@@ -58,6 +58,11 @@ class DataConfig(Settings):
         description="Categories of the annotations, by name or id. By default all that name the same keypoints.",
     )
 
+    @field_validator("root")
+    @classmethod
+    def _home_is_expanded(cls, root: Path) -> Path:
+        return root.expanduser()
+
     @field_validator("category", mode="before")
     @classmethod
     def _ids_are_texts(cls, stated: Any) -> Any:
@@ -71,7 +76,7 @@ class DataConfig(Settings):
             try:
                 load_skeleton(reference)
             except OSError as problem:
-                raise ValueError(f"{reference} cannot be read: {problem.strerror}") from None
+                raise ValueError(str(problem)) from None
         return reference
 
     def path(self, split: Literal["train", "val"], what: Literal["images", "annotations"]) -> Path:

@@ -1,12 +1,12 @@
 """The JSON files that one command writes and another reads: one pydantic model for both sides."""
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cache_tools.files import write_json
+from cache_tools.json_file import read_json
 from student.settings import list_mistakes
 
 
@@ -25,10 +25,7 @@ class ResultFile(ResultPart):
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """Read a file; ValueError where it is another kind of file, FileNotFoundError where there is none."""
-        try:
-            document = json.loads(Path(path).read_bytes())
-        except ValueError as error:
-            raise ValueError(f"{path} is not JSON ({error}): expected a {cls.kind}; write it again") from error
+        document = read_json(path, f"a {cls.kind}")
         try:
             return cls.model_validate(document)
         except ValidationError as error:

@@ -81,7 +81,8 @@ def read_record(run: str | Path) -> RunRecord:
     """Read run.json of a run's folder; FileNotFoundError where there is none, ValueError where it is not valid."""
     path = Path(run) / "run.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{run} is no run: it has no run.json; expected a folder that `kdcache train` wrote")
+        problem = "it has no run.json" if Path(run).is_dir() else "there is no such folder"
+        raise FileNotFoundError(f"{run} is no run: {problem}; expected a folder that `kdcache train` wrote")
     try:
         document = json.loads(path.read_bytes())
     except ValueError as error:

@@ -21,6 +21,7 @@ from cache_tools.annotations.categories import (
 from cache_tools.annotations.ids import whole_number
 from cache_tools.annotations.persons import AREA_OF_BOX, Persons, check_areas, persons_of, triples_of
 from cache_tools.annotations.photos import Photos
+from cache_tools.input_file import kind_of, read_input
 from cache_tools.instances import Instances, clip_box, part_of
 from cache_tools.json_file import parse_json
 from cache_tools.skeletons import COCO, Skeleton
@@ -166,7 +167,7 @@ def read_annotation_file(
     permuted, other names are refused.
     Raises ValueError with the file, the entry, what was found and what was expected; OSError where it cannot be read.
     """
-    content = Path(path).read_bytes()
+    content = read_input(path, EXPECTED)
     document = parse_json(content, path, EXPECTED)
     try:
         return _annotation_file(
@@ -228,7 +229,10 @@ def _annotations_of(document: Any) -> list[dict[str, Any]]:
         if not isinstance(document, dict) or not isinstance(document.get(key), list)
     ]
     if missing:
-        raise ValueError(f"it has no list {' and no list '.join(map(repr, missing))}: expected {EXPECTED}")
+        found = "it is a list, as boxes and results are" if isinstance(document, list) else f"it is {kind_of(document)}"
+        if isinstance(document, dict):
+            found = f"it has no list {' and no list '.join(map(repr, missing))}"
+        raise ValueError(f"{found}: expected {EXPECTED}")
     annotations: list[dict[str, Any]] = document["annotations"]
     for place, annotation in enumerate(annotations):
         if not isinstance(annotation, dict):

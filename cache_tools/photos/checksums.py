@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from cache_tools.input_file import read_input_text
+
 #: digits of a checksum -> how it is computed
 ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}
 # a backslash first: the name has escapes; an asterisk: read in binary mode
@@ -26,10 +28,7 @@ def read_checksums(path: str | Path, folder: str | Path) -> dict[str, str]:
     path, folder = Path(path), Path(folder)
     checksums: dict[str, str] = {}
     lines = 0
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is no text in UTF-8: expected lines `DIGEST  NAME`, as md5sum writes them") from None
+    text = read_input_text(path, "lines `DIGEST  NAME`, as md5sum or sha256sum writes them")
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue

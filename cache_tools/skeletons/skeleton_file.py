@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cache_tools.input_file import read_input_text
 from cache_tools.skeletons.keypoint_names import mirror_of_names, mirror_of_sided_names, require_name
 from cache_tools.skeletons.roles import role_of_name, role_text
 from cache_tools.skeletons.skeleton import COCO, Skeleton
@@ -62,8 +63,8 @@ def read_skeleton(path: Path) -> Skeleton:
     # the parser in C is six times as fast, and not in every build of PyYAML
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        document = yaml.load(read_input_text(path, "a skeleton in YAML"), Loader=loader)
+    except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"{path} is not YAML: {error}") from None
     if not isinstance(document, Mapping) or not isinstance(document.get("keypoints"), list):
         raise ValueError(f"{path} has no list `keypoints`: expected the names of a skeleton's keypoints")

@@ -39,8 +39,10 @@ def malformed(url: str) -> Iterator[None]:
 
 def no_store(objects: Objects) -> FileNotFoundError:
     """Return the error that says that there is no store, and how to make one."""
-    is_folder = objects.folder is not None and objects.folder.is_dir()
-    found = f"{objects.url} is no store, it has no {ROOT}" if is_folder else f"there is no store at {objects.url}"
+    found = f"there is no store at {objects.url}"
+    if objects.folder is not None and objects.folder.exists():
+        is_folder = objects.folder.is_dir()
+        found = f"{objects.url} is no store, " + (f"it has no {ROOT}" if is_folder else "it is a file and no folder")
     return FileNotFoundError(f"{found}: make one with `kdcache build`, or run that again if it was interrupted")
 
 

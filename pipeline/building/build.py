@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from cache_tools.annotations.annotation_file import read_annotation_file
+from cache_tools.annotations.annotation_file import EXPECTED, read_annotation_file
 from cache_tools.crops import CropPolicy
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
+from cache_tools.input_file import read_input
 from cache_tools.instances import Instances
 from cache_tools.progress import progress_bar
 from cache_tools.skeletons import Skeleton, load_skeleton
@@ -112,7 +113,8 @@ def read_people(job: BuildJob, store: HeatmapStore | None) -> People:
     A store that was made from the same file has the table already, and parsing COCO's takes seconds.
     """
     if not job.annotations.is_file():
-        raise FileNotFoundError(f"there is no annotation file {job.annotations.absolute()}")
+        # raises what is wrong with it
+        read_input(job.annotations, EXPECTED)
     source = f"{job.annotations.name}, sha256 {digest_of(job.annotations)}"
     stated = None if job.skeleton is None else load_skeleton(job.skeleton)
     if store is not None and not job.category:

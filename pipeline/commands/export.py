@@ -1,4 +1,4 @@
-"""`kdcache export`: write a student as an ONNX file, in float and in 8-bit integers."""
+"""`kdcache export`: write a student as an ONNX file, in float and in 8-bit integers, and as a web page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,11 @@ CHECKED = 16
 @click.option("--images", type=PATH, help="Folder of the photos of --annotations.")
 @click.option("--annotations", type=PATH, help="COCO person_keypoints file: measure the AP of each file on it.")
 @photo_reading_options()
+@click.option("--web", metavar="FOLDER", type=PATH,
+              help="Write a page that measures hip-knee-ankle angles in a browser, without a network.")  # fmt: skip
+@click.option("--evaluation", metavar="FILE", type=PATH,
+              help="For --web: of `kdcache hka evaluate --out`; the page states the student's error.")  # fmt: skip
+@click.option("--calibrate", is_flag=True, help="For --web: correct angles by the line of --evaluation.")
 @click.option("--seconds", default=2.0, show_default=True, help="Seconds that each file's speed is measured for.")
 def command(
     run: Path,
@@ -39,6 +44,9 @@ def command(
     annotations: Path | None,
     photo_options: "PhotoOptions",
     checksums: tuple[Path, ...],
+    web: Path | None,
+    evaluation: Path | None,
+    calibrate: bool,
     seconds: float,
 ) -> None:
     """Write the student of RUN as ONNX: uint8 RGB crops (batch, height, width, 3) in, heatmaps out.
@@ -46,9 +54,16 @@ def command(
     The file holds the normalisation, and names its frame, its sizes and its keypoints in its metadata. It is compared
     with torch on persons of the store, or else on rendered ones, before it gets its name. It is a teacher, too:
     kdcache evaluate --teacher onnx:FILE?frame=udp.
+
+    --web FOLDER writes index.html as well: a page that measures hip-knee-ankle angles offline, on a laptop or a phone.
+    A research tool, not a medical device.
     """
     if (images is None) != (annotations is None):
         raise click.UsageError("give both --images and --annotations, or none of them")
+    if evaluation is not None and web is None:
+        raise click.UsageError("--evaluation is for the page that --web FOLDER writes: give it, too")
+    if calibrate and evaluation is None:
+        raise click.UsageError("--calibrate needs --evaluation FILE, of `kdcache hka evaluate --out`")
     if images is None:
         reject_ignored(click.get_current_context(), PHOTO_PARAMETERS, "there are no --images")
     from cache_tools.store.writer import HeatmapStore
@@ -75,10 +90,24 @@ def command(
         quantise_onnx(path, files["int8"], stored_crops(opened, persons, size))
     for kind, file in files.items():
         click.echo(f"{kind:<8} {_size_and_speed(file, crops, seconds)}")
+    if web is not None:
+        # evaluations are of the best weights
+        best = run if weights == "best" else None
+        click.echo(_page(web, path, best, evaluation, calibrate=calibrate))
     if images and annotations:
         for kind, file in files.items():
             ap = _average_precision(file, images, annotations, photo_options, checksums)
             click.echo(f"{kind:<8} AP {ap}")
+
+
+def _page(folder: Path, file: Path, run: Path | None, evaluation: Path | None, *, calibrate: bool) -> str:
+    """Write the page of an ONNX file. run: whose digest evaluations know it by; None: that of the file."""
+    from pipeline.teachers.load import load_network
+    from pipeline.web.page import write_page
+
+    digest = load_network(f"student:{run}", device="cpu").digest if run else None
+    page = write_page(folder, file, digest=digest, evaluation=evaluation, calibrate=calibrate)
+    return f"{page}: {page.stat().st_size / 1e6:.2f} MB, opens in a browser by itself; the files beside it install it"
 
 
 def _size_and_speed(file: Path, crops: "Crops", seconds: float) -> str:

@@ -55,6 +55,8 @@ def command() -> None:
     help="Which of the two deviations is positive.",
 )  # fmt: skip
 @min_score_option
+@click.option("--fit/--no-fit", default=None, show_default="on without --boxes",
+              help="Look a second time, in the box of the joints that the first look found.")  # fmt: skip
 @click.option("--calibration", type=PATH, help="File of `kdcache hka evaluate --out`: correct by its line.")
 @click.option("--out", type=PATH, help="Write the angles into this file, .csv or .json.")
 @click.option("--overlay", type=PATH, help="Write each photo with its legs into this folder.")
@@ -69,6 +71,7 @@ def measure_command(
     photo_options: "PhotoOptions",
     convention: str,
     min_score: float,
+    fit: bool | None,
     calibration: Path | None,
     out: Path | None,
     overlay: Path | None,
@@ -85,7 +88,7 @@ def measure_command(
     A research tool, not a medical device.
     """
     from pipeline.hka.coco_places import measured_network
-    from pipeline.hka.joints import find_joints
+    from pipeline.hka.fit import find_fitted_joints, find_joints_of_persons
     from pipeline.hka.quality import limits_of
     from pipeline.hka.table import SUFFIXES, LegSettings, leg_rows, legs_text, read_calibration, write_legs
     from pipeline.persons.photo_boxes import find_boxes
@@ -109,14 +112,11 @@ def measure_command(
         default_categories=getattr(loaded, "categories", (1,)),
     )
     line = read_calibration(calibration, network.digest) if calibration else None
-    joints = find_joints(
-        network,
-        persons.photo,
-        persons.box,
-        inference,
-        photo_sizes=persons.photo_size,
-        photo_options=persons.photo_options,
-    )
+    fit = boxes is None if fit is None else fit
+    if fit:
+        persons, joints = find_fitted_joints(network, persons, inference, min_score)
+    else:
+        joints = find_joints_of_persons(network, persons, inference)
     limits = limits_of(angle, min_score)
     rows = leg_rows(persons.name, joints, convention=convention, limits=limits, calibration=line)
     settings = LegSettings(
@@ -125,7 +125,7 @@ def measure_command(
         angle=angle,
         convention=f"{convention} positive",
         flip=inference.flip,
-        boxes="whole photo" if boxes is None else str(boxes),
+        boxes=("whole photo" if boxes is None else str(boxes)) + (", then the box of the joints" if fit else ""),
         pixels=_pixels(persons.photo_options),
         min_score=min_score,
         calibration=line,

@@ -1,6 +1,7 @@
 """Options that several commands share, and a check that each option given has an effect."""
 
 import functools
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,7 +18,10 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 class LocalPath(click.Path):
-    """A file or folder of this machine; a url, which would become a folder named `s3:`, is refused."""
+    """A file or folder of this machine; a url, which would become a folder named `s3:`, is refused.
+
+    A leading ~ is the home folder, also where the shell left it, as in --images=~/coco.
+    """
 
     def __init__(self, **conditions: Any) -> None:
         """Take conditions as click.Path does."""
@@ -29,7 +33,7 @@ class LocalPath(click.Path):
             self.fail(
                 f"{value!r} is a url: expected a path on this machine; only stores can be urls", parameter, context
             )
-        return super().convert(value, parameter, context)
+        return super().convert(os.path.expanduser(value) if isinstance(value, str) else value, parameter, context)
 
 
 #: type of an option or argument that names a file or folder

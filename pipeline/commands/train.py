@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cache_tools.input_file import kind_of, read_input_text
 from pipeline.commands.setting_options import setting_options
-from pipeline.commands.shared_options import PHOTO_PARAMETERS, device_option, photo_reading_options, reject_ignored
+from pipeline.commands.shared_options import (
+    PATH,
+    PHOTO_PARAMETERS,
+    device_option,
+    photo_reading_options,
+    reject_ignored,
+)
 from student.settings import StudentSettings
 
 if TYPE_CHECKING:
     from cache_tools.photos.options import PhotoOptions
     from student.run_record import RunRecord
 
+#: of files of settings
+SUFFIXES = (".yaml", ".yml", ".json")
 # option -> the setting that it sets; every other setting has -s
 OPTIONS = {
     "name": "name",
@@ -32,9 +41,7 @@ OPTIONS = {
 
 @click.command("train")
 @click.argument("stores", nargs=-1, required=True, metavar="STORE...")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="The run's folder; of several students, their parent."
-)
+@click.option("--out", required=True, type=PATH, help="The run's folder; of several students, their parent.")
 @click.option("--settings", metavar="FILE|JSON", help="Settings of the student: a YAML file, or JSON.")
 @click.option("--students", metavar="FILE|A,B,C", help="Several: a YAML list of settings, or names of `kdcache zoo`.")
 @click.option(
@@ -46,17 +53,15 @@ OPTIONS = {
     help="Change any setting, as in -s train.ema_decay=null; can be given several times.",
 )
 @setting_options(StudentSettings, OPTIONS, defaults={"name": "that of --out"})
-@click.option(
-    "--images", type=click.Path(path_type=Path), help="Folder of the photos.  [default: crops that the store holds]"
-)
+@click.option("--images", type=PATH, help="Folder of the photos.  [default: crops that the store holds]")
 @click.option("--teacher", metavar="REF", help="The teacher that --distill live runs, as in `kdcache build`.")
 @click.option(
     "--skeleton",
     metavar="NAME|FILE",
     help="Another mirror order, halves, edges or sigmas of the store's joints.  [default: the store's]",
 )
-@click.option("--val-images", type=click.Path(path_type=Path), help="Measure AP while training: folder of the photos.")
-@click.option("--val-annotations", type=click.Path(path_type=Path), help="COCO person_keypoints file of --val-images.")
+@click.option("--val-images", type=PATH, help="Measure AP while training: folder of the photos.")
+@click.option("--val-annotations", type=PATH, help="COCO person_keypoints file of --val-images.")
 @click.option(
     "--val-category",
     multiple=True,
@@ -72,7 +77,7 @@ OPTIONS = {
 @click.option("--overwrite", is_flag=True, help="Replace a run of other settings, or a damaged one, in --out.")
 @click.option(
     "--receipt",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Write the finished run's run.json here as well, last of all; of several, a folder that gets NAME.json each.",
 )
 def command(
@@ -115,7 +120,7 @@ def command(
     if (val_images is None) != (val_annotations is None):
         raise click.UsageError("--val-images and --val-annotations belong together: photos and what is on them")
     if students is None:
-        chosen = [_student(_load(settings) if settings else {}, given, out.resolve().name)]
+        chosen = [_student(_single(settings) if settings else {}, given, out.resolve().name)]
         runs = [out]
     else:
         chosen = [_student(one, given, None) for one in _several(students)]
@@ -233,19 +238,36 @@ def _load(source: str) -> Any:
         except json.JSONDecodeError as error:
             raise ValueError(f"--settings is not JSON: {error}") from None
     try:
-        return yaml.safe_load(Path(source).read_text()) or {}
+        data = yaml.safe_load(read_input_text(source, "settings of a student in YAML or JSON"))
     except yaml.YAMLError as error:
         raise ValueError(f"{source} is not YAML: {error}") from None
+    if data is None:
+        raise ValueError(f"{source} is empty: expected settings of a student in YAML or JSON")
+    return data
+
+
+def _single(source: str) -> Any:
+    """Return the settings of --settings, which are not checked yet."""
+    data = _load(source)
+    if not isinstance(data, dict):
+        raise ValueError(
+            f"{source:.200} holds {kind_of(data)}: expected a mapping with name, model, distill, train, the settings "
+            "of one student"
+        )
+    return data
 
 
 def _several(source: str) -> list[Any]:
     """Return the settings of each student of --students, which are not checked yet."""
-    if not source.lstrip().startswith("[") and not Path(source).is_file():
+    if not source.lstrip().startswith("[") and not Path(source).exists() and Path(source).suffix not in SUFFIXES:
         names = [name.strip() for name in source.split(",") if name.strip()]
         return [{"name": name.removeprefix("timm:"), "model": {"backbone": name}} for name in names]
     data = _load(source)
     if not isinstance(data, list) or not data:
-        raise ValueError(f"{source} holds a {type(data).__name__}: expected a list of students, each with its name")
+        raise ValueError(f"{source} holds {kind_of(data)}: expected a list of students, each with its name")
+    nameless = [place for place, one in enumerate(data) if not isinstance(one, dict) or "name" not in one]
+    if nameless:
+        raise ValueError(f"{source:.200}, entry {nameless[0]} has no name: expected the settings of a student")
     return data
 
 
@@ -256,8 +278,6 @@ def _student(data: Any, given: list[tuple[str, Any]], name: str | None) -> Stude
     from pipeline.config import merge
     from student.settings import list_mistakes
 
-    if not isinstance(data, dict):
-        raise ValueError(f"settings are a {type(data).__name__}: expected a mapping with name, model, distill, train")
     data = data if name is None else {"name": name, **data}
     for path, value in given:
         for key in reversed(path.split(".")):

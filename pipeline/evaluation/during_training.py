@@ -68,10 +68,6 @@ def training_evaluation(
     FileNotFoundError where the file, the folder or photos do not exist, ValueError where the file is not understood,
     names other joints or labels nobody.
     """
-    if not photos.is_dir():
-        raise FileNotFoundError(f"there is no folder of photos at {photos}")
-    if not annotations.is_file():
-        raise FileNotFoundError(f"there is no annotation file at {annotations}")
     labels = CocoLabels(annotations, skeleton=skeleton, category=category, expected=expected)
     # raises where nobody is labelled: now, not after the first epoch
     persons = labels.persons

@@ -25,10 +25,13 @@ FLAG_MEANINGS = {
     "small": "the leg is too short in pixels",
     "uncertain": "the heatmaps do not show closely enough where the joints are",
     "not_frontal": "the person is turned away from the camera's axis",
-    "knee_bent": "the knee looks bent",
+    "knee_bent": "the knee looks bent; the leg is refused, because a bend seen in two dimensions is no varus",
     "not_standing": "the person does not stand, or the keypoints do not show it",
     "extrapolated": "the calibration was not fitted on such an angle",
 }
+
+#: flags of legs that get no angle
+REFUSING_FLAGS = ("unseen", "knee_bent")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,11 +11,12 @@ import numpy as np
 from tabulate import tabulate
 
 from cache_tools.files import write_json, write_text
+from cache_tools.json_file import read_json
 from pipeline.hka.agreement import Calibration
 from pipeline.hka.angles import LEG_SIDES, NOTICE, measure_angles, with_sign
 from pipeline.hka.definition import AngleDefinition
 from pipeline.hka.joints import Joints
-from pipeline.hka.quality import DEFAULT_LIMITS, FLAG_MEANINGS, Limits, find_flags
+from pipeline.hka.quality import DEFAULT_LIMITS, FLAG_MEANINGS, REFUSING_FLAGS, Limits, find_flags
 
 SUFFIXES = (".csv", ".json")
 
@@ -93,8 +93,8 @@ def leg_rows(
     persons_before = dict.fromkeys(photos, 0)
     for person, photo in enumerate(photos):
         for leg, side in enumerate(LEG_SIDES):
-            refused = bool(np.isnan(angles.varus[person, leg]))
             doubts = dict(flags[person][leg])
+            refused = bool(np.isnan(angles.varus[person, leg])) or not doubts.keys().isdisjoint(REFUSING_FLAGS)
             if refused and not doubts:
                 doubts = {"not_frontal": "the hips coincide: no side is lateral"}
             if calibration and not refused:
@@ -104,10 +104,10 @@ def leg_rows(
                     photo=photo,
                     person=persons_before[photo],
                     side=side,
-                    deviation_degrees=_rounded(deviation[person, leg]),
-                    sd_degrees=_rounded(angles.sd[person, leg]),
-                    medial_angle_degrees=_rounded(angles.medial[person, leg]),
-                    calibrated_degrees=_rounded(calibrated[person, leg]),
+                    deviation_degrees=None if refused else _rounded(deviation[person, leg]),
+                    sd_degrees=None if refused else _rounded(angles.sd[person, leg]),
+                    medial_angle_degrees=None if refused else _rounded(angles.medial[person, leg]),
+                    calibrated_degrees=None if refused else _rounded(calibrated[person, leg]),
                     calibrated_rms_degrees=round(calibration.residual_rms, 2) if calibration and not refused else None,
                     thigh_pixels=round(float(angles.lengths[person, leg, 0]), 1),
                     shank_pixels=round(float(angles.lengths[person, leg, 1]), 1),
@@ -191,12 +191,16 @@ def read_calibration(path: str | Path, digest: str) -> Calibration:
 
     Raises ValueError where the file holds none for it: a network's calibration corrects only that network's errors.
     """
+    document = read_json(path, "what `kdcache hka evaluate --out` writes")
     try:
-        models = json.loads(Path(path).read_bytes())["models"]
+        models = document["models"]
         found = next((m["calibration"] for m in models if m["digest"] == digest and m["calibration"]), None)
         calibration = found and Calibration(**{**found, "range": tuple(found["range"])})
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not what `kdcache hka evaluate --out` writes ({error})") from error
+        raise ValueError(
+            f"{path} is not what `kdcache hka evaluate --out` writes: expected `models`, each with its `calibration` "
+            f"({type(error).__name__}: {error})"
+        ) from None
     if calibration is None:
         names = ", ".join(m["name"] for m in models)
         raise ValueError(

@@ -18,6 +18,7 @@ from typing import Any
 from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.annotations.ids import whole_number
 from cache_tools.annotations.photos import LARGEST_SIDE
+from cache_tools.input_file import kind_of, read_input
 from cache_tools.json_file import parse_json
 from cache_tools.skeletons import Skeleton
 
@@ -118,12 +119,12 @@ def read_boxes_file(
     Raises ValueError with the file, the entry, the field, what was found and what was expected; OSError where the file
     cannot be read.
     """
-    content = Path(path).read_bytes()
+    content = read_input(path, EXPECTED)
     document = parse_json(content, path, EXPECTED)
     if isinstance(document, dict):
         return _of_annotations(Path(path), category, skeleton)
     if not isinstance(document, list):
-        raise ValueError(f"{path} holds a {type(document).__name__}: expected {EXPECTED}")
+        raise ValueError(f"{path} holds {kind_of(document)}: expected {EXPECTED}")
     try:
         categories = tuple(whole_number(one) for one in category) or tuple(default_categories)
     except ValueError as problem:
@@ -185,7 +186,7 @@ def _entry(label: str, entry: Any) -> BoxEntry:
     image_id, name = _photo(entry)
     return BoxEntry(
         label=label,
-        box=_box(entry.get("bbox")),
+        box=_box(entry),
         score=_score(entry.get("score")),
         category_id=None if entry.get("category_id") is None else _whole(entry, "category_id"),
         image_id=image_id,
@@ -214,8 +215,11 @@ def _photo(entry: dict[str, Any]) -> tuple[int | None, str | None]:
     return number, None if name is None else name.replace("\\", "/")
 
 
-def _box(stated: Any) -> tuple[float, float, float, float]:
+def _box(entry: dict[str, Any]) -> tuple[float, float, float, float]:
+    stated = entry.get("bbox")
     expected = "expected x, y, width, height in pixels, finite and the sizes not negative"
+    if stated is None and "keypoints" in entry:
+        raise ValueError(f"it has keypoints and no bbox, as the results of poses have: {expected}")
     if not isinstance(stated, list) or len(stated) != 4 or not all(_is_number(value) for value in stated):
         raise ValueError(f"its bbox is {stated!r:.80}: {expected}")
     x, y, width, height = stated

@@ -16,6 +16,8 @@ from cache_tools.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
+#: subfolders that are looked into for photos that are not there
+FOLDERS_SEARCHED = 100
 #: (height, width) in pixels
 Size = tuple[int, int]
 
@@ -42,10 +44,7 @@ def check_photos(
     names = sorted(size_of)
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise FileNotFoundError(
-            f"{len(missing)} of {len(names)} photos are not in {folder.absolute()}, {missing[0]} first: "
-            "give the folder that the annotations' file names are relative to, or fetch what is missing"
-        )
+        raise _missing(folder, missing, len(names))
     if checksums:
         expected = checksums_of(names, folder, checksums)
         with progress_bar(len(names), "checksums", "photo") as bar:
@@ -59,6 +58,24 @@ def check_photos(
             read_image(path, (height, width), photo_options)
     if photo_options.exif is None:
         _warn(orientations, sizes_by_path)
+
+
+def _missing(folder: Path, names: Sequence[str], count: int) -> FileNotFoundError:
+    """Return the error of photos that are not there, with the folder that has the first of them, if one is near."""
+    if not folder.is_dir():
+        found = f"{folder} is a file" if folder.exists() else f"there is no folder {folder.absolute()}"
+        return FileNotFoundError(f"{found}: expected the folder of {count} photos, {names[0]} first")
+    first = Path(names[0])
+    near = [folder.parent, *sorted(path for path in folder.iterdir() if path.is_dir())[:FOLDERS_SEARCHED]]
+    there = next((path for path in near if (path / first).is_file()), None)
+    advice = "give the folder that the annotations' file names are relative to, or fetch what is missing"
+    if there is not None:
+        advice = f"it is in {there.absolute()}: give that folder"
+    elif (folder / first.name).is_file():
+        advice = f"{first.name} is there: give a folder in which it is {first}, or name it so in the annotations"
+    return FileNotFoundError(
+        f"{len(names)} of {count} photos are not in {folder.absolute()}, {names[0]} first: {advice}"
+    )
 
 
 def warn_of_turned(photos: Sequence[Path], sizes: Iterable[Size | None]) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from cache_tools.input_file import kind_of, read_input_text
 from pipeline.costs.cost_file import Cost
 from pipeline.evaluation.metrics_file import Metrics
 from pipeline.result_file import ResultFile
@@ -95,11 +96,14 @@ def load_rows(description: str) -> list[Row]:
     inline = description.lstrip().startswith("[")
     source = "the list of rows" if inline else description
     try:
-        data = json.loads(description) if inline else yaml.safe_load(Path(description).read_text(encoding="utf-8"))
+        text = description if inline else read_input_text(description, "a list of rows in JSON or YAML")
+        data = json.loads(text) if inline else yaml.safe_load(text)
+        if not isinstance(data, list):
+            raise ValueError(f"{source} holds {kind_of(data)}: expected a list of {{name, role, metrics, cost}}")
         files = TypeAdapter(list[RowFiles]).validate_python(data)
     except ValidationError as error:
         raise ValueError(f"{source} is not a list of rows:\n{list_mistakes(error)}") from None
-    except (ValueError, yaml.YAMLError) as error:
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{source} is neither JSON nor YAML: {error}") from None
     if not files:
         raise ValueError(f"{source} is empty: expected at least one of {{name, role, metrics, cost}}")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from cache_tools.geometry import crop_to_image
 from cache_tools.images import Image, cut, four_channels, read_image
 from cache_tools.photos.options import UPRIGHT
 
@@ -59,3 +60,31 @@ def test_a_crop_is_opencvs_and_is_written_to_its_place(prepare: Callable[[Image]
     for wrong in (np.empty((21, 30, 3), np.uint8), np.empty((20, 30, 3), np.float32)):
         with pytest.raises(ValueError, match=r"expected \(20, 30, 3\) uint8"):
             cut(prepare(image), matrix, (20, 30), out=wrong)
+
+
+@pytest.mark.parametrize("step", [2.0, 3.0, 5.5])
+@pytest.mark.parametrize("prepare", [np.ascontiguousarray, four_channels])
+def test_a_larger_image_is_halved_before_it_is_cut(step: float, prepare: Callable[[Image], Image]) -> None:
+    """The oracle is bilinear interpolation of block means, each by numpy."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (131, 127, 3), np.uint8)
+    matrix = np.array([[step, 0, 7.3], [0, step, -4.2]])
+    small, size = image.astype(np.float64), (24, 18)
+    for _ in range(int(np.log2(step))):
+        padded = np.pad(small, ((0, small.shape[0] % 2), (0, small.shape[1] % 2), (0, 0)))
+        small = np.floor(padded.reshape(padded.shape[0] // 2, 2, -1, 2, 3).mean((1, 3)) + 0.5)
+        matrix = (matrix - [[0, 0, 0.5], [0, 0, 0.5]]) / 2
+    expected = cv2.warpAffine(small.astype(np.uint8), matrix, size[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    found = cut(prepare(image), np.array([[step, 0, 7.3], [0, step, -4.2]]), size)
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+def test_noise_of_a_large_image_is_averaged() -> None:
+    noise = np.random.default_rng(0).normal(128, 20, (1024, 768, 3)).clip(0, 255).astype(np.uint8)
+    crop = cut(noise, crop_to_image([[0, 0, 768, 1024]])[0], (256, 192))
+    assert crop[40:200, 40:150].std() < 20 / 4
+
+
+def test_a_crop_beside_a_large_image_is_black() -> None:
+    image = np.full((600, 600, 3), 200, np.uint8)
+    assert not cut(image, np.array([[4.0, 0, 900], [0, 4.0, 900]]), (32, 32)).any()

@@ -45,7 +45,7 @@ def test_the_command_names_every_mistake_in_the_settings(store: HeatmapStore, tm
         (["-s", "train.lr"], "-s train.lr: expected PATH=VALUE"),
         (["--settings", "{"], "--settings is not JSON"),
         (["--settings", "bad.yaml"], "bad.yaml is not YAML"),
-        (["--settings", "[1]"], "settings are a list: expected a mapping"),
+        (["--settings", "[1]"], "[1] holds a list: expected a mapping"),
         (["--students", "[]"], "holds a list: expected a list of students, each with its name"),
         (["--students", "efficientnet_b0,efficientnet_b0"], "each may be given once; found twice: efficientnet_b0"),
         (["-s", "model.heatmap_size=[8, 8]"], "heads end at stride 4"),

@@ -127,7 +127,11 @@ def test_a_file_that_is_no_mapping(tmp_path: Path) -> None:
     ("data", "joints", "message"),
     [
         ({"skeleton": "cocoo"}, {}, r"data\.skeleton: .*unknown skeleton 'cocoo': expected a YAML file or one of coco"),
-        ({"skeleton": "nowhere.yaml"}, {}, r"data\.skeleton: .*nowhere.yaml cannot be read: No such file"),
+        (
+            {"skeleton": "nowhere.yaml"},
+            {},
+            r"data\.skeleton: .*there is no file nowhere.yaml: expected a skeleton in YAML",
+        ),
         ({"skeleton": "mechanical"}, {"left_talu": "left_ankle"}, "no keypoint 'left_talu': did you mean left_talus"),
         ({"category": [True]}, {}, r"data\.category"),
         ({"category": [1.5]}, {}, r"data\.category"),

@@ -32,6 +32,7 @@ EXTRAS = {
     "pipeline/hka": ["report"],
     "pipeline/report": ["report"],
     "pipeline/teachers": ["vitpose", "export"],
+    "pipeline/web": ["export"],
     "pipeline/workflow": ["workflow"],
 }
 #: Commands that `pip install kdcache` without extras is enough for.

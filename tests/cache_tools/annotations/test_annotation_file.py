@@ -63,7 +63,7 @@ def test_every_encoding_of_json_is_read(tmp_path: Path, encoding: str) -> None:
         (b"{", "is not JSON"),
         (b"\xff\xfe\xfd", "is not JSON"),
         (b"[" * 100_000, "nested too deeply"),
-        (b"[]", "no list 'images' and no list 'annotations'"),
+        (b"[]", "it is a list, as boxes and results are"),
         (b'{"images": [], "annotations": {}}', "no list 'annotations'"),
         (b'{"images": [], "annotations": [1]}', "entry 0 of 'annotations' is 1"),
         (b'{"images": [1], "annotations": []}', "entry 0 of 'images' is 1"),

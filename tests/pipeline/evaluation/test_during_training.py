@@ -11,6 +11,7 @@ from pipeline.evaluation.metrics_file import METRICS
 from pipeline.teachers.load import load_network
 from student.inference import Inference
 from student.settings import StudentSettings, TrainSettings
+from tests.samples.coco_document import coco_document, write_document
 from tests.samples.small_run import SMALL, write_run
 
 
@@ -40,8 +41,8 @@ def test_a_training_evaluates_as_the_command_does_and_reads_the_annotations_once
 @pytest.mark.parametrize("missing", ["photos", "annotations"])
 def test_what_is_missing_is_an_error_before_training(missing: str, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    (tmp_path / "val.json").write_text('{"images": [], "annotations": []}')
+    write_document(tmp_path, coco_document(), "val.json")
     photos = tmp_path / ("nowhere" if missing == "photos" else "photos")
     annotations = tmp_path / ("nowhere.json" if missing == "annotations" else "val.json")
-    with pytest.raises(FileNotFoundError, match=r"there is no .* at .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"there is no (file|folder) .*nowhere.*: expected"):
         training_evaluation(annotations, photos)

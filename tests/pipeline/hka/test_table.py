@@ -149,3 +149,16 @@ def test_a_calibration_is_read_only_for_its_own_network(tmp_path: Path) -> None:
     path.write_text('{"legs": []}')
     with pytest.raises(ValueError, match="is not what `kdcache hka evaluate --out` writes"):
         read_calibration(path, "1" * 64)
+
+
+def test_a_bent_knee_gets_no_angle() -> None:
+    bent, straight = leg_rows([Path("a.jpg")], one_person(standing_joints(40, 2)))
+    assert (bent.deviation_degrees, bent.sd_degrees, bent.medial_angle_degrees) == (None, None, None)
+    assert bent.quality == "refused"
+    assert "a bend is likelier" in bent.flags["knee_bent"]
+    assert straight.deviation_degrees == pytest.approx(2, abs=0.01)
+
+
+def one_person(xy: np.ndarray) -> Joints:
+    """Return joints that are all seen."""
+    return Joints(xy=xy[None], score=np.ones((1, 17)), covariance=np.tile(np.eye(2), (1, 17, 1, 1)))

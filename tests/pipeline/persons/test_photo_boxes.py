@@ -76,7 +76,7 @@ def test_annotations_give_single_persons(photos: list[Path], tmp_path: Path) -> 
     [
         ("{", "is not JSON"),
         ("{}", "has no list 'images'"),
-        ('"a"', "holds a str: expected a list of boxes"),
+        ('"a"', "holds text: expected a list of boxes"),
         ('[{"image_id": 7, "bbox": [1, 2]}]', r"boxes.json, entry 0: its bbox is \[1, 2\]: expected x, y, width"),
         ('[{"image_id": 99, "bbox": [1, 2, 3, 4]}]', "has no box for any of 2 photos; left out: 1 in other photos"),
         ('[{"image_id": 7, "bbox": [1, 2, 3, 4], "category_id": 0}]', "Its boxes are of category 0, read were 1"),

@@ -1,0 +1,40 @@
+"""`kdcache` in this process, with the exit code and the text that a shell would see."""
+
+import contextlib
+import io
+import traceback
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from pipeline.cli import main
+
+
+class Ended(NamedTuple):
+    """What a command left."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def error(self) -> str:
+        """Return the line that says what is wrong: the last one of stderr."""
+        return (self.stderr.strip().splitlines() or [""])[-1]
+
+
+def run_command(*words: str | Path) -> Ended:
+    """Run `kdcache` with these words; an exception that it lets through is exit code 1 with its traceback."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["kdcache", *map(str, words)])
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        except BaseException:
+            code = 1
+            err.write(traceback.format_exc())
+    return Ended(code, out.getvalue(), err.getvalue())
