@@ -43,7 +43,11 @@ def test_a_probe_is_one_line(tmp_path: Path) -> None:
         (7 * peaks(), r"State \?scale=1/6\.\d", "&scale=1/6.3"),
         (LOGITS, r"from -9\.\d+ to .*logits: state \?activation=sigmoid", "&activation=sigmoid"),
         (np.log(SHARES + 1e-6), r"or \?activation=softmax", "&activation=softmax"),
-        (SHARES, r"each heatmap sums to 1: .* Gaussian of sigma 2 .*\?scale=gaussian", "&scale=gaussian"),
+        (
+            SHARES,
+            r"each heatmap sums to 1, .*\?scale=gaussian,.*as high as these peaks has 2(\.\d)?$",
+            "&scale=gaussian",
+        ),
         (0.01 * peaks(), r"no student learns from values below 0\.05.*\?scale=FACTOR", "&scale=100"),
     ],
 )
