@@ -72,9 +72,9 @@ class Probe:
             )
         if sigma := self._sigma_of_probabilities():
             raise ValueError(
-                f"{found}, and each heatmap sums to 1, as probabilities do: expected heatmaps with peaks up to 1. State "
-                "?scale=gaussian, which multiplies by 2 pi sigma^2, and the sigma of its peaks in cells where it is not "
-                f"2, as in ?scale=gaussian&sigma=1.5; a Gaussian as high as these peaks has {sigma:.2g}"
+                f"{found}, and each heatmap sums to 1, as probabilities do: expected heatmaps with peaks up to 1. "
+                "State ?scale=gaussian, which multiplies by 2 pi sigma^2, and the sigma of its peaks in cells where it "
+                f"is not 2, as in ?scale=gaussian&sigma=1.5; a Gaussian as high as these peaks has {sigma:.2g}"
             )
 
     def check_height(self) -> None:
