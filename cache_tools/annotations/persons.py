@@ -77,7 +77,7 @@ def persons_of(
         area=area,
         keypoints=keypoints,
         visibility=visibility,
-        remarks=_remarks(annotations, visibility, area, skeleton.fields),
+        remarks=(*_remarks(annotations, visibility, area, skeleton.fields), *_photo_remarks(photos)),
     )
 
 
@@ -233,6 +233,16 @@ def _is_number(value: Any) -> bool:
 
 def _number_types(rows: Sequence[list[Any]]) -> set[type]:
     return {*map(type, chain.from_iterable(rows))}
+
+
+def _photo_remarks(photos: Photos) -> list[str]:
+    repeated = photos.repeated_names()
+    if not repeated:
+        return []
+    return [
+        f"{len(repeated)} file names are those of several photos, {repeated[0]} first: each is taken for an image of "
+        "its own, of one file. Were two files joined? Then name photos with their folders"
+    ]
 
 
 def _remarks(

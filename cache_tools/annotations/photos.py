@@ -1,5 +1,6 @@
 """The photos that a COCO file lists: id, path relative to the image folder, size."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,11 @@ class Photos:
     def ids(self) -> list[int]:
         """Return the ids of all photos listed, in the order of the file."""
         return list(self._entries)
+
+    def repeated_names(self) -> list[str]:
+        """Return the file names that more than one photo has, in the order of the file."""
+        names = Counter(name for entry in self._entries.values() if isinstance(name := entry.get("file_name"), str))
+        return [name for name, count in names.items() if count > 1]
 
     def __getitem__(self, number: int) -> Photo:
         """Return the photo of an id; ValueError where none is listed, or where it lacks a path or a size."""

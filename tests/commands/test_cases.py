@@ -14,6 +14,7 @@ from tests.samples.command_line import run_command
 
 PHOTOS = "{cases}/base/img"
 EVALUATE = "evaluate --teacher {teacher} --no-flip --device cpu --images"
+EVALUATE_COCO = EVALUATE.replace("{teacher}", "{teacher}&skeleton=coco")
 BUILD = "build {out}/s.zarr --teacher {teacher} --device cpu --images"
 PREDICT = "predict --teacher {teacher} --no-flip --device cpu --out {out}/poses.json"
 #: command, exit code, what it prints
@@ -22,8 +23,8 @@ CASES = [
     (f"{EVALUATE} {PHOTOS} --annotations {{cases}}/order/legs_first.json", 0, r"^66\.2 "),
     (f"{EVALUATE} {PHOTOS} --annotations {{cases}}/order/posetrack18.json", 2,
      r"tinypose_256x192 does not say which joints its heatmaps are of, and the data are of person \(nose, head_bottom"),
-    (f"{EVALUATE.replace('{teacher}', '{teacher}&skeleton=coco')} {PHOTOS} --annotations "
-     "{cases}/order/posetrack18.json", 0, r"does not know 2 of 17 joints \(head_bottom, head_top\): they count as missed"),
+    (f"{EVALUATE_COCO} {PHOTOS} --annotations {{cases}}/order/posetrack18.json", 0,
+     r"does not know 2 of 17 joints \(head_bottom, head_top\): they count as missed"),
     (f"check {{cases}}/order/posetrack18.json --same-as {{cases}}/base/val.json --images {PHOTOS}", 2,
      r"category 1 person has other keypoints than coco: not left_eye, right_eye; but head_bottom, head_top"),
     (f"{BUILD} {PHOTOS} --annotations {{cases}}/order/legs_first.json", 0, r"18 persons by tinypose_256x192"),

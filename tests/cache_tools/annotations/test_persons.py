@@ -147,6 +147,15 @@ def test_keypoints_in_fields_that_are_not_read_are_said(tmp_path: Path) -> None:
     assert remark == "annotations also have tail_kpts, which are not read"
 
 
+def test_a_file_name_of_several_photos_is_said(tmp_path: Path) -> None:
+    document = coco_document()
+    document["images"][1]["file_name"] = document["images"][0]["file_name"]
+    file = read(tmp_path, document)
+    (remark,) = file.persons.remarks
+    assert remark.startswith("1 file names are those of several photos, 000.jpg first: each is taken for an image")
+    assert len(set(file.instances().image_id.tolist())) == 2
+
+
 def test_lean_annotations_without_iscrowd_area_and_num_keypoints(tmp_path: Path) -> None:
     """CrowdPose, AIC, JHMDB and ExLPose leave out some of them."""
     document = coco_document()
