@@ -126,7 +126,7 @@ def test_labels_are_drawn_with_their_names(tmp_path: Path) -> None:
         (["persons.json", "--seed", "1"], "--seed would be ignored: they belong to --overlay"),
         (["persons.json", "--overlay", "x"], "--images is missing"),
         (["text.json"], "is not JSON"),
-        (["list.json"], "it has no list 'images'"),
+        (["list.json"], "expected a COCO keypoint annotation file"),
     ],
 )
 def test_mistakes_are_named(

@@ -140,7 +140,8 @@ def test_a_store_is_read_without_extras(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == "(2, 17, 32, 24) 2\n"
     ended = without_extras(kdcache("verify", str(store)))
-    assert (ended.returncode, ended.stdout) == (0, f"{store} is whole\n"), ended.stderr
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"{store} is whole\n")
 
 
 @pytest.mark.parametrize("command", BASE_COMMANDS)
