@@ -16,6 +16,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def main() -> None:
         usual = usual_seconds(table, photos, Path(folder), options.batches)
         ours = our_seconds(store, options.batches)
         stages = stage_seconds(store, options.batches)
+        for_gpu = seconds_for_gpu(store, options.batches)
     print(f"{store.rows} persons in {len(set(table.file_name))} photos, batches of {STREAM.batch_size}, 2 workers each")
     loaders = {"torch DataLoader, 2 processes": usual, "kdcache, 2 threads": ours}
     rows = [(name, f"{1e3 * seconds:.2f}", f"{1 / seconds:.0f}") for name, seconds in loaders.items()]
@@ -88,6 +90,7 @@ def main() -> None:
     stages["rest: copies, threads, the ring"] = ours - sum(stages.values())
     rows = [(name, f"{1e3 * seconds:.3f}", f"{seconds / ours:.0%}") for name, seconds in stages.items()]
     print("\n" + aligned(["stages of ours, one thread", "CPU-ms an instance", "share"], rows))
+    print(f"\nwhere a GPU cuts the views and makes targets and maps: {1e3 * for_gpu:.2f} CPU-ms an instance")
 
 
 def aligned(heads: list[str], rows: list[tuple[str, str, str]]) -> str:
@@ -221,7 +224,7 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
         cache = loader.caches[0]
         for number in range(batches):
             rows, epochs = loader.sampler.batch(number)
-            plan = timed("sample views, compose matrices", plan_batch, STREAM, store.instances, rows, epochs)
+            plan = timed("sample views, compose matrices", plan_batch, STREAM, store.instances, rows, epochs, COCO)
             canvases = timed("read and decode JPEG", decode_crops, loader.pixels, plan)
             timed("cut the view", cut_views, canvases, plan.view_to_image, pixels)
             timed("normalise", normalise, torch.from_numpy(pixels))
@@ -229,8 +232,22 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
             codes = timed("take the teacher's codes", lambda all_rows: torch.from_numpy(cache.codes(all_rows)), rows)
             maps = timed("decode the teacher's maps", decode_codes, codes, cache.codec)
             matrices, flipped = torch.from_numpy(cache.matrices(plan)), torch.from_numpy(plan.flipped)
-            timed("replay them in the view", replay_maps, maps, matrices, flipped, CELLS)
+            replay = partial(replay_maps, mirror=COCO.mirror)
+            timed("replay them in the view", replay, maps, matrices, flipped, CELLS)
     return {name: total / (batches * STREAM.batch_size) for name, total in seconds.items()}
+
+
+def seconds_for_gpu(store: HeatmapStore, batches: int) -> float:
+    """Return the CPU seconds an instance that are left where a GPU cuts the views: the plan, and crops decoded."""
+    with TrainLoader([store], STREAM, cut_on_device=True) as loader:
+        canvases = np.empty((STREAM.batch_size, *loader.pixels.canvas_size(store.rows), 3), np.uint8)
+        began = time.thread_time()
+        for number in range(batches):
+            rows, epochs = loader.sampler.batch(number)
+            plan = plan_batch(STREAM, store.instances, rows, epochs, COCO)
+            loader.caches[0].matrices(plan)
+            loader.pixels.copy_canvases(rows, plan.view_to_image, canvases)
+        return (time.thread_time() - began) / (batches * STREAM.batch_size)
 
 
 def decode_crops(pixels: PixelSource, plan: BatchPlan) -> list[Any]:

@@ -36,7 +36,7 @@ EXTRAS = {
     "pipeline/workflow": ["workflow"],
 }
 #: Commands that `pip install kdcache` without extras is enough for.
-BASE_COMMANDS = ("info", "verify", "merge", "download", "demo-data")
+BASE_COMMANDS = ("info", "verify", "merge", "download", "demo-data", "doctor")
 
 
 def plain(name: str) -> str:

@@ -15,7 +15,7 @@ from cache_tools.geometry import cell_to_crop, compose, crop_to_image
 from cache_tools.images import cut
 from pipeline.costs.network import SpeedSettings, teacher_cost
 from pipeline.teachers.load import load_network
-from pipeline.teachers.vitpose import Heatmaps, fold, plus_network
+from pipeline.teachers.vitpose import Heatmaps, VitPoseTeacher, fold, plus_network
 from student.models.flops import count_costs
 from student.pose_network import digest_of
 
@@ -228,3 +228,12 @@ def test_vitpose_in_bfloat16_is_near_float32(vitpose_folder: Path, crops: np.nda
     exact = load_network(f"vitpose:{vitpose_folder}", "cpu")(crops)
     fast = load_network(f"vitpose:{vitpose_folder}", "cuda")(crops)
     assert np.abs(exact - fast).max() < 0.05 * np.abs(exact).max()
+
+
+def test_attention_is_one_kernel(vitpose_folder: Path) -> None:
+    """Of a teacher that runs; only the counter of operations takes it apart."""
+    teacher = load_network(f"vitpose:{vitpose_folder}", "cpu")
+    assert isinstance(teacher, VitPoseTeacher)
+    assert teacher.network.model.backbone.config._attn_implementation == "sdpa"
+    assert plus_network("small", fused_attention=True).model.backbone.config._attn_implementation == "sdpa"
+    assert plus_network("small").model.backbone.config._attn_implementation == "eager"

@@ -29,6 +29,7 @@ from tests.samples.drawn_store import (
     take_batches,
     write_store,
 )
+from tests.samples.opencv_levels import OPENCV_LEVELS
 
 ROWS = 40
 
@@ -170,7 +171,7 @@ def test_views_cut_by_threads_and_on_the_device_differ_only_by_rounding(
     by_threads, on_device = take_batches(store, settings), take_batches(store, settings, cut_on_device=True)
     for one, other in zip(by_threads, on_device, strict=True):
         difference = np.abs(colours(one) - colours(other))
-        assert np.quantile(difference, 0.999) < 1.0
+        assert np.quantile(difference, 0.999) <= OPENCV_LEVELS
         assert torch.equal(teacher_maps(one), teacher_maps(other))
 
 

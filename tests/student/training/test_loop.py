@@ -127,8 +127,9 @@ def test_a_loss_that_is_no_number_stops_the_run(store: HeatmapStore, tmp_path: P
 
 
 @pytest.mark.gpu
-def test_a_gpu_learns_in_bfloat16_from_views_cut_there(store: HeatmapStore, tmp_path: Path) -> None:
-    longer = quick_settings(train__epochs=30, train__lr=5e-3, augment="none")
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_a_gpu_learns_in_bfloat16_from_views_cut_there(store: HeatmapStore, tmp_path: Path, compiled: bool) -> None:
+    longer = quick_settings(train__epochs=30, train__lr=5e-3, augment="none", train__compile=compiled)
     train([store], [longer], [tmp_path], device="cuda")
     log = read_log(tmp_path)
     assert log[-1]["loss"] < 0.6 * log[0]["loss"]
