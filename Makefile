@@ -38,7 +38,7 @@ test: $(READY)
 	OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup --cov
 
 fuzz: $(READY)
-	OMP_NUM_THREADS=1 pytest --hypothesis-profile fuzz --timeout 3600 -k 'mutations or boxes_file' tests/cache_tools tests/pipeline
+	OMP_NUM_THREADS=1 pytest --hypothesis-profile fuzz --timeout 3600 -k 'mutations or boxes_file' tests
 
 lint: $(READY)
 	ruff check .

@@ -8,6 +8,10 @@ from typing import Any
 from cache_tools.annotations.ids import whole_number
 
 LARGEST_SIDE = 2**31 - 1
+# bytes of a name and characters of a path that file systems take
+LONGEST_NAME, LONGEST_PATH = 255, 4000
+# characters before it control a terminal
+FIRST_PRINTED = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +83,10 @@ class Photos:
 
 def _photo(number: int, entry: dict[str, Any]) -> Photo:
     name = entry.get("file_name")
-    if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"its image {number} has the file_name {name!r}: expected a path relative to the image folder")
+    if not _is_path(name):
+        raise ValueError(
+            f"its image {number} has the file_name {name!r:.80}: expected a path relative to the image folder"
+        )
     # tools on Windows write video1\0001.jpg
     return Photo(
         id=number,
@@ -88,6 +94,18 @@ def _photo(number: int, entry: dict[str, Any]) -> Photo:
         height=_side(number, entry, "height"),
         width=_side(number, entry, "width"),
     )
+
+
+def _is_path(name: Any) -> bool:
+    """Return whether a value can be the path of a file: text that is not too long and has no control characters."""
+    if not isinstance(name, str) or not name.strip() or any(ord(character) < FIRST_PRINTED for character in name):
+        return False
+    try:
+        parts = name.replace("\\", "/").encode().split(b"/")
+    except UnicodeEncodeError:
+        # half of a surrogate pair
+        return False
+    return max(map(len, parts)) <= LONGEST_NAME and len(name) <= LONGEST_PATH
 
 
 def _side(number: int, entry: dict[str, Any], name: str) -> int:

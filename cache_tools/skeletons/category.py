@@ -34,6 +34,8 @@ def skeleton_of_category(category: Mapping[str, Any]) -> Skeleton | None:
 
 def _edges(stated: Any, joints: int) -> tuple[tuple[int, int], ...]:
     """Return the edges, counted from 0; none where they are of another skeleton, as in CrowdPose's own files."""
+    if stated and not isinstance(stated, list):
+        raise ValueError(f"its skeleton is {stated!r:.80}: expected a list of pairs of keypoints, counted from 1")
     pairs = [edge for edge in stated or () if isinstance(edge, list) and len(edge) == 2]
     if not all(isinstance(joint, int) for edge in pairs for joint in edge):
         return ()

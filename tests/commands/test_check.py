@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.cli import kdcache
 from tests.samples.coco_document import LEGS, coco_document, write_document
+from tests.samples.command_line import run_command
+from tests.samples.mutations import Mutation, mutated, mutations
 from tests.samples.photo_files import content, picture
 
 
@@ -106,3 +110,33 @@ def test_a_file_without_persons_is_told_from_one_whose_persons_are_left_out(
         assert "lists 1 photos and no person on them: its 'annotations' are empty" in error
     else:
         assert "no person with labelled keypoints inside its photo; left out: 2 crowd" in error
+
+
+DOCUMENT = coco_document(persons=2, persons_a_photo=1)
+BOXES = [
+    {"image_id": 10, "category_id": 1, "bbox": [1, 2, 30, 40], "score": 0.5, "height": 120, "width": 160},
+    {"file_name": "001.jpg", "category_id": 1, "bbox": [1, 2, 30, 40], "score": 1},
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the photos of DOCUMENT."""
+    folder = tmp_path_factory.mktemp("mutations")
+    for number, image in enumerate(DOCUMENT["images"]):
+        (folder / image["file_name"]).write_bytes(content(picture(120, 160, number), "JPEG"))
+    return folder
+
+
+@given(st.sampled_from([*mutations(DOCUMENT)]), st.sampled_from([None, *mutations(BOXES)]))
+def test_mutations_of_annotations_and_boxes_end_in_a_line(
+    folder: Path, of_labels: Mutation, of_boxes: Mutation | None
+) -> None:
+    labels = write_document(folder, mutated(DOCUMENT, of_labels), "labels.json")
+    boxes = write_document(folder, mutated(BOXES, *([of_boxes] if of_boxes else [])), "boxes.json")
+    ended = run_command("check", labels, "--images", folder, "--boxes", boxes)
+    assert ended.code in (0, 2), ended.stderr
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert (len(errors) > 0) is (ended.code == 2)
+    assert "Traceback" not in ended.stderr
+    assert all("labels.json" in line or "boxes.json" in line or "photos are not in" in line for line in errors), errors

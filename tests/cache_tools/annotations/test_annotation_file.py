@@ -113,3 +113,18 @@ def test_an_annotation_of_a_photo_that_is_not_listed_is_refused(tmp_path: Path) 
     document["annotations"][1]["image_id"] = 77
     with pytest.raises(ValueError, match="annotation 101: its image_id is 77, which is not the id of any"):
         read(tmp_path, document)
+
+
+@pytest.mark.parametrize("name", [None, 7, "", " ", "a\n.jpg", "a\0.jpg", "\ud800.jpg", "a" * 300, "a/" * 3000])
+def test_a_file_name_that_no_file_can_have_is_refused(tmp_path: Path, name: Any) -> None:
+    document = coco_document()
+    document["images"][0]["file_name"] = name
+    with pytest.raises(ValueError, match=r"its image 10 has the file_name .*: expected a path"):
+        read_annotation_file(write_document(tmp_path, document)).instances()
+
+
+def test_edges_that_are_no_list_are_refused(tmp_path: Path) -> None:
+    document = coco_document(names=["a", "b"])
+    document["categories"][0]["skeleton"] = 1
+    with pytest.raises(ValueError, match="category 1 person: its skeleton is 1: expected a list of pairs"):
+        read_annotation_file(write_document(tmp_path, document))
