@@ -150,7 +150,7 @@ def make_on_cluster(
             for shard in shards
         ]
         try:
-            finished = as_completed(futures)  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
+            finished: Any = as_completed(futures)  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
             while not finished.is_empty():
                 batch = finished.next_batch(block=False)
                 if not batch:
