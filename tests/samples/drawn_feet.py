@@ -17,7 +17,7 @@ NAMES = [
 EDGES = [[1, 2], [2, 3], [3, 4], [3, 5], [6, 7], [7, 8], [8, 9], [8, 10]]
 CATEGORY = 7
 #: (height, width)
-PHOTO_SIZE = (200, 160)
+PHOTO_SIZE = (100, 80)
 COLOURS: NDArray[np.int64] = np.round(
     [np.multiply(255, colorsys.hsv_to_rgb(joint / 10, 1, 1)) for joint in range(10)]
 ).astype(np.int64)  # RGB
@@ -42,12 +42,12 @@ def write_people(folder: Path, persons: int, seed: int = 0) -> Path:
     rng = np.random.default_rng(seed)
     images, annotations = [], []
     for number in range(persons):
-        box = np.array([25.0, 15.0, 110.0, 170.0]) + rng.uniform(-8, 8, 4)
+        box = np.array([12.5, 7.5, 55.0, 85.0]) + rng.uniform(-4, 4, 4)
         in_box = np.concatenate([LEG, LEG * (-1, 1) + (1, 0)]) + rng.uniform(-0.05, 0.05, (10, 2))
         keypoints = box[:2] + in_box * box[2:]
         photo = np.full((*PHOTO_SIZE, 3), 40, np.uint8)
         for (x, y), colour in zip(keypoints.tolist(), COLOURS[:, ::-1].tolist(), strict=True):
-            cv2.circle(photo, (round(x * 16), round(y * 16)), 7 * 16, colour, -1, cv2.LINE_AA, shift=4)
+            cv2.circle(photo, (round(x * 16), round(y * 16)), 5 * 16, colour, -1, cv2.LINE_AA, shift=4)
         cv2.imwrite(str(folder / f"{number:03}.png"), photo)
         images.append({"id": number, "file_name": f"{number:03}.png", "height": PHOTO_SIZE[0], "width": PHOTO_SIZE[1]})
         annotations.append(
