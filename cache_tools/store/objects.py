@@ -16,7 +16,7 @@ from cache_tools.store.remote_objects import RemoteObjects
 from cache_tools.store.sealed_json import fingerprint
 
 #: of an object of JSON: parsed, it takes many times its length
-LARGEST_JSON = 2**24
+LARGEST_JSON = 2**25
 Url = str | os.PathLike[str]
 REPAIR = "run `kdcache verify --forget-damaged` on the store, then the same `kdcache build` again"
 
