@@ -254,6 +254,28 @@ def _pixels(photo_options: "PhotoOptions") -> str:
     return "upright by EXIF" if photo_options.exif else "as stored"
 
 
+@command.command("agreement", short_help="Compare measured angles with those of X-rays.")
+@click.argument("measured", nargs=-1, required=True, type=PATH)
+@click.option("--reference", required=True, type=PATH,
+              help="CSV file with columns photo, side (left, right) and deviation_degrees.")  # fmt: skip
+@click.option("--reference-convention", type=click.Choice(["varus", "valgus"]), default="varus", show_default=True,
+              help="Which deviation is positive in the reference.")  # fmt: skip
+@click.option("--calibrated", is_flag=True, help="Compare the calibrated angles.")
+def agreement_command(measured: tuple[Path, ...], reference: Path, reference_convention: str, calibrated: bool) -> None:
+    """Print how far the angles in the CSV files MEASURED are from those of a reference, as X-rays: bias and limits.
+
+    MEASURED: files of `kdcache hka measure --out`, or those that the page of `kdcache export --web` saves, one a photo.
+    Legs are matched by the photo's file name and the side. Bland and Altman, Lancet 1986.
+
+    A research tool, not a medical device.
+    """
+    from pipeline.hka.reference import compare_with_reference, read_angles, reference_text
+
+    found = read_angles(measured, "calibrated_degrees" if calibrated else "deviation_degrees")
+    truth = read_angles([reference], convention=reference_convention)
+    click.echo(reference_text(compare_with_reference(found, truth)))
+
+
 def _heights(text: str) -> Sequence[int]:
     """Return heights from the text of an option; UsageError where it is no list of at least 64 pixels each."""
     parts = text.split(",")

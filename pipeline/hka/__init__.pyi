@@ -16,6 +16,8 @@ from .evaluate import evaluate_network as evaluate_network
 from .evaluate import with_visible_legs as with_visible_legs
 from .figure import agreement_figure as agreement_figure
 from .figure import write_agreement_figure as write_agreement_figure
+from .fit import FitRule as FitRule
+from .fit import find_fitted_joints as find_fitted_joints
 from .joints import Joints as Joints
 from .joints import find_joints as find_joints
 from .overlay import leg_picture as leg_picture
@@ -24,6 +26,9 @@ from .quality import FLAG_MEANINGS as FLAG_MEANINGS
 from .quality import Limits as Limits
 from .quality import find_flags as find_flags
 from .quality import limits_of as limits_of
+from .reference import ReferenceComparison as ReferenceComparison
+from .reference import compare_with_reference as compare_with_reference
+from .reference import read_angles as read_angles
 from .report import evaluation_json as evaluation_json
 from .report import evaluation_markdown as evaluation_markdown
 from .standing_people import StandingPeople as StandingPeople
@@ -46,18 +51,22 @@ __all__ = [
     "AnnotatedLegs",
     "Calibration",
     "Comparison",
+    "FitRule",
     "Joints",
     "LegAngles",
     "LegRow",
     "LegSettings",
     "Limits",
+    "ReferenceComparison",
     "StandingPeople",
     "agreement_figure",
+    "compare_with_reference",
     "define_angle",
     "evaluate_exact",
     "evaluate_network",
     "evaluation_json",
     "evaluation_markdown",
+    "find_fitted_joints",
     "find_flags",
     "find_joints",
     "fit_calibration",
@@ -70,6 +79,7 @@ __all__ = [
     "measure_agreement",
     "measure_angles",
     "measured_network",
+    "read_angles",
     "read_calibration",
     "render_people",
     "with_visible_legs",

@@ -140,6 +140,10 @@ def test_a_finger_moves_a_joint_and_elsewhere_scrolls(
     touch(context, page, (box["x"] + 20, box["y"] + 300), (box["x"] + 20, box["y"] + 100))
     page.wait_for_timeout(300)
     assert page.evaluate("scrollY") > 50
+    # it never scrolls away
+    notice = page.locator(".notice").bounding_box()
+    assert notice
+    assert notice["y"] >= 0
     assert tab.joint("left_knee") == after
     context.close()
 

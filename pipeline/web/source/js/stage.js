@@ -71,8 +71,18 @@ export function createStage({ frame, photo, overlay, loupe: canvas }, on) {
       const seen = shown.joints.score[joint] >= shown.minScore;
       element.classList.toggle("unseen", !seen);
       element.setAttribute("aria-label", `${t(jointKey(joint))}. ${t(seen ? "joint_move" : "joint_place")}`);
+      nameUnseen(element.lastChild, seen ? "" : t(jointKey(joint)), joint);
     }
     place(element, visible && shown.joints.xy[joint]);
+  }
+
+  /** Write a joint's name beside it, the right one's above and the left one's below, inside the picture. */
+  function nameUnseen(text, name, joint) {
+    const { x, width } = shown.view;
+    const across = (shown.joints.xy[joint][0] - x) / width;
+    text.setAttribute("text-anchor", across < 0.2 ? "start" : across > 0.8 ? "end" : "middle");
+    text.setAttribute("y", jointKey(joint).startsWith("right") ? -14 : 24);
+    text.textContent = name;
   }
 
   function place(element, point) {
@@ -197,6 +207,7 @@ function handle(kind) {
     svg("circle", { class: "reach", r: REACH }),
     svg("circle", { class: "ring", r: 9 }),
     svg("circle", { class: "dot", r: 2 }),
+    svg("text", { class: "name" }),
   );
 }
 
