@@ -1,10 +1,12 @@
 """Kill -9 the processes of a build, at random moments; each resumed store must equal an undisturbed one.
 
-    python benchmarks/kills.py [--kills 20] [--terminations 0] [--seed 0]
+    python benchmarks/kills.py [--kills 20] [--terminations 0] [--pairs 0] [--seed 0]
 
 In turn: the plain build, a worker process, the Dask scheduler, a build on Dask. Prints a line for each, and ends with
 exit code 1 where a store differs in a single byte. --terminations 200 sends builds SIGTERM twice, as queues do, the
-second while the first one's clean-up runs: a build that does not end within a minute hangs.
+second while the first one's clean-up runs: a build that does not end within a minute hangs. --pairs 25 starts two
+builds of one store at once, in turn of the same and of different teachers: one is refused, or both end in the store of
+one teacher.
 """
 
 import argparse
@@ -35,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--terminations", type=int, default=0, help="builds that get SIGTERM twice")
+    parser.add_argument("--pairs", type=int, default=0, help="pairs of builds of one store")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     generator, wrong = random.Random(arguments.seed), 0
@@ -57,7 +60,8 @@ def main() -> None:
                 flush=True,
             )
         wrong += terminate_twice(arguments.terminations, folder, annotations, generator, expected)
-    count = arguments.kills + arguments.terminations
+        wrong += build_in_pairs(arguments.pairs, folder, annotations, generator, expected)
+    count = arguments.kills + arguments.terminations + arguments.pairs
     print(f"{count - wrong} of {count} resumed stores are equal byte for byte")
     sys.exit(bool(wrong))
 
@@ -140,6 +144,29 @@ def terminate_twice(
     if count:
         print(f"{count} builds got SIGTERM twice: {hung} hung, the slowest ended after {slowest:.1f} s")
     return wrong + hung
+
+
+def build_in_pairs(
+    count: int, folder: Path, annotations: Path, generator: random.Random, expected: dict[str, bytes]
+) -> int:
+    """Start two builds of one store at once; return the number of stores that are of neither teacher."""
+    other, refused, wrong = folder / "other.zarr", 0, 0
+    if count:
+        subprocess.run(command(other, annotations, teacher="none"), env=ENVIRONMENT, check=True, **QUIET)
+    for number in range(count):
+        store, teachers = folder / f"pair{number}.zarr", ("oracle", "none" if number % 2 else "oracle")
+        pair = []
+        for teacher in generator.sample(teachers, 2):
+            pair.append(subprocess.Popen(command(store, annotations, teacher=teacher), env=ENVIRONMENT, **QUIET))
+            time.sleep(generator.choice([0, 0, 0.1, 0.5]))
+        codes = [process.wait(300) for process in pair]
+        refused += codes.count(2)
+        is_one = content(store) in (expected, content(other)) if 0 in codes else False
+        wrong += not is_one or bool(set(codes) - {0, 2})
+        shutil.rmtree(store)
+    if count:
+        print(f"{count} pairs of builds: {refused} of {2 * count} refused, {wrong} stores mixed or lost")
+    return wrong
 
 
 def content(store: Path) -> dict[str, bytes]:
