@@ -59,12 +59,12 @@ def truncate(request: SimpleHTTPRequestHandler) -> None:
 
 
 @pytest.fixture
-def serve(finished_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Fault | None, int], str]]:
+def serve(finished_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Fault, int], str]]:
     """Return a function that serves the store with a fault and returns its url."""
     monkeypatch.setattr(remote_objects, "WAIT_SECONDS", (0.01, 0.02))
     servers = []
 
-    def start(fault: Fault | None, failures: int) -> str:
+    def start(fault: Fault, failures: int) -> str:
         handler = type("Handler", (Flaky,), {"fault": staticmethod(fault), "failures": failures, "seen": {}})
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(finished_store)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
