@@ -9,6 +9,7 @@ from on_device.samples import RandomVitPose, draw_persons, empty_store, random_c
 
 from pipeline.building.build import make_here
 from pipeline.building.shard_maker import ShardMaker
+from pipeline.building.stop_request import StopRequest
 from pipeline.costs.estimate import PERSONS_OF
 
 SHARE = 97.0
@@ -26,7 +27,7 @@ def measure(context: Context) -> Iterator[Row]:
     store = empty_store(context.folder / "build.zarr", persons, teacher.name, crops=True)
     maker = ShardMaker(store, teacher, photos, batch_size=size.build_batch)
     start = time.perf_counter()
-    make_here(maker, store.pending(), None)
+    make_here(maker, store.pending(), None, StopRequest())
     seconds = time.perf_counter() - start
     rate = len(persons) / seconds
     yield Row(f"{teacher.name}, crops of {size.build_batch}", rate, "rows/s")
