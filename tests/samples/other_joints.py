@@ -20,6 +20,7 @@ def with_other_joints(source: Path, path: Path, joints: list[int], names: list[s
     output.type.tensor_type.shape.dim[1].dim_value = len(joints)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     skeleton = skeleton_of_category({"keypoints": names})
+    assert skeleton is not None
     metadata |= {"keypoints": json.dumps(names), "skeleton": json.dumps(skeleton.to_json())}
     helper.set_model_props(model, metadata)
     onnx.save(model, path)

@@ -152,7 +152,7 @@ def test_a_calibration_is_read_only_for_its_own_network(tmp_path: Path) -> None:
 
 
 def test_a_bent_knee_gets_no_angle() -> None:
-    bent, straight = leg_rows([Path("a.jpg")], one_person(standing_joints(40, 2)))
+    bent, straight = leg_rows(["a.jpg"], one_person(standing_joints(40, 2)))
     assert (bent.deviation_degrees, bent.sd_degrees, bent.medial_angle_degrees) == (None, None, None)
     assert bent.quality == "refused"
     assert "a bend is likelier" in bent.flags["knee_bent"]

@@ -97,6 +97,7 @@ def test_what_is_not_known_of_the_network_is_stated_under_every_angle(tab: OpenP
 def test_the_picture_has_the_legs_and_the_notice(tab: OpenPage) -> None:
     tab.open_example()
     picture = cv2.imdecode(np.frombuffer(tab.save("png"), np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert picture is not None
     height, width = picture.shape[:2]
     size = tab.json()["size"]
     scale = width / size[1]

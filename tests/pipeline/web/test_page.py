@@ -70,7 +70,7 @@ def test_the_runtime_is_the_file_that_its_readme_names() -> None:
 
 
 def test_other_evaluations_are_refused_and_nothing_is_written(demo_file: Path, tmp_path: Path) -> None:
-    other = {"models": [{"name": "other", "digest": "1" * 64, "agreement": [], "calibration": None}]}
+    other: dict[str, object] = {"models": [{"name": "other", "digest": "1" * 64, "agreement": [], "calibration": None}]}
     (tmp_path / "hka.json").write_text(json.dumps(other))
     with pytest.raises(ValueError, match="measurements of other, none of this network"):
         write_page(tmp_path / "page", demo_file, evaluation=tmp_path / "hka.json")
