@@ -129,7 +129,21 @@ def _read_entry(store: StoreReader, entries_on_disk: Ledger, shard: int) -> dict
         entry = entries_on_disk.entry(shard)
     except ValueError as problem:
         return Damage(f"{place}, {ledger.entry_key(shard)}", _what(problem), REPAIR, shard)
-    return Damage(place, "not built yet", BUILD) if entry is None else entry
+    if entry is not None:
+        return entry
+    if not _has_receipt(store):
+        return Damage(place, "not built yet", BUILD)
+    # as long as there is a receipt, a build has nothing to do
+    what = "missing, although the store is finished"
+    return Damage(f"{place}, {ledger.entry_key(shard)}", what, REPAIR, shard)
+
+
+def _has_receipt(store: StoreReader) -> bool:
+    """Return whether there is a receipt, damaged or not."""
+    try:
+        return store.is_finished()
+    except ValueError:
+        return True
 
 
 def _check_shard(store: StoreReader, objects: Objects, shard: int, entry: dict[str, Any]) -> Iterator[Damage]:

@@ -132,6 +132,11 @@ class HeatmapStore(StoreReader):
         return receipt
 
     def _check_receipt(self, found: dict[str, Any]) -> None:
+        """Raise ValueError where a receipt is not that of the ledger."""
+        if missing := [shard for shard in range(self.shards) if not self.is_written(shard)]:
+            raise ValueError(
+                f"{self.url}/{ledger.entry_key(missing[0])} is missing, although the store is finished; {REPAIR}"
+            )
         expected = self.receipt_of([self.entry(shard) for shard in range(self.shards)])
         if differing := [name for name, value in expected.items() if found.get(name) != value]:
             raise ValueError(

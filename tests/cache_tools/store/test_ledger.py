@@ -163,6 +163,22 @@ def test_a_receipt_of_another_ledger_is_no_end_of_a_build(copy: Path) -> None:
         HeatmapStore.open(copy, mode="r+").finalize()
 
 
+def test_a_finished_store_that_lost_an_entry_is_repaired(copy: Path, finished_store: Path) -> None:
+    """The receipt alone would say that there is nothing to do."""
+    (copy / "ledger" / "1.json").unlink()
+    store = HeatmapStore.open(copy, mode="r+")
+    with pytest.raises(
+        ValueError, match=r"ledger/1\.json is missing, although the store is finished; run `kdcache verify"
+    ):
+        store.finalize()
+    (damage,) = verify_store(copy)
+    assert damage.shard == 1
+    assert forget_damaged(store, [damage]) == store.pending() == [1]
+    write(store, 1)
+    store.finalize()
+    assert files_of(copy) == files_of(finished_store)
+
+
 def test_a_receipt_of_another_store_is_refused(copy: Path, tmp_path: Path) -> None:
     built(tmp_path / "other", persons(ROWS), codec="exact8")
     (copy / "receipt.json").write_bytes((tmp_path / "other" / "receipt.json").read_bytes())
