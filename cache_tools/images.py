@@ -13,6 +13,7 @@ from cache_tools.photos.options import AS_STORED, PhotoOptions
 from cache_tools.photos.orientation import EXCHANGED, stated_orientation, turned
 
 Image = NDArray[np.uint8]  # (height, width, 3) RGB
+HALVED_FROM = 4  #: image pixels that a crop pixel covers on each side, from which on the image is first halved
 
 
 def read_image(path: str | Path, size: tuple[int, int] | None = None, options: PhotoOptions = AS_STORED) -> Image:
@@ -55,8 +56,9 @@ def four_channels(image: Image) -> Image:
 def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int], out: Image | None = None) -> Image:
     """Return the crop (height, width, 3) whose pixel p shows image pixel `crop_to_image @ p`: bilinear, black outside.
 
-    Where a crop pixel covers two or more image pixels a side, the image is first halved, once or several times, to the
-    mean of its pixels: bilinear interpolation looks at two pixels a side, and noise and edges would alias.
+    Where a crop pixel covers HALVED_FROM or more image pixels a side, the image is first halved, several times, to the
+    mean of its pixels: bilinear interpolation looks at two pixels a side, and noise and edges of a phone's photo would
+    alias. Below, pose networks are trained on crops as they are cut here, and COCO's photos stay below for 256x192.
 
     image: three channels, or `four_channels` for several crops of one photo; the crops are the same.
     out: array for the crop, uint8 and contiguous; ValueError where it does not fit.
@@ -78,10 +80,11 @@ def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int], out: Image |
 
 
 def shrink_factor(crop_to_image: Matrix) -> int:
-    """Return the largest power of two that is at most the image pixels that a crop pixel covers on each side, or 1."""
+    """Return 1 where a crop pixel covers fewer than HALVED_FROM image pixels a side, else the power of two up to them."""
     step = math.sqrt(abs(np.linalg.det(np.asarray(crop_to_image)[:, :2])))
-    # the small part makes it 2 where rounding made a step of 2 a little smaller
-    return int(2 ** max(0, math.floor(math.log2(max(step, 1)) + 1e-6)))
+    # the small part makes it 4 where rounding made a step of 4 a little smaller
+    factor = int(2 ** max(0, math.floor(math.log2(max(step, 1)) + 1e-6)))
+    return factor if factor >= HALVED_FROM else 1
 
 
 def _shrunk(image: Image, crop_to_image: Matrix, size: tuple[int, int], factor: int) -> tuple[Image, Matrix]:

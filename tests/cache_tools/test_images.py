@@ -62,7 +62,7 @@ def test_a_crop_is_opencvs_and_is_written_to_its_place(prepare: Callable[[Image]
             cut(prepare(image), matrix, (20, 30), out=wrong)
 
 
-@pytest.mark.parametrize("step", [2.0, 3.0, 5.5])
+@pytest.mark.parametrize("step", [3.9, 4.0, 5.5])
 @pytest.mark.parametrize("prepare", [np.ascontiguousarray, four_channels])
 def test_a_larger_image_is_halved_before_it_is_cut(step: float, prepare: Callable[[Image], Image]) -> None:
     """The oracle is bilinear interpolation of block means, each by numpy."""
@@ -70,7 +70,7 @@ def test_a_larger_image_is_halved_before_it_is_cut(step: float, prepare: Callabl
     image = rng.integers(0, 256, (131, 127, 3), np.uint8)
     matrix = np.array([[step, 0, 7.3], [0, step, -4.2]])
     small, size = image.astype(np.float64), (24, 18)
-    for _ in range(int(np.log2(step))):
+    for _ in range(int(np.log2(step)) if step >= 4 else 0):
         padded = np.pad(small, ((0, small.shape[0] % 2), (0, small.shape[1] % 2), (0, 0)))
         small = np.floor(padded.reshape(padded.shape[0] // 2, 2, -1, 2, 3).mean((1, 3)) + 0.5)
         matrix = (matrix - [[0, 0, 0.5], [0, 0, 0.5]]) / 2

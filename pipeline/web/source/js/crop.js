@@ -1,5 +1,7 @@
 // Photo -> crop, as cache_tools/images.py cuts it: bilinear, black outside, a large photo halved first.
 
+const HALVED_FROM = 4;
+
 /**
  * RGB bytes (height, width, 3) whose pixel p shows photo pixel `toImage` p.
  *
@@ -38,10 +40,11 @@ export function mirrored(crop, [height, width]) {
   return other;
 }
 
-/** The largest power of two that is at most the photo pixels of one crop pixel, or 1. */
+/** The largest power of two that is at most the photo pixels of one crop pixel; 1 where it is below HALVED_FROM. */
 function shrinkFactor({ scale }) {
   const step = Math.sqrt(scale[0] * scale[1]);
-  return 2 ** Math.max(0, Math.floor(Math.log2(Math.max(step, 1)) + 1e-6));
+  const factor = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(step, 1)) + 1e-6));
+  return factor >= HALVED_FROM ? factor : 1;
 }
 
 /** Crop pixel -> pixel of the photo made smaller: its pixel i is the mean of those from factor * i on. */
