@@ -80,7 +80,7 @@ def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int], out: Image |
 
 
 def shrink_factor(crop_to_image: Matrix) -> int:
-    """Return 1 where a crop pixel covers fewer than HALVED_FROM image pixels a side, else the power of two up to them."""
+    """Return the power of two up to the image pixels of a crop pixel, a side; 1 where it is below HALVED_FROM."""
     step = math.sqrt(abs(np.linalg.det(np.asarray(crop_to_image)[:, :2])))
     # the small part makes it 4 where rounding made a step of 4 a little smaller
     factor = int(2 ** max(0, math.floor(math.log2(max(step, 1)) + 1e-6)))
