@@ -29,15 +29,14 @@ def command(backbones: tuple[str, ...], head: str, input_size: tuple[int, int], 
 
 def zoo_row(backbone: str, head: str, input_size: tuple[int, int]) -> dict[str, Any]:
     """Return the costs of one student, and the paper's where the paper has this head and input size."""
-    import torch
-
     from cache_tools.skeletons import COCO
     from student.models.backbones import resolve_backbone
     from student.models.flops import count_costs
     from student.models.paper import paper_row
     from student.models.student import create_student, untrained_settings
+    from student.torch_versions import on_meta_device
 
-    with torch.device("meta"):
+    with on_meta_device():
         costs = count_costs(create_student(untrained_settings(backbone, head, input_size), COCO), input_size)
     paper = paper_row(backbone) if head == "subpixel" and input_size == (256, 192) else None
     library, model = resolve_backbone(backbone)

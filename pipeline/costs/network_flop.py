@@ -6,6 +6,7 @@ from cache_tools.skeletons import COCO, Skeleton
 from student.models.flops import count_costs
 from student.models.student import create_student
 from student.settings import ModelSettings
+from student.torch_versions import on_meta_device
 
 
 def student_flop(settings: ModelSettings, joints: int) -> float:
@@ -16,12 +17,10 @@ def student_flop(settings: ModelSettings, joints: int) -> float:
 
 @cache
 def _student_flop(settings: str, joints: int) -> float:
-    import torch
-
     model = ModelSettings.model_validate_json(settings)
     # names change no count
     skeleton = Skeleton(names=tuple(map(str, range(joints))))
-    with torch.device("meta"):
+    with on_meta_device():
         return 2.0 * count_costs(create_student(model, skeleton), model.input_size).macs
 
 
@@ -46,12 +45,10 @@ def teacher_flop(reference: str, folded: bool = True) -> float | None:
 
 
 def _vitpose_flop(size: str, folded: bool) -> float:
-    import torch
-
     from pipeline.teachers.vitpose import fold, plus_network
 
     network = plus_network(size)
     if folded:
-        with torch.device("meta"):
+        with on_meta_device():
             network.model = fold(network.model)
     return 2.0 * count_costs(network, (256, 192)).macs

@@ -16,6 +16,7 @@ from pipeline.teachers.vitpose_files import check_preprocessor, weight_files
 from student.device import dtype_on, torch_device
 from student.pose_network import Crops, Maps, digest_of
 from student.torch_network import for_inference, run_on_device
+from student.torch_versions import on_meta_device
 
 FILES = ("config.json", "model*.safetensors", "model.safetensors.index.json")
 HUB_LICENCE = "Apache-2.0"
@@ -161,7 +162,7 @@ def plus_network(size: str | tuple[int, int, int, int], *, fused_attention: bool
     config: Any = AutoConfig.for_model("vitpose", backbone_config=backbone, num_labels=17, use_simple_decoder=False)
     if not fused_attention:
         config._attn_implementation = "eager"
-    with torch.device("meta"):
+    with on_meta_device():
         return Heatmaps(VitPoseForPoseEstimation(config)).eval()
 
 

@@ -2,9 +2,9 @@
 
 newest: Python 3.11.7, torch 2.14.1, torchvision 0.29.1, numpy 2.4.6, timm 1.0.31, transformers 5.23.0: everything, as
 constraints.txt has it.
-lowest: Python 3.12.1, torch 2.8.0 (CUDA 12.8 build, on a CPU), torchvision 0.23.0, numpy 2.0.2, timm 1.0.19,
-transformers 5.0.0, scipy 1.14.1, opencv 4.10: tests/student and benchmarks/device.py --size test, from a checkout
-that is not installed.
+lowest: Python 3.12.1, torch 2.8.0 (its CUDA 12.8 build, without a GPU), torchvision 0.23.0, numpy 2.0.2, timm 1.0.22,
+transformers 5.0.0, scipy 1.14.1, OpenCV 4.10, zarr 3.1.6: tests/student and benchmarks/device.py --size test, from a
+checkout that is not installed.
 """
 
 import re
@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOWEST = {"torch": "2.8", "torchvision": "0.23", "timm": "1.0.19", "transformers": "5.0", "numpy": "2.0"}
+LOWEST = {"torch": "2.8", "torchvision": "0.23", "timm": "1.0.22", "transformers": "5.0", "numpy": "2.0"}
 
 
 def requirements() -> dict[str, str]:

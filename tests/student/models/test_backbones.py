@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from student.models.backbones import FeatureMaps, create_backbone, resolve_backbone, student_names
+from student.torch_versions import on_meta_device
 
 NARROW = {"channels": [8, 16, 24, 32], "stem_width": 8}
 
@@ -48,7 +49,7 @@ def test_unknown_names_are_refused_with_near_ones(wrong: str, hint: str) -> None
 @pytest.mark.parametrize("name", ["shufflenet_0.5", "mobilenet_m", "timm:vgg11", "timm:convnext_atto"])
 @pytest.mark.parametrize("features", ["last", "pyramid"])
 def test_nothing_unused_is_kept(name: str, features: FeatureMaps) -> None:
-    with torch.device("meta"):
+    with on_meta_device():
         backbone = create_backbone(name, "none", features=features)
         out = backbone(torch.empty(2, 3, 128, 96))
     assert tuple(m.shape[1] for m in out) == backbone.channels

@@ -10,6 +10,7 @@ from student.models.flops import count_costs
 from student.models.paper import paper_row
 from student.models.student import create_student
 from student.settings import ModelSettings
+from student.torch_versions import on_meta_device
 
 # millions of parameters of this project's head on each backbone
 PARAMS_M = (3.162, 4.074, 5.299, 9.876, 32.752, 7.418, 9.924, 11.406, 14.696, 22.139, 33.521, 16.780, 22.978, 28.688)
@@ -17,7 +18,7 @@ PARAMS_M = (3.162, 4.074, 5.299, 9.876, 32.752, 7.418, 9.924, 11.406, 14.696, 22
 
 @pytest.mark.parametrize(("name", "params_m"), list(zip(student_names(), PARAMS_M, strict=True)))
 def test_students_have_table_1s_costs(name: str, params_m: float) -> None:
-    with torch.device("meta"):
+    with on_meta_device():
         student = create_student(ModelSettings(backbone=name, weights="none"), COCO)
         assert student(torch.empty(2, 3, 256, 192)).shape == (2, 17, 64, 48)
     costs, paper = count_costs(student, (256, 192)), paper_row(name)
