@@ -165,7 +165,7 @@ def build_in_pairs(
         wrong += not is_one or bool(set(codes) - {0, 2})
         shutil.rmtree(store)
     if count:
-        print(f"{count} pairs of builds: {refused} of {2 * count} refused, {wrong} stores mixed or lost")
+        print(f"{count} pairs of builds of one store: {refused} of {2 * count} builds refused, {wrong} mixed or lost")
     return wrong
 
 
