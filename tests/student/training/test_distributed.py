@@ -82,7 +82,7 @@ def test_gradients_are_those_of_one_process_on_the_joined_batch(both: tuple[Heat
         found, _ = torch.load(folder / f"{rank}.pt", weights_only=True)
         assert found.keys() == expected.keys()
         for name in expected:
-            assert (found[name] - expected[name]).abs().max() <= 1e-6 * max(1, largest), name
+            assert (found[name] - expected[name]).abs().max() <= 2e-6 * max(1, largest), name
 
 
 def test_each_row_comes_once_an_epoch(both: tuple[HeatmapStore, Path]) -> None:
