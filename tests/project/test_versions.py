@@ -4,7 +4,7 @@ newest: Python 3.11.7, torch 2.14.1, torchvision 0.29.1, numpy 2.4.6, timm 1.0.3
 constraints.txt has it.
 lowest: Python 3.12.1, torch 2.8.0 (its CUDA 12.8 build, without a GPU), torchvision 0.23.0, numpy 2.0.2, timm 1.0.22,
 transformers 5.0.0, scipy 1.14.1, OpenCV 4.10, zarr 3.1.6: benchmarks/device.py --size test (it trains, resumes and
-builds), and tests/student but training/test_loop.py and what follows it, from a checkout that is not installed.
+builds), and tests/student without the package of Lite0's weights, from a checkout that is not installed.
 Python 3.13: not yet.
 """
 
