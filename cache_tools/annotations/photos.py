@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from cache_tools.annotations.ids import whole_number
 
@@ -96,7 +96,7 @@ def _photo(number: int, entry: dict[str, Any]) -> Photo:
     )
 
 
-def _is_path(name: Any) -> bool:
+def _is_path(name: Any) -> TypeGuard[str]:
     """Return whether a value can be the path of a file: text that is not too long and has no control characters."""
     if not isinstance(name, str) or not name.strip() or any(ord(character) < FIRST_PRINTED for character in name):
         return False
