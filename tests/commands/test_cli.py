@@ -105,12 +105,14 @@ def test_codecs_are_named_without_importing_them() -> None:
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_a_url_is_refused_where_only_a_path_works(arguments: list[str]) -> None:
-    with CliRunner().isolated_filesystem():
-        result = CliRunner().invoke(kdcache, arguments)
-        assert result.exit_code == 2
-        assert "is a url: expected a path on this machine; only stores can be urls" in result.output
-        assert not list(Path().iterdir())
+def test_a_url_is_refused_where_only_a_path_works(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(kdcache, arguments)
+    assert result.exit_code == 2
+    assert "is a url: expected a path on this machine; only stores can be urls" in result.output
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["student.py", "cache_tools/__init__.py", "student/notes.txt"])

@@ -59,11 +59,9 @@ def photos(split: Path) -> list[str | Path]:
     return ["--images", split, "--annotations", split / "runners.json"]
 
 
-def test_the_file_is_read_as_it_says() -> None:
+def test_the_file_is_read_as_it_says(tmp_path: Path) -> None:
     """Its only category of keypoints is number 7, it states no area, and the names give the mirror order."""
-    with CliRunner().isolated_filesystem() as here:
-        path = write_people(Path(here), 3)
-        summary = json.loads(run("skeleton", path, "--json"))
+    summary = json.loads(run("skeleton", write_people(tmp_path, 3), "--json"))
     assert [(c["id"], c["read"]) for c in summary["categories"]] == [(1, False), (CATEGORY, True)]
     assert summary["persons"] == 3
     joints = {joint["name"]: joint["mirror"] for joint in summary["skeleton"]["joints"]}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,14 @@ with build_lock(sys.argv[1]):
 """
 
 
-def hold(folder: Path) -> subprocess.Popen[str]:
-    """Start a process that holds the lock."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    return process
+@contextlib.contextmanager
+def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a process that holds the lock, and kill it in the end."""
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
 
 
 def lock_of_another_machine() -> bytes:
@@ -49,14 +52,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_living_builder_is_named_and_a_killed_one_gives_way(tmp_path: Path) -> None:
-    process = hold(tmp_path / "store")
-    with (
-        pytest.raises(BlockingIOError, match=f"being built by another process .*, process {process.pid}"),
-        build_lock(tmp_path / "store"),
-    ):
-        pass
-    process.kill()
-    process.wait()
+    with holder(tmp_path / "store") as process:
+        message = f"being built by another process .*, process {process.pid}"
+        with pytest.raises(BlockingIOError, match=message), build_lock(tmp_path / "store"):
+            pass
     assert (tmp_path / "store" / LOCK).exists()
     with build_lock(tmp_path / "store"):
         assert json.loads((tmp_path / "store" / LOCK).read_bytes())["pid"] == os.getpid()

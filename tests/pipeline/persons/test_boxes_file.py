@@ -82,8 +82,9 @@ def test_a_changed_field_is_understood_or_refused(folder: Path, place: int, fiel
     assert list(entry.box) == row["bbox"]
     assert all(is_number(number) for number in row["bbox"])
     assert min(entry.box[2:]) >= 0
-    assert entry.score == row.get("score")
     assert entry.score is None or is_number(row["score"])
+    # a number of JSON, in double precision
+    assert entry.score == (None if row.get("score") is None else float(row["score"]))
     assert entry.category_id == (None if row.get("category_id") is None else int(row["category_id"]))
     assert (entry.image_id, entry.name) != (None, None)
     if entry.image_id is not None:

@@ -141,7 +141,7 @@ def test_the_csv_has_the_columns_and_words_of_the_command(tab: OpenPage, demo_fi
     arguments = ["measure", str(photo), "--teacher", f"onnx:{demo_file}", "--device", "cpu", "--out", str(out)]
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    theirs = list(csv.DictReader(out.open()))
+    theirs = list(csv.DictReader(io.StringIO(out.read_text())))
     assert len(mine) == len(theirs) == 2
     for ours, row in zip(mine, theirs, strict=True):
         assert ours.pop("joints_by_hand") == "0"

@@ -68,7 +68,7 @@ def test_killed_by_sigkill_it_goes_on_from_its_last_save(
     store: HeatmapStore, undisturbed: Path, tmp_path: Path
 ) -> None:
     command = train_command(store, tmp_path, quick_settings(train__checkpoint_minutes=1e-9))
-    process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (tmp_path / "run" / "resume.pt").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
