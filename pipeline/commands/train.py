@@ -132,23 +132,22 @@ def command(
         raise click.UsageError("train.evaluate_epochs needs --val-images and --val-annotations: what AP is measured on")
 
     from cache_tools.skeletons import load_skeleton
+    from cache_tools.store.writer import HeatmapStore
     from student.training.loop import train
 
     stated = None if skeleton is None else load_skeleton(skeleton)
+    opened = [HeatmapStore.open(store) for store in stores]
+    spec = opened[0].spec
     live = None
     if teacher is not None:
-        from cache_tools.store.writer import HeatmapStore
         from pipeline.teachers.load import load_network
         from pipeline.teachers.translated import renamed_joints
 
-        spec = HeatmapStore.open(stores[0]).spec
         live = load_network(teacher, device=device, skeleton=spec.skeleton, renamed=renamed_joints(spec), probed=True)
     evaluate = None
     if val_images is not None and val_annotations is not None:
-        from cache_tools.store.writer import HeatmapStore
         from pipeline.evaluation.during_training import training_evaluation
 
-        spec = HeatmapStore.open(stores[0]).spec
         evaluate = training_evaluation(
             val_annotations,
             val_images,
@@ -160,14 +159,12 @@ def command(
             checksums=checksums,
         )
     if images is not None and not all(is_finished(run) for run in runs):
-        from cache_tools.store.writer import HeatmapStore
         from pipeline.persons.photo_check import check_photos
 
-        opened = HeatmapStore.open(stores[0])
-        persons, reading_of_store = opened.instances, opened.spec.photos
-        check_photos(images, persons.file_name, persons.image_size, reading_of_store, checksums=checksums)
+        persons = opened[0].instances
+        check_photos(images, persons.file_name, persons.image_size, spec.photos, checksums=checksums)
     records = train(
-        stores, chosen, runs, photos=images, teacher=live, evaluate=evaluate, device=device, overwrite=overwrite,
+        opened, chosen, runs, photos=images, teacher=live, evaluate=evaluate, device=device, overwrite=overwrite,
         resume=resume, skeleton=stated,
     )  # fmt: skip
     if int(os.environ.get("RANK", "0")) > 0:
