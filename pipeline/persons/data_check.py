@@ -64,8 +64,8 @@ def check_data(
     found = DataCheck()
     try:
         expected = skeleton
-        if same_as is not None and skeleton is None:
-            expected = read_annotation_file(same_as, category=category).skeleton
+        if same_as is not None:
+            expected = read_annotation_file(same_as, skeleton=skeleton, category=category).skeleton
         file = read_annotation_file(annotations, skeleton=skeleton, category=category, expected=expected)
         persons = file.instances(labelled=labelled)
     except (ValueError, OSError) as problem:

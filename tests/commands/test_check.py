@@ -94,6 +94,15 @@ def test_a_split_has_the_keypoints_of_another(photos: Path, tmp_path: Path) -> N
     assert result.exit_code == 2
     assert "category 1 person has other keypoints than coco: not nose, left_eye" in result.stderr
     assert "ankle_l, knee_l" in result.stderr
+    # both files are read by a stated skeleton, the other one too
+    nameless = coco_document()
+    nameless["categories"][0]["keypoints"] = []
+    mine = write_document(tmp_path, nameless)
+    assert check(mine, photos, "--skeleton", "coco", "--same-as", train).exit_code == 0
+    legs = write_document(tmp_path, coco_document(names=LEGS), "legs.json")
+    result = check(mine, photos, "--skeleton", "coco", "--same-as", legs)
+    assert result.exit_code == 2
+    assert "legs.json" in result.stderr
 
 
 @pytest.mark.parametrize("change", ["none", "others"])
