@@ -8,6 +8,7 @@ import click
 
 from pipeline.commands.shared_options import PATH, photo_reading_options, workers_option
 from pipeline.commands.skeleton_options import category_option, skeleton_option
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from cache_tools.photos.options import PhotoOptions
@@ -65,9 +66,9 @@ def command(
         threads=workers,
     )
     for line in found.lines:
-        click.echo(line)
+        click.echo(printable(line))
     for problem in found.problems:
-        click.echo(f"error: {problem}", err=True)
+        click.echo(f"error: {printable(problem)}", err=True)
     if found.problems:
         sys.exit(2)
     if receipt is not None:

@@ -115,14 +115,10 @@ def photo_reading_options(exif_help: str = EXIF_OF_ANNOTATED, *, checksums: bool
             return command(*arguments, photo_options=PhotoOptions(exif=exif, depth=depth), **options)
 
         decorated = checksums_option(with_photo_options) if checksums else with_photo_options
-        return exif_option(exif_help)(depth_option(decorated))
+        turned = click.option("--exif/--no-exif", default=None, help=exif_help)
+        return turned(depth_option(decorated))
 
     return decorate
-
-
-def exif_option(text: str) -> Decorator:
-    """Return the option that turns photos by their EXIF orientation; None where it is not given."""
-    return click.option("--exif/--no-exif", default=None, help=text)
 
 
 def photo_box_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,24 +1,27 @@
 """`kdcache skeleton`: print what a skeleton says, or what would be read of an annotation file."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.commands.shared_options import PATH, exif_option, json_option, reject_ignored
+from pipeline.commands.shared_options import PATH, json_option, photo_reading_options, reject_ignored
 from pipeline.commands.skeleton_options import category_option, skeleton_option
 from pipeline.commands.skeleton_text import annotation_text, built_in_text, categories_text, skeleton_text
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from cache_tools.annotations.annotation_file import AnnotationFile
+    from cache_tools.photos.options import PhotoOptions
     from cache_tools.skeletons import Skeleton
 
 # a skeleton's own file is small; a larger file of JSON is not parsed twice to find out what it is
 LARGEST_SKELETON = 2**20
 SKELETON_SUFFIXES = (".yaml", ".yml")
-ONLY_ANNOTATIONS = ("skeleton", "category", "overlay", "images", "persons", "seed", "exif")
-ONLY_OVERLAY = ("images", "persons", "seed", "exif")
+ONLY_OVERLAY = ("images", "persons", "seed", "exif", "depth")
+ONLY_ANNOTATIONS = ("skeleton", "category", "overlay", *ONLY_OVERLAY)
 
 
 @click.command("skeleton")
@@ -29,9 +32,7 @@ ONLY_OVERLAY = ("images", "persons", "seed", "exif")
 @click.option("--images", type=PATH, help="Folder of the photos, for --overlay.")
 @click.option("--persons", default=12, show_default=True, type=click.IntRange(min=1), help="Persons to draw.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the choice of persons to draw.")
-@exif_option(
-    "Turn photos upright as their EXIF orientation says: give it where annotators saw them so. [default: --no-exif]"
-)
+@photo_reading_options(checksums=False)
 @json_option
 @click.pass_context
 def command(
@@ -43,7 +44,7 @@ def command(
     images: Path | None,
     persons: int,
     seed: int,
-    exif: bool | None,
+    photo_options: "PhotoOptions",
     as_json: bool,
 ) -> None:
     """Print what a skeleton says: joints, mirror partners, halves, edges, OKS sigmas, and what is off without them;
@@ -65,7 +66,7 @@ def command(
         reject_ignored(context, ONLY_ANNOTATIONS, "they belong to an annotation file")
         loaded = load_skeleton(source)
         summary = summarize_skeleton(loaded) | _angle(loaded)
-        click.echo(json.dumps(summary, indent=1) if as_json else skeleton_text(summary))
+        click.echo(json.dumps(summary, indent=1) if as_json else printable(skeleton_text(summary)))
         return
     if overlay is None:
         reject_ignored(context, ONLY_OVERLAY, "they belong to --overlay")
@@ -75,14 +76,13 @@ def command(
     file = _read(Path(source), stated, category, as_json=as_json)
     summary = summarize_annotations(file)
     summary["skeleton"] |= _angle(file.skeleton)
-    click.echo(json.dumps(summary, indent=1) if as_json else annotation_text(summary))
+    click.echo(json.dumps(summary, indent=1) if as_json else printable(annotation_text(summary)))
     if overlay is not None and images is not None:
-        from cache_tools.photos.options import PhotoOptions
         from pipeline.report.label_overlay import choose_labelled, write_label_overlays
 
         table = file.instances()
         shown = table.take(choose_labelled(table, persons, seed))
-        for path in write_label_overlays(overlay, shown, file.skeleton, images, PhotoOptions(exif=exif)):
+        for path in write_label_overlays(overlay, shown, file.skeleton, images, photo_options):
             click.echo(path, err=as_json)
 
 
@@ -125,8 +125,11 @@ def _read(path: Path, skeleton: "Skeleton | None", category: tuple[str, ...], *,
     try:
         return read_annotation_file(path, skeleton=skeleton, category=category)
     except ValueError:
-        document: Any = read_json(path, EXPECTED)
-        if not as_json and isinstance(document, dict):
-            listed = [{"id": one.id, "name": one.name, "keypoints": list(one.names)} for one in categories_of(document)]
-            click.echo(categories_text(listed))
+        # where no category can be listed either, the error says why
+        with suppress(ValueError):
+            document: Any = None if as_json else read_json(path, EXPECTED)
+            if isinstance(document, dict):
+                listed = categories_of(document)
+                summaries = [{"id": one.id, "name": one.name, "keypoints": list(one.names)} for one in listed]
+                click.echo(printable(categories_text(summaries)))
         raise

@@ -85,6 +85,14 @@ def test_what_would_be_read_of_an_annotation_file(tmp_path: Path) -> None:
     assert (only["persons"], only["left_out"]) == (1, {"another category": 3})
 
 
+def test_a_name_that_a_terminal_would_obey_is_escaped(tmp_path: Path) -> None:
+    document = coco_document()
+    document["categories"][0]["name"] = "per\x07son"
+    text = skeleton(write_document(tmp_path, document))
+    assert r"1 per\x07son" in text
+    assert "\x07" not in text
+
+
 def test_another_order_in_the_file_is_shown(tmp_path: Path) -> None:
     document = coco_document()
     names = document["categories"][0]["keypoints"]
@@ -123,10 +131,12 @@ def test_labels_are_drawn_with_their_names(tmp_path: Path) -> None:
         (["photos/nowhere"], "there is no file"),
         (["coco", "--category", "person"], "--category would be ignored: they belong to an annotation file"),
         (["--overlay", "x"], "--overlay would be ignored"),
+        (["persons.json", "--depth", "12"], "--depth would be ignored: they belong to --overlay"),
         (["persons.json", "--seed", "1"], "--seed would be ignored: they belong to --overlay"),
         (["persons.json", "--overlay", "x"], "--images is missing"),
         (["text.json"], "is not JSON"),
         (["list.json"], "expected a COCO keypoint annotation file"),
+        (["five.json"], "five.json: its 'categories' are a"),
     ],
 )
 def test_mistakes_are_named(
@@ -136,6 +146,7 @@ def test_mistakes_are_named(
     write_document(tmp_path, coco_document())
     (tmp_path / "text.json").write_text("keypoints: [a]")
     (tmp_path / "list.json").write_text("[1, 2]")
+    write_document(tmp_path, coco_document() | {"categories": 5}, "five.json")
     result: Any = CliRunner().invoke(kdcache, ["skeleton", *arguments])
     assert result.exit_code != 0
     assert message in f"{result.output} {result.exception}"
