@@ -6,6 +6,7 @@ degrees (PP-TinyPose) and from 24.9 to 3.1 (student:demo); in the true boxes it 
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,16 +52,12 @@ def find_fitted_joints(
     if not len(rows):
         return persons, first
     again = find_joints_of_persons(network, _with_boxes(persons, rows, boxes[rows]), inference)
-    seen = (first.score[rows] >= min_score).sum(1), (again.score >= min_score).sum(1)
-    better = seen[1] >= seen[0]
-    kept, source = rows[better], np.flatnonzero(better)
-    box, found = (
-        persons.box.copy(),
-        Joints(xy=first.xy.copy(), score=first.score.copy(), covariance=first.covariance.copy()),
-    )
+    better = (again.score >= min_score).sum(1) >= (first.score[rows] >= min_score).sum(1)
+    kept = rows[better]
+    box, found = persons.box.copy(), deepcopy(first)
     box[kept] = boxes[kept]
     for to, of in ((found.xy, again.xy), (found.score, again.score), (found.covariance, again.covariance)):
-        to[kept] = of[source]
+        to[kept] = of[better]
     return replace(persons, box=box), found
 
 
@@ -120,7 +117,7 @@ def _with_boxes(persons: PhotoBoxes, rows: NDArray[np.int64], boxes: NDArray[np.
 
 
 def _photo_sizes(persons: PhotoBoxes) -> list[tuple[int, int]]:
-    """Return height and width of each person's photo: what its box file states, else the photo's."""
+    """Return height and width of each person's photo; a photo is read only where its box file does not state them."""
     read: dict[object, tuple[int, int]] = {}
     sizes = []
     for photo, stated in zip(persons.photo, persons.photo_size, strict=True):

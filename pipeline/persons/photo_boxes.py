@@ -38,7 +38,7 @@ class PhotoBoxes:
     image_id: NDArray[np.int64]
     #: (N,) of the box
     category_id: NDArray[np.int64]
-    #: (N,) height and width of the photo where the file of boxes states them
+    #: (N,) height and width of the photo; None where a file of boxes does not state them
     photo_size: tuple[tuple[int, int] | None, ...]
     #: whether a detector made the boxes; then there may be several of one person
     detected: bool = False
@@ -85,15 +85,15 @@ def whole_photo_boxes(
 
     folder: as `find_boxes` has it.
     """
-    sizes = [read_image(photo, options=photo_options).shape for photo in photos]
+    sizes = [read_image(photo, options=photo_options).shape[:2] for photo in photos]
     return PhotoBoxes(
         photo=tuple(photos),
         name=relative_names(photos, folder),
-        box=np.array([[0, 0, width, height] for height, width, _ in sizes], np.float64).reshape(-1, 4),
+        box=np.array([[0, 0, width, height] for height, width in sizes], np.float64).reshape(-1, 4),
         score=np.ones(len(photos)),
         image_id=np.array(ids_by_name(photos), np.int64),
         category_id=np.full(len(photos), category, np.int64),
-        photo_size=(None,) * len(photos),
+        photo_size=tuple(sizes),
         photo_options=photo_options,
     )
 

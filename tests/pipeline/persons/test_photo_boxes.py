@@ -30,6 +30,7 @@ def write(path: Path, document: Any) -> Path:
 def test_whole_photos_without_a_file_of_boxes(photos: list[Path]) -> None:
     persons = find_boxes(photos)
     assert persons.box.tolist() == [[0, 0, 32, 24]] * 2
+    assert persons.photo_size == ((24, 32),) * 2
     assert persons.image_id.tolist() == [7, 12]
     assert (persons.photo_options, persons.detected) == (UPRIGHT, False)
     assert not find_boxes(photos, photo_options=AS_STORED).photo_options.exif
