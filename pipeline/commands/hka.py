@@ -277,8 +277,9 @@ def agreement_command(measured: tuple[Path, ...], reference: Path, reference_con
 
 
 def _heights(text: str) -> Sequence[int]:
-    """Return heights from the text of an option; UsageError where it is no list of at least 64 pixels each."""
+    """Return heights from the text of an option, each once; UsageError where one is not at least 64 pixels."""
     parts = text.split(",")
     if not all(part.strip().isdigit() and int(part) >= 64 for part in parts):
         raise click.UsageError(f"--heights {text}: expected pixels of at least 64 with commas between, as 120,240,480")
-    return [int(part) for part in parts]
+    # people rendered twice at a height would count twice
+    return list(dict.fromkeys(int(part) for part in parts))
