@@ -9,7 +9,7 @@ import numpy as np
 from tabulate import tabulate
 
 from pipeline.hka.agreement import Agreement, Comparison, measure_agreement
-from pipeline.hka.angles import LEG_SIDES, NOTICE, with_sign
+from pipeline.hka.angles import CONVENTIONS, LEG_SIDES, NOTICE, with_sign
 
 #: (photo, side) of a leg
 Leg = tuple[str, str]
@@ -32,7 +32,7 @@ def read_angles(
 
     column: of the angle. convention: the sign of files that have no column `measured`, which says it. Refused legs,
     whose angle is empty, are NaN. Raises ValueError for a file without its columns, a side that is neither left nor
-    right, an angle that is no number, and a leg that is there twice.
+    right, an angle that is no number or only its calibration is missing, and a leg that is there twice.
     """
     found: dict[Leg, float] = {}
     for path in paths:
@@ -92,6 +92,11 @@ def _varus(row: Mapping[str, str], column: str, convention: str, where: str) -> 
     """Return the varus-positive angle of a row, NaN where it is empty."""
     text = (row[column] or "").strip()
     if not text:
+        if (row.get("deviation_degrees") or "").strip():
+            raise ValueError(
+                f"{where}: {column} is empty and the leg was not refused: measure with --calibration, or compare "
+                "without --calibrated"
+            )
         return float("nan")
     try:
         value = float(text)
@@ -99,6 +104,6 @@ def _varus(row: Mapping[str, str], column: str, convention: str, where: str) -> 
         value = float("nan")
     if not np.isfinite(value):
         raise ValueError(f"{where}: {column} is {text!r}: expected degrees, as -3.5, or nothing for a refused leg")
-    stated = "valgus" if "valgus positive" in (row.get("measured") or "") else None
-    stated = stated or ("varus" if "varus positive" in (row.get("measured") or "") else convention)
+    measured = row.get("measured") or ""
+    stated = next((one for one in CONVENTIONS if f"{one} positive" in measured), convention)
     return float(with_sign(value, stated))

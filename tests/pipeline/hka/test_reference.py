@@ -67,6 +67,12 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path, text: str, messag
         read_angles([tmp_path / "x.csv"])
 
 
+def test_calibrated_angles_that_were_never_made_are_not_refused_legs(tmp_path: Path) -> None:
+    path = page_csv(tmp_path / "a.csv", "a.jpg", "6", "")
+    with pytest.raises(ValueError, match="line 2: calibrated_degrees is empty and the leg was not refused"):
+        read_angles([path], "calibrated_degrees")
+
+
 def test_other_photos_are_refused(tmp_path: Path, reference: Path) -> None:
     with pytest.raises(ValueError, match="must name the same files"):
         compare_with_reference(read_angles([page_csv(tmp_path / "z.csv", "z.jpg", "1", "2")]), read_angles([reference]))
