@@ -13,12 +13,13 @@ SMALLEST = 4096
 def with_half_weights(source: str | Path) -> onnx.ModelProto:
     """Return the model of an ONNX file with large float32 weights in float16, and a Cast after each.
 
+    Weights beyond float16's range, which would be infinite in it, stay as they are.
     A runtime folds the casts when it loads the model, and computes in float32.
     """
     model = onnx.load(source)
     weights, casts = [], []
     for weight in model.graph.initializer:
-        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < SMALLEST:
+        if not _fits(weight):
             weights.append(weight)
             continue
         name = f"{weight.name}.half"
@@ -29,3 +30,10 @@ def with_half_weights(source: str | Path) -> onnx.ModelProto:
     model.graph.initializer.extend(weights)
     model.graph.node.extend(nodes)
     return model
+
+
+def _fits(weight: onnx.TensorProto) -> bool:
+    """Return whether a weight is float32, large enough to save something, and within the range of float16."""
+    if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < SMALLEST:
+        return False
+    return bool(np.abs(numpy_helper.to_array(weight)).max() <= np.finfo(np.float16).max)
