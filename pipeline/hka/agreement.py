@@ -13,6 +13,8 @@ from pipeline.hka.angles import Array, angle_difference
 
 #: degrees: about what clinics accept between two ways of measuring
 ACCEPTED = 2.0
+#: legs on either side of a calibration
+FEWEST_LEGS = 10
 #: standard deviations on either side of the mean that hold 95 percent of a normal distribution
 NORMAL_95 = 1.96
 
@@ -127,10 +129,10 @@ def fit_calibration(comparison: Comparison, held_out: NDArray[np.bool_]) -> Cali
 
     known = np.isfinite(comparison.found) & np.isfinite(comparison.truth)
     fitted, tested = comparison.take(known & ~held_out), comparison.take(known & held_out)
-    if min(len(fitted.found), len(tested.found)) < 10:
+    if min(len(fitted.found), len(tested.found)) < FEWEST_LEGS:
         raise ValueError(
             f"{len(fitted.found)} legs to fit a calibration and {len(tested.found)} to test it: "
-            "expected at least 10 each; render more persons"
+            f"expected at least {FEWEST_LEGS} each; render more persons"
         )
     slope, intercept, *_ = theilslopes(fitted.truth, fitted.found, method="joint")
     return Calibration(

@@ -16,7 +16,7 @@ from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.instances import Instances
 from cache_tools.photos.options import AS_STORED, PhotoOptions
 from cache_tools.skeletons import Skeleton
-from pipeline.hka.agreement import Calibration, Comparison, fit_calibration
+from pipeline.hka.agreement import FEWEST_LEGS, Calibration, Comparison, fit_calibration
 from pipeline.hka.angles import LEG_JOINTS, MIN_SCORE, measure_angles
 from pipeline.hka.coco_places import in_coco_places, measured_network
 from pipeline.hka.definition import AngleDefinition, define_angle
@@ -29,8 +29,6 @@ from student.pose_network import PoseNetwork
 #: names of the networks that make no error
 EXACT = "exact keypoints"
 EXACT_CENTRES = "exact joint centres"
-# on either side of a calibration
-FEWEST_LEGS = 10
 
 #: truth ("keypoints" or "centres", which are exact joints in the image, or "axis") -> legs compared with it
 ByTruth = dict[str, Comparison]
