@@ -1,9 +1,10 @@
 """How far a network's angles are from the true ones, as the page states it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from cache_tools.json_file import read_json
 
 #: correlation with the true angles below which a network is called a demonstration
 LEAST_CORRELATION = 0.5
@@ -33,13 +34,16 @@ def read_accuracy(path: Path, digest: str) -> Accuracy:
 
     Raises ValueError where the file holds nothing of it, or too few legs for a statistic.
     """
+    document = read_json(path, "what `kdcache hka evaluate --out` writes")
     try:
-        models = json.loads(path.read_bytes())["models"]
+        models = document["models"]
         names = ", ".join(model["name"] for model in models)
         found = [row for model in models if model["digest"] == digest for row in model["agreement"]]
-        rows = [row for row in found if row["truth"] == TRUTH]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not what `kdcache hka evaluate --out` writes ({error})") from error
+        rows = sorted((row for row in found if row["truth"] == TRUTH), key=_image_height)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is not what `kdcache hka evaluate --out` writes ({type(error).__name__}: {error})"
+        ) from None
     if not found:
         raise ValueError(
             f"{path} has measurements of {names}, none of this network (digest {digest[:12]}): run `kdcache hka "
@@ -50,6 +54,11 @@ def read_accuracy(path: Path, digest: str) -> Accuracy:
             f"{path} has fewer than 3 measured legs of rendered people: run `kdcache hka evaluate --rendered 60`"
         )
     return _accuracy(rows[-1])
+
+
+def _image_height(row: dict[str, Any]) -> int:
+    """Return the pixels of a row "rendered, 240 px": rows are in the order of --heights, which may be any."""
+    return int(row["on"].removeprefix("rendered, ").removesuffix(" px"))
 
 
 def _accuracy(row: dict[str, Any]) -> Accuracy:

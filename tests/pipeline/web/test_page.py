@@ -80,10 +80,24 @@ def test_other_evaluations_are_refused_and_nothing_is_written(demo_file: Path, t
     assert not (tmp_path / "page").exists()
 
 
+def write_agreement(path: Path, rows: list[dict[str, object]]) -> None:
+    """Write what an evaluation says of one network against the mechanical axis."""
+    agreement = [{"truth": "mechanical axis", **row} for row in rows]
+    path.write_text(json.dumps({"models": [{"name": "a", "digest": "1" * 64, "agreement": agreement}]}))
+
+
+def test_the_error_is_that_on_the_largest_people_whatever_the_order_of_heights(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"on": f"rendered, {height} px", "legs": 9, "bias": bias, "lower": -9, "upper": 9, "within_2_degrees": 0.1,
+         "correlation": 0.9}
+        for height, bias in ((120, 3.0), (1000, 1.0), (480, 2.0))
+    ]  # fmt: skip
+    write_agreement(tmp_path / "hka.json", rows)
+    assert read_accuracy(tmp_path / "hka.json", "1" * 64).bias == 1.0
+
+
 def test_too_few_legs_are_no_statistic(tmp_path: Path) -> None:
-    row = {"truth": "mechanical axis", "legs": 2, "bias": None}
-    model = {"name": "a", "digest": "1" * 64, "agreement": [row]}
-    (tmp_path / "hka.json").write_text(json.dumps({"models": [model]}))
+    write_agreement(tmp_path / "hka.json", [{"on": "rendered, 240 px", "legs": 2, "bias": None}])
     with pytest.raises(ValueError, match="fewer than 3 measured legs"):
         read_accuracy(tmp_path / "hka.json", "1" * 64)
 
