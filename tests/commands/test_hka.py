@@ -123,7 +123,8 @@ def test_a_network_of_true_joint_centres_measures_the_mechanical_axis_and_says_s
     drawn = [read_image(tmp_path / name / "a.jpg").astype(int) for name in ("coco", "axis")]
     assert np.abs(drawn[0] - drawn[1])[-40:].max() > 100
     assert "COCO's points" in coco
-    both = run("evaluate", *NETWORK, *mechanical[:2], "--rendered", 3, "--heights", "80,80", "--out", tmp_path / "e.json")
+    sizes = ["--rendered", 3, "--heights", "80,80"]
+    both = run("evaluate", *NETWORK, *mechanical[:2], *sizes, "--out", tmp_path / "e.json")
     names = re.findall(r"^\| ([a-z ]+?) +\| (.+?) +\| rendered, 80 px \| (.+?) +\|", both.output, re.MULTILINE)
     assert names == [
         ("exact keypoints", "COCO's points", "mechanical axis"),
