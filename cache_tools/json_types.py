@@ -82,7 +82,8 @@ def _is_int(value: Any) -> bool:
     return type(value) is int and abs(value) < LARGEST
 
 
-def _is_float(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number that 64 bits hold."""
     return _is_int(value) or (type(value) is float and math.isfinite(value))
 
 
@@ -94,7 +95,7 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-_IS = {int: _is_int, float: _is_float, str: _is_text, bool: _is_bool}
+_IS = {int: _is_int, float: is_number, str: _is_text, bool: _is_bool}
 _TEXTS = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false"}
 
 

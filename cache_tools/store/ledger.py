@@ -9,8 +9,9 @@ from hashlib import sha256
 from typing import Any
 
 from cache_tools.codec import error
+from cache_tools.json_types import is_number
 from cache_tools.store.compared_fields import digest_of_spec
-from cache_tools.store.json_checks import check_fingerprints, is_count, is_number
+from cache_tools.store.json_checks import check_fingerprints, is_count, is_sha256
 from cache_tools.store.objects import REPAIR, Objects
 from cache_tools.store.sealed_json import fingerprint, from_bytes, seal, to_bytes, unseal
 
@@ -18,6 +19,8 @@ RECEIPT = "receipt.json"
 # Fields by which an entry names its store and its shard. kdcache 0.1 wrote none; digests do not depend on them.
 OWNERSHIP = ("root", "shard")
 SIDES = ("below", "above")
+# Parts of a store whose bytes the receipt counts.
+PARTS = ("heatmaps", "views", "crops", "instances")
 
 
 class Ledger:
@@ -139,9 +142,10 @@ def read_receipt(objects: Objects, spec: Mapping[str, Any]) -> dict[str, Any] | 
         return None
     if receipt.get("spec") != spec:
         raise ValueError(f"{where} belongs to another store: its spec is not this store's; {REPAIR}")
-    sizes = [receipt.get("bytes"), receipt.get("bytes_per_row"), receipt.get("clamped"), receipt.get("error")]
-    if receipt.get("rows") != spec["rows"] or not all(map(_are_numbers, sizes)):
-        raise ValueError(f"{where} is damaged: its rows, sizes or errors are no numbers of this store; {REPAIR}")
+    names = {"bytes": PARTS, "bytes_per_row": PARTS, "clamped": SIDES, "error": tuple(error.summarize_errors([]))}
+    are_numbers = all(_are_numbers(receipt.get(field), expected) for field, expected in names.items())
+    if receipt.get("rows") != spec["rows"] or not are_numbers or not is_sha256(receipt.get("digest")):
+        raise ValueError(f"{where} is damaged: its rows, sizes, errors or digest are not those of a store; {REPAIR}")
     return receipt
 
 
@@ -158,7 +162,7 @@ def make_receipt(spec: Mapping[str, Any], static: Mapping[str, Any], entries: li
 
     spec: its JSON, as the root has it. static: fingerprints of the objects that belong to no shard.
     """
-    bytes_of = {"heatmaps": 0, "views": 0, "crops": 0, "instances": 0}
+    bytes_of = dict.fromkeys(PARTS, 0)
     for recorded in [static, *(entry["objects"] for entry in entries)]:
         for key, printed in recorded.items():
             part = key.split("/")[0]
@@ -208,10 +212,13 @@ def _is_error(row: str, measured: Any, rows: range) -> bool:
     """Return whether `measured` is what error_of_row returns, of one of `rows`."""
     if not (row.isdecimal() and len(row) < 16 and int(row) in rows and isinstance(measured, Mapping)):
         return False
-    numbers = [measured.get(name) for name in ("square_sum", "peak_cells", "max_error", "cosine")]
     shift = measured.get("shift")
-    return isinstance(shift, list) and all(map(is_number, [*numbers, *shift]))
+    if not isinstance(shift, list) or not is_count(measured.get("peak_cells")):
+        return False
+    numbers = [measured.get(name) for name in ("square_sum", "max_error", "cosine")]
+    return all(map(is_number, [*numbers, *shift])) and measured["square_sum"] >= 0
 
 
-def _are_numbers(values: Any) -> bool:
-    return isinstance(values, Mapping) and bool(values) and all(map(is_number, values.values()))
+def _are_numbers(values: Any, names: Collection[str]) -> bool:
+    """Return whether `values` maps all of `names`, and maybe others, to numbers."""
+    return isinstance(values, Mapping) and values.keys() >= set(names) and all(map(is_number, values.values()))

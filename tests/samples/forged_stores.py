@@ -221,6 +221,7 @@ def array_json(shape: Any) -> bytes:
 
 BOX, KEYPOINTS, IDS, NAMES = (f"instances/{name}/c/0" for name in ("box", "keypoints", "annotation_id", "file_name"))
 BOX, KEYPOINTS = f"{BOX}/0", f"{KEYPOINTS}/0/0"
+ERROR: dict[str, Any] = {"square_sum": 0.1, "peak_cells": 9, "max_error": 0.1, "cosine": 1.0, "shift": []}
 COMPACT_LEVELS = np.linspace(0, 1, 256).tolist()
 
 WRONG_ROWS: list[Any] = [-1, 0, "20", 1.5, True, None, 10**9, 2**63]
@@ -321,9 +322,15 @@ FORGERIES: dict[str, Forgery] = {
     "entry without objects": sealed_field("ledger/0.json", objects=[]),
     "entry of text": sealed_field("ledger/0.json", clamped="none"),
     "entry of wrong errors": sealed_field("ledger/0.json", errors={"zero": {"cosine": 1}}),
+    "entry of a huge error": sealed_field("ledger/0.json", errors={"0": ERROR | {"max_error": 10**400}}),
+    "entry of a negative error": sealed_field("ledger/0.json", errors={"0": ERROR | {"square_sum": -5.0}}),
     "entry of another root": sealed_field("ledger/0.json", root="0" * 64),
     "entry a pipe": in_place("ledger/0.json", os.mkfifo),
     "receipt of text": sealed_field("receipt.json", bytes="many"),
+    "receipt of a huge number": sealed_field("receipt.json", clamped={"below": 10**400, "above": 0}),
+    "receipt of other names": sealed_field("receipt.json", clamped={"left": 0}),
+    "receipt of other errors": sealed_field("receipt.json", error={"rows": 20}),
+    "receipt of no digest": sealed_field("receipt.json", digest=5),
     "receipt of other rows": sealed_field("receipt.json", rows=10**12),
     "receipt of another spec": sealed_field("receipt.json", spec={"rows": 20}),
     "receipt a list": file("receipt.json", b"[]"),
