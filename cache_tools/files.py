@@ -28,8 +28,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
     Makes the folder where it is missing. The file and its folder are fsynced where `durable` is true.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{PARTIAL}{target.suffix}")
+    temporary = _temporary_beside(target)
     try:
         yield temporary
         if durable:
@@ -55,8 +54,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bool = Tr
 def create_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file of bytes whole, where there is none of that name; FileExistsError where there is one."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(4)}{PARTIAL}{target.suffix}")
+    temporary = _temporary_beside(target)
     try:
         temporary.write_bytes(data)
         sync(temporary)
@@ -110,3 +108,9 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _temporary_beside(target: Path) -> Path:
+    """Return a new temporary path in the folder of `target`, which is made where it is missing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target.with_name(f".{target.stem}.{secrets.token_hex(4)}{PARTIAL}{target.suffix}")
