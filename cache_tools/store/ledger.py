@@ -46,17 +46,13 @@ class Ledger:
 
         Raises ValueError where the entry is damaged, of another shard or of another store.
         """
-        if shard not in self._entries:
-            entry = self._read(shard)
-            if entry is None:
-                return None
-            if "root" not in entry and not self._is_of_0_1():
-                raise ValueError(
-                    f"{self._where(shard)} does not name its store, others of this ledger do: it is from a store of "
-                    f"kdcache 0.1; {REPAIR}"
-                )
-            self._entries[shard] = entry
-        return self._entries[shard]
+        entry = self._read_once(shard)
+        if entry is not None and "root" not in entry and not self._is_of_0_1():
+            raise ValueError(
+                f"{self._where(shard)} does not name its store, others of this ledger do: it is from a store of "
+                f"kdcache 0.1; {REPAIR}"
+            )
+        return entry
 
     def write(self, shard: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Write a shard's entry, which is returned; all of the shard's objects must be written before.
@@ -73,8 +69,10 @@ class Ledger:
         self._objects.delete(entry_key(shard))
         self._entries.pop(shard, None)
 
-    def _read(self, shard: int) -> dict[str, Any] | None:
+    def _read_once(self, shard: int) -> dict[str, Any] | None:
         """Return a shard's checked entry, whichever kdcache wrote it; None where there is none."""
+        if shard in self._entries:
+            return self._entries[shard]
         entry, where = _read_sealed(self._objects, entry_key(shard)), self._where(shard)
         if entry is None:
             return None
@@ -83,6 +81,7 @@ class Ledger:
             _check_entry(entry, self._rows_of(shard), self._keys_of(shard), where)
         except ValueError as problem:
             raise ValueError(f"{problem}; {REPAIR}") from None
+        self._entries[shard] = entry
         return entry
 
     def _check_owner(self, entry: Mapping[str, Any], shard: int, where: str) -> None:
@@ -94,15 +93,17 @@ class Ledger:
     def _is_of_0_1(self) -> bool:
         """Return whether no entry names its store, and there is one: such a store was begun by kdcache 0.1."""
         if self._of_0_1 is None:
-            found = [entry for entry in map(self._entry_or_none, range(self._shards)) if entry is not None]
-            if not found:
+            found = filter(None, map(self._entry_or_none, range(self._shards)))
+            first = next(found, None)
+            if first is None:
                 return False
-            self._of_0_1 = not any("root" in entry for entry in found)
+            # a store of today is known by its first entry, that of 0.1 by all
+            self._of_0_1 = "root" not in first and not any("root" in entry for entry in found)
         return self._of_0_1
 
     def _entry_or_none(self, shard: int) -> dict[str, Any] | None:
         try:
-            return self._entries.get(shard) or self._read(shard)
+            return self._read_once(shard)
         except ValueError:
             # its own reader reports it
             return None
