@@ -108,7 +108,7 @@ def examine(stores: Stores, copy: Path) -> tuple[str, str]:
     except Exception as error:
         return OTHER, f"verify raised {error!r:.300}"
     named = " ".join(map(str, found))
-    unnamed = [name for name in damaged if not is_named(name, named, stores.files)]
+    unnamed = [name for name in damaged if not is_named(name, named)]
     # which of two stores is in its place cannot be known where the root itself is exchanged
     if not found if "zarr.json" in damaged else damaged == unnamed:
         return OTHER, f"verify does not name {unnamed}: {named[:300]}"
@@ -135,7 +135,7 @@ def repair(stores: Stores, copy: Path) -> tuple[str, str]:
     return (OTHER, f"the repaired store differs in {left}") if left else (REPAIRED, "")
 
 
-def is_named(name: str, named: str, files: dict[str, bytes]) -> bool:
+def is_named(name: str, named: str) -> bool:
     """Return whether verify's text names a file, or the shard whose entry is gone."""
     shard = re.fullmatch(r"ledger/(\d+)\.json", name)
     return name in named or (shard is not None and f"shard {shard[1]} " in named)
@@ -209,9 +209,7 @@ def damages(stores: Stores) -> dict[str, Damage]:
 
     def swap_shards(copy: Path, generator: random.Random) -> str:
         name = generator.choice([*of_shards, *(f"ledger/{shard}.json" for shard in range(3))])
-        other = re.sub(
-            r"(/c/|packed/|ledger/)(\d+)", lambda found: found[1] + str((int(found[2]) + 1) % 3), name, count=1
-        )
+        other = re.sub(r"(/c/|packed/|ledger/)(\d+)", next_shard, name, count=1)
         first, second = copy / name, copy / other
         data = first.read_bytes()
         first.write_bytes(second.read_bytes())
