@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.samples.forged_stores import FORGERIES
+from tests.samples.forging import root_field
 from tests.samples.small_store import built, persons
 
 # Runs commands in one process, because starting 200 would take minutes: one JSON line each.
@@ -79,8 +80,6 @@ def test_a_forged_store_ends_in_one_line_whatever_reads_it(forged: dict[str, Pat
 
 
 def test_what_a_terminal_would_obey_is_printed_as_its_escape(tmp_path: Path) -> None:
-    from tests.samples.forged_stores import root_field
-
     built(tmp_path / "store", persons(4))
     root_field("spec.teacher.name", "nice\x1b]0;owned\x07\nstate finished\u202e")(tmp_path / "store")
     ((code, out, _, _, _),) = run_all([["info", str(tmp_path / "store")]])
