@@ -46,11 +46,7 @@ def _data_rows(estimate: CostEstimate, config: Config) -> list[Cells]:
     rows = [
         ["persons to train on", f"{estimate.rows:,}", estimate.counted[0]],
         ["persons to evaluate", f"{estimate.val_persons:,}", estimate.counted[1]],
-        [
-            "store, heatmaps",
-            scaled(estimate.heatmap_bytes, "B"),
-            f"{each} bytes a row of {estimate.joints} joints in {codec}",
-        ],
+        ["store, heatmaps", scaled(estimate.heatmap_bytes, "B"), each],
     ]
     if estimate.crop_bytes:
         rows.append(["store, crops", scaled(estimate.crop_bytes, "B"), f"{CROP_BYTES} bytes a row"])
