@@ -42,6 +42,7 @@ class SmallVitPose:
 
     name, digest, licence, frame, sigma = "ViTPose-S, random", "0" * 64, "none", "udp", 2.0
     skeleton: Skeleton | None = COCO
+    joints: tuple[str | None, ...] | None = None
     input_size, heatmap_size = (256, 192), (64, 48)
 
     def __init__(self) -> None:
