@@ -18,7 +18,7 @@ def heatmaps_of(network: PoseNetwork, crops: Crops, *, finite: bool = False) -> 
     torch tensor that requires grad, which would keep the activations of every batch in memory.
     """
     maps = _array(network.name, network(crops))
-    _check_shape(network, maps.shape, len(crops))
+    check_shape(network, maps.shape, len(crops))
     if maps.dtype.name not in ("float32", *CONVERTED):
         raise ValueError(
             f"{network.name} returns heatmaps in {maps.dtype.name}: expected float32; return maps.astype(numpy.float32)"
@@ -40,6 +40,22 @@ def check_finite(name: str, maps: Maps) -> None:
     )
 
 
+def check_shape(network: PoseNetwork, shape: tuple[int, ...], rows: int) -> None:
+    """Raise ValueError unless heatmaps of `rows` crops have the shape (rows, K, h, w) that the network states."""
+    size = tuple(network.heatmap_size)
+    joints = len(network.skeleton) if network.skeleton is not None else (shape[1] if len(shape) == 4 else "K")
+    expected = (rows, joints, *size)
+    if shape == expected:
+        return
+    hint = ""
+    if len(shape) == 4 and shape[1:3] == size:
+        hint = "; the joints come last: return maps.transpose(0, 3, 1, 2)"
+    raise ValueError(
+        f"{network.name} returns heatmaps of shape {shape} for {rows} crops: expected {expected}, as its skeleton and "
+        f"its heatmap_size state{hint}"
+    )
+
+
 def _array(name: str, returned: Any) -> np.ndarray[Any, Any]:
     """Return what a network returned as an array; a torch tensor is known by its methods, without importing torch."""
     if hasattr(returned, "detach"):
@@ -53,18 +69,3 @@ def _array(name: str, returned: Any) -> np.ndarray[Any, Any]:
     if not isinstance(returned, np.ndarray):
         raise ValueError(f"{name} returns a {type(returned).__name__}: expected one array of heatmaps (B, K, h, w)")
     return returned
-
-
-def _check_shape(network: PoseNetwork, shape: tuple[int, ...], rows: int) -> None:
-    size = tuple(network.heatmap_size)
-    joints = len(network.skeleton) if network.skeleton is not None else (shape[1] if len(shape) == 4 else "K")
-    expected = (rows, joints, *size)
-    if shape == expected:
-        return
-    hint = ""
-    if len(shape) == 4 and shape[1:3] == size:
-        hint = "; the joints come last: return maps.transpose(0, 3, 1, 2)"
-    raise ValueError(
-        f"{network.name} returns heatmaps of shape {shape} for {rows} crops: expected {expected}, as its skeleton and "
-        f"its heatmap_size state{hint}"
-    )

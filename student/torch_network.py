@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from student.device import dtype_on
-from student.network_output import check_finite, heatmaps_of
+from student.network_output import check_finite, check_shape, heatmaps_of
 from student.normalise import normalise
 from student.pose_network import Crops, Maps, PoseNetwork
 
@@ -45,6 +45,7 @@ def maps_of(network: PoseNetwork, crops: Crops | Tensor, *, finite: bool = False
         pixels = crops.cpu().numpy() if isinstance(crops, Tensor) else crops
         return torch.from_numpy(heatmaps_of(network, pixels, finite=finite))
     maps = network.maps_on_device(crops if isinstance(crops, Tensor) else torch.from_numpy(crops))
+    check_shape(network, tuple(maps.shape), len(crops))
     if finite and maps.device.type == "cpu":
         check_finite(network.name, maps.numpy())
     return maps

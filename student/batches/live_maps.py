@@ -36,7 +36,7 @@ class LiveMaps:
         """Run the teacher on uint8 crops (B, H, W, 3); return maps (B, K, h, w) in the student's cells, on the device.
 
         Their peaks are as wide as those of a cached map would be. Raises ValueError for maps that are not those that
-        the teacher states, or not finite.
+        the teacher states and, not on a GPU, for those that are not finite.
         """
         maps = maps_of(self.teacher, crops, finite=True).to(self.device)
         if self._same_map:

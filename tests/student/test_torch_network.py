@@ -72,6 +72,13 @@ def test_heatmaps_that_stay_on_the_device_are_those_of_arrays(network: nn.Module
     assert torch.equal(maps_of(in_numpy, torch.from_numpy(crops)), maps_of(in_torch, crops))
 
 
+def test_heatmaps_on_the_device_have_the_shape_that_is_stated(network: nn.Module, crops: Crops) -> None:
+    wrong = InTorch(network)
+    wrong.heatmap_size = (32, 16)
+    with pytest.raises(ValueError, match=r"shape \(3, 17, 16, 16\) for 3 crops: expected \(3, 17, 32, 16\)"):
+        maps_of(wrong, crops)
+
+
 def test_weights_in_bfloat16_give_the_numbers_of_autocast(crops: Crops) -> None:
     student = create_student(ModelSettings.model_validate(SMALL), COCO).eval()
     pixels = torch.from_numpy(crops).permute(0, 3, 1, 2) / 255
