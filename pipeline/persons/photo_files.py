@@ -39,13 +39,13 @@ def photo_folder(paths: Iterable[str | Path]) -> Path:
 
 def _photos_in(folder: Path, skipped: set[Path]) -> Iterator[Path]:
     """Yield the photos below a folder; links to folders are followed, each folder once."""
-    entered: set[Path] = set()
+    passed = set(skipped)
     for name, folders, files in os.walk(folder, followlinks=True):
         here = Path(name)
-        if here.resolve() in entered | skipped:
+        if (resolved := here.resolve()) in passed:
             folders.clear()
             continue
-        entered.add(here.resolve())
+        passed.add(resolved)
         folders[:] = sorted(one for one in folders if not one.startswith("."))
         for file in files:
             if not file.startswith(".") and Path(file).suffix.lower() in PHOTO_SUFFIXES:
