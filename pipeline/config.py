@@ -70,7 +70,6 @@ class StudentConfig(StudentSettings):
     control: bool = Field(
         True, description="Train the same network on the ground truth only as well, as `NAME-control`."
     )
-
     seeds: int = Field(
         1,
         ge=1,

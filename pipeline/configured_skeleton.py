@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cache_tools.annotations.annotation_file import EXPECTED
 from cache_tools.annotations.categories import categories_of, chosen_categories, skeleton_and_order
+from cache_tools.input_file import kind_of
 from cache_tools.json_file import read_json
 from cache_tools.skeletons import COCO, Skeleton, load_skeleton
 from pipeline.config import Config
@@ -28,7 +29,7 @@ def configured_skeleton(config: Config) -> Skeleton:
 def _named_skeleton(path: Path, category: tuple[str, ...]) -> Skeleton:
     document = read_json(path, EXPECTED)
     if not isinstance(document, dict):
-        raise ValueError(f"{path} holds a {type(document).__name__}: expected {EXPECTED}")
+        raise ValueError(f"{path} holds {kind_of(document)}: expected {EXPECTED}")
     try:
         chosen = chosen_categories(categories_of(document), category)
         named, _ = skeleton_and_order(chosen, None, None)

@@ -53,9 +53,11 @@ def check_inputs(cfg: Config, split: Literal["train", "val"]) -> list[Path]:
 
     Where students are evaluated while they are trained, labels of validation are compared with those of training.
     """
-    splits = {"train", split} if compares_splits(cfg) and split == "val" else {split}
-    labels = [annotations_ready(cfg, one) for one in ("train", "val") if one in splits]
-    return [*dict.fromkeys(labels), *(boxes_ready(cfg) if split == "val" else [])]
+    if split == "train":
+        return [annotations_ready(cfg, "train")]
+    labels = [annotations_ready(cfg, "train")] if compares_splits(cfg) else []
+    # both splits of a download have the same receipt
+    return [*dict.fromkeys([*labels, annotations_ready(cfg, "val")]), *boxes_ready(cfg)]
 
 
 def compares_splits(cfg: Config) -> bool:

@@ -121,6 +121,11 @@ def test_one_live_student_makes_its_job_need_the_teacher() -> None:
     assert paths.needs_teacher(together.model_copy(update={"one_stream": True}), paths.ONE_STREAM)
 
 
+def files_of_networks(cfg: Config) -> set[Path]:
+    """Return the metrics and costs of every network that a job can measure."""
+    return {file_of(cfg, name) for name in paths.networks(cfg) for file_of in (paths.metrics_file, paths.cost_file)}
+
+
 def test_rows_name_the_files_that_the_jobs_write() -> None:
     cfg = config()
     teacher, _, with_control, without = paths.table_rows(cfg)
@@ -128,6 +133,7 @@ def test_rows_name_the_files_that_the_jobs_write() -> None:
     assert with_control.control == paths.metrics_file(cfg, "students/a-control")
     assert (without.paper, without.control) == ("Efficientnet_B0", None)
     assert len(paths.measurements(cfg)) == 9  # metrics and costs of four rows, and one control
+    assert set(paths.measurements(cfg)) <= files_of_networks(cfg)
 
 
 def test_every_seed_is_measured_and_only_the_first_is_timed() -> None:
@@ -137,9 +143,7 @@ def test_every_seed_is_measured_and_only_the_first_is_timed() -> None:
     assert row.repeats[0].control == paths.metrics_file(cfg, "students/a-seed1-control")
     students = [path for path in paths.measurements(cfg) if path.parent.name == "students"]
     assert len(students) == 5  # four metrics, one cost
-    assert set(paths.measurements(cfg)) <= {
-        file_of(cfg, network) for network in paths.networks(cfg) for file_of in (paths.metrics_file, paths.cost_file)
-    }
+    assert set(paths.measurements(cfg)) <= files_of_networks(cfg)
 
 
 def test_predictions_show_the_last_student_by_default() -> None:
