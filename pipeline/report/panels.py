@@ -136,7 +136,9 @@ def _oks_text(
     oks = similarity(
         pose[:, :2], truth.keypoints[row], truth.area[row], truth.visibility[row] * compared, sigmas=sigmas
     )
-    return f"OKS {oks:.2f}" + ("" if compared.all() else f" of {compared.sum()} joints")
+    # NaN: the person has labels of other joints only
+    score = "-" if np.isnan(oks) else f"{oks:.2f}"
+    return f"OKS {score}" + ("" if compared.all() else f" of {compared.sum()} joints")
 
 
 def tinted(crop: Image, maps: NDArray[np.float32], map_to_crop: Matrix | None = None) -> Image:

@@ -74,6 +74,10 @@ def test_oks_is_of_the_joints_that_a_column_knows(shared_data: Path, persons: In
         )
     ]
     assert notes[1] == f"{notes[0]} of 6 joints"
+    # labels of the two joints only that the network does not know
+    others = replace(of_eight, visibility=of_eight.visibility * ~known)
+    figure = heatmap_panel(replace(subjects, truth=others), [eight], sigmas=sigmas[9:], device="cpu")
+    assert figure.axes[2].get_xlabel() == "OKS - of 6 joints"
     with pytest.raises(ValueError, match="expected the OKS sigmas"):
         heatmap_panel(subjects, [six], sigmas=None)
 
