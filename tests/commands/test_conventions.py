@@ -2,21 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from cache_tools.skeletons import load_skeleton
 from cache_tools.store.writer import HeatmapStore
-from pipeline.cli import kdcache
 from pipeline.evaluation.coco_ap import coco_numbers
 from pipeline.persons.coco_labels import CocoLabels
 from student.run_record import read_record
 from tests.pipeline.evaluation.test_coco_ap import by_faster_coco_eval
 from tests.samples.coco_document import coco_document, write_document
+from tests.samples.command_line import metrics, run
 from tests.samples.drawn_store import quick_settings
 from tests.samples.whole_body import random_poses, whole_body_document, write_whole_bodies
 
@@ -31,19 +29,6 @@ Arguments = list[str | Path]
 WHOLE_BODY = ["--skeleton", "coco_wholebody"]
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def run(*arguments: str | Path) -> str:
-    """Return what a command prints."""
-    result = CliRunner().invoke(kdcache, [*map(str, arguments)], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def metrics(path: Path, *arguments: str | Path) -> dict[str, Any]:
-    """Return what `kdcache evaluate` writes."""
-    run("evaluate", *arguments, "--device", "cpu", "--out", path)
-    return dict(json.loads(path.read_text()))
 
 
 def test_ten_numbers_of_whole_bodies_are_those_of_xtcocotools_and_of_faster_coco_eval(tmp_path: Path) -> None:

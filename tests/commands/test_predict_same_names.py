@@ -5,20 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from cache_tools.skeletons import COCO
-from pipeline.cli import kdcache
 from pipeline.evaluation.coco_ap import coco_numbers
 from pipeline.persons.coco_labels import CocoLabels
+from tests.samples.command_line import run
 
 
 def poses_of(boxes: Path | None, case: Path, teacher: str, out: Path) -> list[dict[str, Any]]:
     given = [] if boxes is None else ["--boxes", str(boxes)]
     folders = [str(case / "video1"), str(case / "video2")]
-    words = ["predict", *folders, "--teacher", teacher, *given, "--no-flip", "--device", "cpu", "--out", str(out)]
-    result = CliRunner().invoke(kdcache, words, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
+    run("predict", *folders, "--teacher", teacher, *given, "--no-flip", "--device", "cpu", "--out", out)
     return list(json.loads(out.read_text()))
 
 

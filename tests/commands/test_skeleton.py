@@ -16,15 +16,14 @@ from pipeline.cli import kdcache
 from pipeline.report.overlay import write_picture
 from tests.commands.test_info import HEAVY
 from tests.samples.coco_document import LEGS, coco_document, write_document
+from tests.samples.command_line import run
 
 FEET = {"keypoints": ["knee_l", "toe_l", "knee_r", "toe_r"], "edges": [["knee_l", "toe_l"]], "sigmas": 0.05}
 
 
 def skeleton(*arguments: str | Path) -> str:
     """Return what the command prints."""
-    result = CliRunner().invoke(kdcache, ["skeleton", *map(str, arguments)], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
+    return run("skeleton", *arguments)
 
 
 def test_the_built_in_skeletons_are_listed() -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from cache_tools.store.writer import HeatmapStore
 from pipeline.cli import kdcache
 from student.run_record import read_record
+from tests.samples.command_line import metrics, run
 from tests.samples.drawn_feet import CATEGORY, EDGES, NAMES, write_people
 from tests.samples.drawn_store import quick_settings
 
@@ -26,19 +27,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def invoke(*arguments: str | Path) -> Result:
     return CliRunner().invoke(kdcache, [*map(str, arguments)])
-
-
-def run(*arguments: str | Path) -> str:
-    """Return what a command prints."""
-    result = CliRunner().invoke(kdcache, [*map(str, arguments)], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def metrics(path: Path, *arguments: str | Path) -> dict[str, Any]:
-    """Return what `kdcache evaluate` writes."""
-    run("evaluate", *arguments, "--device", "cpu", "--out", path)
-    return dict(json.loads(path.read_text()))
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,16 @@
-"""`kdcache` in this process, with the exit code and the text that a shell would see."""
+"""`kdcache` in this process: with the exit code and the text that a shell would see, or with what it prints only."""
 
 import contextlib
 import io
+import json
 import traceback
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
-from pipeline.cli import main
+from pipeline.cli import kdcache, main
 
 
 class Ended(NamedTuple):
@@ -38,3 +40,16 @@ def run_command(*words: str | Path) -> Ended:
             code = 1
             err.write(traceback.format_exc())
     return Ended(code, out.getvalue(), err.getvalue())
+
+
+def run(*arguments: str | Path) -> str:
+    """Return what `kdcache` prints with these words; its exceptions are raised, another exit code than 0 fails."""
+    result = CliRunner().invoke(kdcache, [*map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def metrics(path: Path, *arguments: str | Path) -> dict[str, Any]:
+    """Return what `kdcache evaluate` writes into `path`."""
+    run("evaluate", *arguments, "--device", "cpu", "--out", path)
+    return dict(json.loads(path.read_text()))
