@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from cache_tools.skeletons import Skeleton
 from pipeline.teachers.flipped import Flipped
 from pipeline.teachers.names import kind_of
-from pipeline.teachers.probe import Probed
+from pipeline.teachers.probe import probed_network
 from pipeline.teachers.translated import translated
 from student.pose_network import PoseNetwork
 
@@ -29,7 +29,7 @@ def load_network(
     """
     network = _find(reference, device, threads, skeleton)
     if probed:
-        network = Probed(network)
+        network = probed_network(network)
     if flip:
         # before the translation, by the network's own mirror order: a skeleton of one leg still gets both passes
         network = Flipped(network)

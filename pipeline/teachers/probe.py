@@ -7,6 +7,7 @@ option that changes it.
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from pipeline.teachers.blank import BlankTeacher
 from pipeline.teachers.wrapped import WrappedNetwork, innermost
 from student.network_output import check_finite, heatmaps_of
 from student.pose_network import Crops, Maps, PoseNetwork
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: persons whose crops are enough: they have 136 of COCO's joints
 PERSONS = 8
@@ -114,6 +118,26 @@ class Probed(WrappedNetwork):
             _probe(self.wrapped, maps).check_range()
             self._probed = True
         return maps
+
+
+class ProbedOnDevice(Probed):
+    """The same for a network that leaves its heatmaps on its device (student/torch_network.py), where they stay."""
+
+    def maps_on_device(self, crops: "Tensor") -> "Tensor":
+        """Return heatmaps (B, K, h, w), float32, on its device, of uint8 crops (B, H, W, 3) on any device."""
+        import torch
+
+        if not self._probed:
+            return torch.from_numpy(self(crops.cpu().numpy())).to(self.device)
+        maps: Tensor = self.wrapped.maps_on_device(crops)  # type: ignore[attr-defined]  # as `probed_network` finds
+        return maps
+
+
+def probed_network(network: PoseNetwork) -> Probed:
+    """Return a network whose first batch is probed, with heatmaps on the device where `network` has them there."""
+    # OnDevice, without importing torch for an ONNX file
+    on_device = hasattr(network, "maps_on_device") and hasattr(network, "device")
+    return ProbedOnDevice(network) if on_device else Probed(network)
 
 
 def probe_network(network: PoseNetwork, crops: Crops) -> Probe:

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cache_tools.skeletons import Skeleton
 from pipeline.teachers.blank import BlankTeacher
 from pipeline.teachers.flipped import Flipped
 from pipeline.teachers.load import load_network
 from pipeline.teachers.oracle import OracleTeacher
-from pipeline.teachers.probe import Probed, probe_network, rows_to_probe
+from pipeline.teachers.probe import Probed, probe_network, probed_network, rows_to_probe
 from pipeline.teachers.translated import translated
+from student.prediction import predict_maps
+from student.torch_network import OnDevice
 from tests.samples.constant_onnx import constant_network, peaks
 from tests.samples.gaussian_maps import gaussian_maps
 
@@ -116,6 +119,30 @@ def test_a_network_is_probed_by_its_first_batch_only(tmp_path: Path) -> None:
     nan = peaks() * np.nan
     with pytest.raises(ValueError, match="pose returns NaN or infinity for 4 of 4 crops"):
         Probed(load_network(reference(tmp_path, nan), "cpu"))(CROPS)
+
+
+def test_heatmaps_of_a_probed_network_stay_on_its_device() -> None:
+    class OnlyOnDevice(OracleTeacher):
+        device, factor, copies = torch.device("cpu"), 1, 0
+
+        def __call__(self, crops: np.ndarray) -> np.ndarray:
+            self.copies += 1
+            return super().__call__(crops) * self.factor
+
+        def maps_on_device(self, crops: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(super().__call__(crops.numpy()))
+
+    network = OnlyOnDevice()
+    found = probed_network(network)
+    assert isinstance(found, OnDevice)
+    assert not isinstance(probed_network(OracleTeacher()), OnDevice)
+    for _ in range(3):
+        assert torch.equal(predict_maps(found, CROPS), predict_maps(network, CROPS))
+    assert network.copies == 1
+    network.factor = 255
+    with pytest.raises(ValueError, match=r"\?scale=1/"):
+        predict_maps(probed_network(network), CROPS)
+    assert isinstance(load_network("student:demo", "cpu", probed=True), OnDevice)
 
 
 @pytest.mark.parametrize(
