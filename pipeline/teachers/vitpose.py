@@ -44,8 +44,8 @@ class VitPoseTeacher:
         """Find a name of VITPOSE_HUB, or a folder with config.json and safetensors, and read its configuration.
 
         reference: ?compile=1 for torch.compile, ?scale, ?activation and ?beta (pipeline/teachers/values.py), and for a
-        folder ?licence=... Raises ValueError for unknown options and
-        for a folder of another model, OSError for weights that are missing and cannot be downloaded.
+        folder ?licence=... Raises ValueError for unknown options and for a folder of another model, OSError for weights
+        that are missing and cannot be downloaded.
         """
         on_hub = reference.partition("?")[0] in VITPOSE_HUB
         name, options = options_of(reference, OPTIONS if on_hub else FOLDER_OPTIONS)
@@ -58,7 +58,7 @@ class VitPoseTeacher:
         self.name = named(name if on_hub else Path(name).name, self.values)
         self.folder = weights_folder(name)
         check_preprocessor(self.folder)
-        # missing parts are told now, and not when the weights are first needed
+        # a missing part is an error now, and not when the weights are first needed
         weight_files(self.folder)
         config = read_config(self.folder)
         height, width = config.backbone_config.image_size
@@ -90,7 +90,8 @@ class VitPoseTeacher:
             torch.set_num_threads(self.threads)
         network = for_inference(Heatmaps(fold(read_weights(self.folder))), self.device)
         if self.compiled:
-            network.compile()
+            # the probe of a build is smaller than its batches, and after two sizes torch would compile for any size
+            network.compile(dynamic=False)
         return network
 
     def maps_on_device(self, crops: Tensor) -> Tensor:

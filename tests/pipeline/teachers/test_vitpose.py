@@ -133,7 +133,9 @@ def test_compiled_by_its_reference_it_says_the_same_and_is_compiled_once(
 ) -> None:
     compiled = torch.nn.Module.compile
     # without a code generator, which takes a minute and a C++ compiler: graphs are captured and guarded all the same
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled(module, backend="eager"))
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda module, **options: compiled(module, backend="eager", **options)
+    )
     teacher = load_network(f"vitpose:{vitpose_folder}?compile=1&licence=MIT", "cpu")
     plain = load_network(f"vitpose:{vitpose_folder}", "cpu")
     assert (teacher.licence, plain.licence, teacher.name) == ("MIT", "unstated", plain.name)
@@ -143,6 +145,25 @@ def test_compiled_by_its_reference_it_says_the_same_and_is_compiled_once(
         ragged = teacher(crops[:3])
     np.testing.assert_allclose(whole, expected, atol=1e-4 * np.abs(expected).max())
     np.testing.assert_array_equal(ragged, whole[:3])
+
+
+def test_a_compiled_teacher_has_a_graph_of_one_batch_size_though_its_probe_was_smaller(
+    vitpose_folder: Path, crops: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    any_size: list[bool] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[Any]) -> Any:
+        # a graph of any batch size has the size as an input
+        any_size.append(any(isinstance(one, torch.SymInt) for one in inputs))
+        return graph.forward
+
+    compiled = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module, **more: compiled(module, backend=backend, **more))
+    torch._dynamo.reset()
+    teacher = load_network(f"vitpose:{vitpose_folder}?compile=1", "cpu")
+    for rows in (2, 5, 5, 3):
+        assert len(teacher(crops[:rows])) == rows
+    assert any_size == [False, False]
 
 
 def test_unknown_options_are_refused(vitpose_folder: Path) -> None:
