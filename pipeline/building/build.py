@@ -58,8 +58,8 @@ def build(
     workers: Dask worker processes on this host, 0 for a plain loop; scheduler: address of a running Dask cluster,
     which is used instead. max_rmse: largest codec error, as rmse_at_peaks. expectation: an AP that the teacher must
     reach; it is recorded in a new store.
-    Before a store exists, the teacher is run on a few persons: what it returns must be heatmaps between 0 and 1, of the
-    shape that it states (pipeline/teachers/probe.py).
+    Before a shard is made, the teacher is run on a few persons: what it returns must be heatmaps between 0 and 1, of
+    the shape that it states (pipeline/teachers/probe.py).
     Raises CacheMismatch where the store holds something else, FileNotFoundError where photos are missing, ValueError
     where the teacher or the codec does not meet its condition and where the store is damaged, BlockingIOError where
     another process builds the same store.
