@@ -7,11 +7,11 @@ from typing import Any
 
 # Two stores that differ in these fields hold the same heatmaps: where files were, which versions ran, what was
 # measured. The region of the crops states zoom, rotation and shift as well, the digest of the persons the categories.
-# No map and no training depends on a skeleton's name, edges, sigmas and fields.
+# No map and no training depends on a skeleton's name, edges, sigmas, fields and roles.
 NOT_COMPARED = (
     "versions", "annotations.source", "annotations.labelled", "annotations.part", "annotations.categories",
     "teacher.ap", "crops.zoom", "crops.rotation", "crops.shift",
-    "skeleton.name", "skeleton.edges", "skeleton.sigmas", "skeleton.fields",
+    "skeleton.name", "skeleton.edges", "skeleton.sigmas", "skeleton.fields", "skeleton.roles",
 )  # fmt: skip
 
 
