@@ -22,7 +22,7 @@ ONE_STREAM = "one_stream"  #: name of the only training job where all runs share
 
 
 def skeleton_file(cfg: Config) -> list[Path]:
-    """Return the file of a stated skeleton, the input of trainings and evaluations; nothing where it is built in.
+    """Return the file of a stated skeleton, the input of jobs that read labels by it; nothing where it is built in.
 
     A store does not wait for it: with the same names, another mirror order or other halves need no second pass of the
     teacher, because `kdcache train --skeleton` takes them.

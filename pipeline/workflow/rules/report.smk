@@ -125,6 +125,7 @@ rule hka:
     input:
         [paths.run_receipt(cfg, name) for name in cfg.shown],
         paths.split_ready(cfg, "val"),
+        paths.skeleton_file(cfg),
     output:
         table=report(
             cfg.out / "report/hka.md",

@@ -155,6 +155,17 @@ def test_data_without_legs_are_planned_without_angles(tmp_path: Path) -> None:
         assert len(stated) == count, command
 
 
+def test_every_job_that_is_given_a_skeleton_s_file_depends_on_it_but_for_data_and_stores(tmp_path: Path) -> None:
+    legs = tmp_path / "legs.yaml"
+    legs.write_text("keypoints: [left_hip, left_knee, left_ankle, right_hip, right_knee, right_ankle]")
+    text = small_config()
+    text["data"]["skeleton"] = str(legs)
+    output = snakemake(write(tmp_path / "c.yaml", text), "--dry-run")
+    jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", output, re.MULTILINE)
+    waiting = {rule for rule, block in jobs if str(legs) in block.partition("output:")[0]}
+    assert waiting == {"train", "evaluate", "heatmaps", "predictions", "hka"}
+
+
 def test_a_killed_workflow_goes_on_to_the_same_store(tmp_path: Path) -> None:
     job = small_job(tmp_path)
     build(replace(job, store=str(tmp_path / "whole.zarr")))
