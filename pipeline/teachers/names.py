@@ -14,6 +14,7 @@ none                                                      blank maps: a store of
 
 import difflib
 import os
+from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode
@@ -78,9 +79,16 @@ def absolute_reference(reference: str) -> str:
 
 
 def options_of(reference: str, known: Iterable[str]) -> tuple[str, dict[str, str]]:
-    """Return what stands before the `?` of a reference and the options after it; ValueError for an unknown option."""
+    """Return what is before the `?` of a reference and the options after it.
+
+    Raises ValueError for an unknown option and for one that is stated twice.
+    """
     name, _, query = reference.partition("?")
-    options = dict(parse_qsl(query, keep_blank_values=True))
+    stated = parse_qsl(query, keep_blank_values=True)
+    counts = Counter(option for option, _ in stated)
+    if twice := [option for option, count in counts.items() if count > 1]:
+        raise ValueError(f"teacher {reference}: {', '.join(twice)} is there more than once: state it once")
+    options = dict(stated)
     if unknown := set(options) - set(known):
         expected = f"expected {', '.join(known)}" if known else "it takes no options"
         raise ValueError(f"teacher {reference}: unknown {', '.join(sorted(unknown))}: {expected}")
