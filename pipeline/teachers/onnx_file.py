@@ -96,18 +96,19 @@ class OnnxTeacher:
         self.input_size = self._input_size(reference, sides, stated_size)
 
     def _input_size(self, reference: str, sides: list[Any], stated: str | None) -> tuple[int, int]:
-        size = re.fullmatch(r"(\d+)x(\d+)", stated) if stated is not None else None
-        if stated is not None and size is None:
+        if stated is None:
+            if not all(isinstance(side, int) for side in sides):
+                raise ValueError(
+                    f"{self.path} takes crops of any size: state one, as in onnx:{self.path}?input=256x192"
+                )
+            return sides[0], sides[1]
+        match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", stated)
+        if match is None:
             raise ValueError(f"onnx:{reference}: input is {stated!r}: expected HEIGHTxWIDTH, as in input=256x192")
-        wanted = (int(size[1]), int(size[2])) if size else None
-        if all(isinstance(side, int) for side in sides):
-            fixed = (sides[0], sides[1])
-            if wanted not in (None, fixed):
-                raise ValueError(f"onnx:{reference}: input is {stated}, but the graph takes only {fixed[0]}x{fixed[1]}")
-            return fixed
-        if wanted is None:
-            raise ValueError(f"{self.path} takes crops of any size: state one, as in onnx:{self.path}?input=256x192")
-        return wanted
+        height, width = int(match[1]), int(match[2])
+        if any(isinstance(side, int) and side != size for side, size in zip(sides, (height, width), strict=True)):
+            raise ValueError(f"onnx:{reference}: input is {stated}, but the graph takes only {sides[0]}x{sides[1]}")
+        return height, width
 
     def _plan_output(self, reference: str, options: dict[str, str], metadata: dict[str, str]) -> None:
         """Find which outputs are the heatmaps, what their values are, and of which joints they are."""

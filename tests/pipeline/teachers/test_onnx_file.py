@@ -87,6 +87,8 @@ def test_errors_of_onnx_files_say_what_to_do(tmp_path: Path) -> None:
     [
         ("", "takes crops of any size: state one"),
         ("&input=64", "input is '64': expected HEIGHTxWIDTH"),
+        ("&input=0x0", "input is '0x0': expected HEIGHTxWIDTH"),
+        ("&input=64x48&frame=stride", "frame is there more than once"),
         ("&input=64x48&sigma=wide", "sigma is 'wide': expected heatmap cells, a number above 0"),
         ("&input=64x48&sigma=0", "sigma is '0'"),
     ],

@@ -105,6 +105,13 @@ def test_outputs_that_do_not_fit_are_listed(
         load_network(f"onnx:{path}?frame=stride{options}", "cpu")
 
 
+def test_a_size_against_the_one_side_that_the_graph_fixes_is_refused(tmp_path: Path) -> None:
+    path = constant_network(tmp_path / "it.onnx", {"maps": peaks()}, shape=("b", 3, 256, "w"))
+    with pytest.raises(ValueError, match="input is 192x256, but the graph takes only 256xw"):
+        load_network(f"onnx:{path}?frame=stride&input=192x256", "cpu")
+    assert load_network(f"onnx:{path}?frame=stride&input=256x192", "cpu").input_size == (256, 192)
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype", "message"),
     [
