@@ -30,7 +30,7 @@ LABEL_VARIANCE = 1 / 32
 class SimccAxis:
     """Vectors over one side of the crop, blurred and sampled at the cells of a heatmap."""
 
-    def __init__(self, bins: int, side: int, cell: float, sigma: float, cells: int) -> None:
+    def __init__(self, *, bins: int, side: int, cell: float, sigma: float, cells: int) -> None:
         """Plan the vectors of `bins` over `side` pixels. cell: pixels a cell; sigma: of a peak, in cells."""
         split = bins / side
         at_bins = np.arange(bins) / split  # pixels
@@ -65,8 +65,12 @@ class SimccHeatmaps:
         self.heatmap_size = (height // CELL, width // CELL)
         self.values = values
         steps = cell_to_crop(frame, input_size, self.heatmap_size)
-        self._down = SimccAxis(bins[0], height, float(steps[1, 1]), sigma, self.heatmap_size[0])
-        self._across = SimccAxis(bins[1], width, float(steps[0, 0]), sigma, self.heatmap_size[1])
+        self._down = SimccAxis(
+            bins=bins[0], side=height, cell=float(steps[1, 1]), sigma=sigma, cells=self.heatmap_size[0]
+        )
+        self._across = SimccAxis(
+            bins=bins[1], side=width, cell=float(steps[0, 0]), sigma=sigma, cells=self.heatmap_size[1]
+        )
 
     def maps(self, down: NDArray[Any], across: NDArray[Any]) -> Maps:
         """Return heatmaps of vectors over the height (B, K, bins) and the width (B, K, bins)."""
