@@ -72,11 +72,10 @@ def test_a_profile_of_a_later_version_decodes_by_its_arrays() -> None:
     assert np.array_equal(later.decode(codes), codec.decode(codes))
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("name", [name for name in PROFILES if name != "float16"])
 def test_the_arithmetic_of_a_profile_is_its_table_to_the_bit(name: str) -> None:
     codec = get_codec(name)
-    if codec.levels is None:
-        return
+    assert codec.levels is not None
     assert codec.spacing is not None
     codes = np.arange(len(codec.levels), dtype=np.uint8).reshape(1, -1)
     plain = replace(codec, synthesis_x=None, synthesis_y=None)
