@@ -3,7 +3,7 @@
 
 import { axes } from "./covariance.js";
 import { svg } from "./elements.js";
-import { clamp } from "./geometry.js";
+import { clamp, degrees } from "./geometry.js";
 import { LEGS } from "./joints.js";
 import { signed } from "./legs.js";
 import { number, t } from "./words.js";
@@ -64,7 +64,7 @@ function ellipse(joints, joint, unit) {
   const [x, y] = joints.xy[joint];
   const { values, vectors } = axes(joints.covariance[joint]);
   const [rx, ry] = values.map((value) => Math.max(2 * Math.sqrt(Math.max(value, 0)), 2 * unit));
-  const turn = (Math.atan2(vectors[0][1], vectors[0][0]) * 180) / Math.PI;
+  const turn = degrees(Math.atan2(vectors[0][1], vectors[0][0]));
   return ["ellipse", { rx, ry, transform: `translate(${x} ${y}) rotate(${turn})` }];
 }
 

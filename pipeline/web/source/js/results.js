@@ -1,6 +1,7 @@
 // What was measured, to read: a card a leg and a table of all numbers.
 
 import { html } from "./elements.js";
+import { clamp } from "./geometry.js";
 import { HIPS } from "./joints.js";
 import { signed } from "./legs.js";
 import { number, t } from "./words.js";
@@ -90,7 +91,7 @@ function doubts(row) {
 
 /** Valgus to varus as a line, with the angle and one standard deviation to both sides. */
 function gauge(row, convention) {
-  const at = (value) => `${50 + (50 * Math.min(Math.max(value, -GAUGE), GAUGE)) / GAUGE}%`;
+  const at = (value) => `${50 + (50 * clamp(value, -GAUGE, GAUGE)) / GAUGE}%`;
   const degrees = signed(row.deviation, convention);
   const sd = row.sd ?? 0;
   const band = html("span", { class: "band" });
