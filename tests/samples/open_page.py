@@ -1,6 +1,7 @@
 """A page in a tab of a real browser, and what a reader does with it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,10 @@ class OpenPage:
         """Return the photo pixels of one CSS pixel, where the whole photo is shown."""
         width: int = self.json()["size"][1]
         return width / float(self.page.evaluate("document.querySelector('#overlay').clientWidth"))
+
+
+def script_element(page: str, name: str) -> str:
+    """Return the text of a script element."""
+    found = re.search(rf'<script [^>]*id="{name}">([^<]*)</script>', page)
+    assert found
+    return found[1]

@@ -1,5 +1,6 @@
 """No network, no server, nothing sent."""
 
+import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.samples.open_page import OpenPage
+from tests.samples.open_page import OpenPage, script_element
 
 Server = tuple[str, ThreadingHTTPServer]
 
@@ -113,6 +114,22 @@ def test_a_browser_that_cannot_run_it_is_told(missing: str, browser: Browser, de
     assert tab.status == "stopped"
     assert "Chrome 91" in tab.alarm
     context.close()
+
+
+def test_a_browser_that_finds_other_joints_is_told_with_every_photo(
+    context: BrowserContext, demo_page: Path, tmp_path: Path
+) -> None:
+    """A page whose expected joints are 7 pixels away from what any browser finds."""
+    page = (demo_page / "index.html").read_text()
+    stated = script_element(page, "settings")
+    settings = json.loads(stated)
+    settings["check"]["xy"] = [[x + 7, y] for x, y in settings["check"]["xy"]]
+    (tmp_path / "moved.html").write_text(page.replace(stated, json.dumps(settings)))
+    tab = OpenPage(context.new_page(), (tmp_path / "moved.html").as_uri())
+    assert tab.status == "stopped"
+    assert "Do not use this page in this browser: its joints are 7" in tab.alarm
+    tab.open_example()
+    assert "Do not use this page" in tab.alarm
 
 
 def test_without_a_script_the_page_says_what_it_needs(browser: Browser, demo_page: Path) -> None:

@@ -19,13 +19,7 @@ from pipeline.web.page import RUNTIME, SOURCE, write_page
 from pipeline.web.page_settings import page_settings
 from pipeline.web.script import joined_modules, worker_script
 from student.export.half import with_half_weights
-
-
-def script_element(page: str, name: str) -> str:
-    """Return the text of a script element."""
-    found = re.search(rf'<script [^>]*id="{name}">([^<]*)</script>', page)
-    assert found
-    return found[1]
+from tests.samples.open_page import script_element
 
 
 def test_a_folder_of_four_files_that_says_what_it_is(demo_page: Path) -> None:

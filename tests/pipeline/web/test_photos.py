@@ -89,11 +89,14 @@ def test_the_newest_photo_wins(tab: OpenPage, person: Image, tmp_path: Path) -> 
     """Two photos chosen one after the other before the first is measured: the second one's angles are shown."""
     tab.open(jpeg(person, tmp_path / "a.jpg"))
     expected = tab.angles()
-    tab.page.set_input_files("#file", jpeg(np.ascontiguousarray(person[:, ::-1]), tmp_path / "b.jpg"))
+    # decoding the first takes longer than all of the second
+    large = cv2.resize(person[:, ::-1], (3000, 4000), interpolation=cv2.INTER_CUBIC)
+    tab.page.set_input_files("#file", jpeg(np.asarray(large, np.uint8), tmp_path / "b.jpg"))
     tab.open(tmp_path / "a.jpg")
-    tab.page.wait_for_timeout(800)
+    tab.page.wait_for_timeout(2500)
     assert tab.angles() == expected
     assert tab.json()["photo"] == "a.jpg"
+    assert tab.alarm == ""
 
 
 EVENTS = {

@@ -5,6 +5,8 @@ import { wholePhoto } from "./boxes.js";
 import { distance } from "./geometry.js";
 import { unpacked } from "./payload.js";
 
+const WORST = 0.5; // pixels: a browser that is farther from kdcache's joints computes something else
+
 const example = unpacked("example-photo").then((bytes) => new File([bytes], "example.jpg", { type: "image/jpeg" }));
 
 export const examplePhoto = () => example;
@@ -16,3 +18,6 @@ export async function differenceFromKdcache(joints, expected) {
   bitmap.close();
   return Math.max(...expected.joint.map((joint, i) => distance(expected.xy[i], xy[joint])));
 }
+
+/** Whether so many pixels are rounding; false for NaN. */
+export const agrees = (pixels) => pixels <= WORST;

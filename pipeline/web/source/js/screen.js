@@ -1,19 +1,19 @@
 // The state of the page -> what its elements show.
 
+import { wholePhoto } from "./boxes.js";
+import { agrees } from "./check.js";
 import { byId, html } from "./elements.js";
 import { closerBox } from "./fit.js";
 import { accuracy, cards, table } from "./results.js";
 import { legView } from "./views.js";
-import { wholePhoto } from "./boxes.js";
 import { draftNote, number, t } from "./words.js";
-
 
 /** Show all of the state; joints and rows are null without a measurement. showOnStage: of `createStage`. */
 export function render(state, { joints, rows }, settings, showOnStage) {
   const { photo, found } = state;
   const shown = { start: !photo, stage: photo, tools: photo, hint: photo, result: found, empty: !found };
   for (const [id, visible] of Object.entries(shown)) byId(id).hidden = !visible;
-  showAlarm(state.alarm, settings);
+  showAlarm(state, settings);
   showStatus(state.status);
   document.body.classList.toggle("measured", Boolean(found));
   if (photo) renderPhoto(state, joints, rows, settings, showOnStage);
@@ -57,8 +57,11 @@ export function offeredBox({ photo, found, boxByHand }, settings) {
   return found && boxByHand ? closerBox(found, photo.box, photo.bitmap, settings) : null;
 }
 
-function showAlarm(alarm, settings) {
-  const text = alarm ? t(...alarm) : settings.accuracy?.useless ? accuracy(settings, "long") : "";
+/** A wrong browser and a useless network stay on show with every photo; what stopped a photo is of that one. */
+function showAlarm({ alarm, check }, settings) {
+  const wrong = check !== null && !agrees(check) && t("check_failed", { pixels: number(check, 1) });
+  const useless = settings.accuracy?.useless && accuracy(settings, "long");
+  const text = wrong || (alarm && t(...alarm)) || useless || "";
   byId("alarm").hidden = !text;
   if (byId("alarm").textContent !== text) byId("alarm").textContent = text;
 }
