@@ -1,5 +1,6 @@
 """`kdcache doctor`: what is installed, what is missing, and the check of a GPU in a process of its own."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -102,13 +103,34 @@ def test_files_with_tests_of_a_gpu_are_found() -> None:
     assert "tests/cache_tools/test_geometry.py" not in files
 
 
+def test_a_warning_of_another_torch_fails_no_test(tmp_path: Path) -> None:
+    """Here warnings are errors; the packages of an image are others."""
+    warns = tmp_path / "test_warns.py"
+    warns.write_text("import warnings\ndef test_it(): warnings.warn('a prototype')\n")
+    command = ["-m", "pytest", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), str(warns)]
+    assert gpu_check._run(command, 60) == 1
+    assert gpu_check._run([*command, *gpu_check.WARNINGS], 60) == 0
+
+
 def test_a_run_that_hangs_is_ended() -> None:
     assert gpu_check._run(["-c", "import time; time.sleep(60)"], 0.5) is None
     assert gpu_check._run(["-c", "raise SystemExit(5)"], 60) == 5
 
 
 def test_what_the_check_needs_is_what_its_files_import() -> None:
-    """Beside modules of this project and of Python; those of an extra that a GPU's tests do without are not needed."""
-    found = {*installation.BASE, *installation.GPU_CHECK}
-    assert {"torch", "timm", "transformers", "zarr", "pytest", "hypothesis", "pydantic"} <= found
+    """Beside modules of this project and of Python, at the head of the tests of a GPU and of the benchmark."""
+    files = [*gpu_check.gpu_tests(), "tests/conftest.py", gpu_check.BENCHMARK]
+    paths = [*(ROOT / file for file in files), *(ROOT / "benchmarks" / "on_device").glob("*.py")]
+    imported = {module for path in paths for module in imports_of(path)}
+    others = imported - sys.stdlib_module_names - {"cache_tools", "student", "pipeline", "tests", "on_device"}
+    assert {"torch", "hypothesis", "transformers", "tabulate"} <= others
+    assert others <= {*installation.BASE, *installation.GPU_CHECK}
     assert installation.missing_for_gpu_check() == []
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the names before the first dot of the modules that a file imports at its head."""
+    body = ast.parse(path.read_text()).body
+    modules = [alias.name for node in body if isinstance(node, ast.Import) for alias in node.names]
+    modules += [node.module for node in body if isinstance(node, ast.ImportFrom) and node.module is not None]
+    return {module.partition(".")[0] for module in modules}
