@@ -41,11 +41,7 @@ class Size:
     kernel_batch: int
     copy_bytes: int
     matrix: int
-    #: share of `seconds` that each section may take
-    shares: Mapping[str, float]
 
-
-SHARES = {"parity": 0.10, "waiting": 0.34, "cache": 0.15, "kernels": 0.09, "teacher": 0.10, "table1": 0.22}
 
 GPU = Size(
     students={name: {**TABLE_1, "backbone": name} for name in STUDENTS},
@@ -64,7 +60,6 @@ GPU = Size(
     kernel_batch=128,
     copy_bytes=2**30,
     matrix=8192,
-    shares=SHARES,
 )
 CPU = Size(
     # at a quarter of the pixels
@@ -84,7 +79,6 @@ CPU = Size(
     kernel_batch=4,
     copy_bytes=2**26,
     matrix=1024,
-    shares=SHARES,
 )
 TEST = Size(
     students={"resnet10t": SMALLEST},
@@ -103,6 +97,5 @@ TEST = Size(
     kernel_batch=2,
     copy_bytes=2**20,
     matrix=64,
-    shares=SHARES,
 )
 SIZES = {"gpu": GPU, "cpu": CPU, "test": TEST}

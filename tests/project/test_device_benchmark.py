@@ -75,9 +75,8 @@ def test_a_section_that_fails_leaves_the_others(device_benchmark: Any, tmp_path:
         pytest.fail("it went on after its time")
 
     sections = {"parity": ("Fails", fails), "waiting": ("Late", late)}
-    size = SimpleNamespace(shares={"parity": 0.5, "waiting": 0.5})
     context_type = type("Context", (SimpleNamespace,), {"seconds_left": property(lambda self: self.deadline - 1)})
-    context = context_type(size=size, on_gpu=False, deadline=0.0)
+    context = context_type(on_gpu=False, deadline=0.0)
     report = device_benchmark.Report(tmp_path, {"device": "none"})
     original, device_benchmark.SECTIONS = device_benchmark.SECTIONS, sections
     try:
