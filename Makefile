@@ -45,6 +45,7 @@ lint: $(READY)
 	ruff format --check .
 	mypy --strict
 	mypy --no-warn-unused-ignores tests   # ignores of the strict run
+	MYPYPATH=benchmarks mypy --no-warn-unused-ignores --explicit-package-bases benchmarks
 	lint-imports
 	snakefmt --check Snakefile pipeline/workflow
 	snakemake --lint

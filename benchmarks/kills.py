@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TypedDict
 
 import psutil
 from scale import write_data
@@ -29,7 +30,16 @@ SLOW = "oracle?seconds_per_crop=0.02"
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
 PARTS = ("build", "worker", "scheduler", "build on Dask")
 DASK = [sys.executable, "-m", "dask"]
-QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+class Streams(TypedDict):
+    """Output streams of a process."""
+
+    stdout: int
+    stderr: int
+
+
+QUIET = Streams(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def main() -> None:

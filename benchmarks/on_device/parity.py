@@ -17,7 +17,7 @@ from student.batches.warp import warp_image
 from student.heatmaps.decode import dark_decode
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.mirror import mirror_maps
-from student.heatmaps.replay import replay_maps
+from student.heatmaps.replay import ReplayMode, replay_maps
 from student.heatmaps.targets import render_targets, target_weight
 from student.models.student import create_student
 from student.normalise import normalise
@@ -76,9 +76,8 @@ def functions() -> dict[str, Callable[[torch.device], Tensor]]:
         # slopes of a mean over 3072 cells, on the scale of one cell
         return torch.cat([value.detach().flatten(), variable.grad.flatten() * maps[0, 0].numel()])
 
-    def replayed(device: torch.device, mode: str) -> Tensor:
-        moved = (tensor.to(device) for tensor in (maps, turn, flipped))
-        return replay_maps(*moved, CELLS, "warp" if mode == "warp" else "peaks", mirror=mirror)
+    def replayed(device: torch.device, mode: ReplayMode) -> Tensor:
+        return replay_maps(maps.to(device), turn.to(device), flipped.to(device), CELLS, mode, mirror=mirror)
 
     return {
         "targets": lambda device: render_targets(xy.to(device), CELLS, 2.0),

@@ -10,7 +10,7 @@ from on_device.timing import seconds_of
 from torch import Tensor, nn
 
 from cache_tools.skeletons import COCO
-from student.models.paper import PaperRow, paper_row, paper_rows
+from student.models.paper import PaperRow, paper_rows
 from student.models.student import create_student
 from student.normalise import normalise
 from student.settings import ModelSettings
@@ -53,8 +53,8 @@ def students(context: Context) -> list[PaperRow]:
 
 def teachers(context: Context) -> list[PaperRow]:
     """Return the teachers that are measured."""
-    rows = [paper_row(TEACHERS[size]) for size in context.size.table_teachers]
-    return [row for row in rows if row is not None]
+    rows = {row.name: row for row in paper_rows()}
+    return [rows[TEACHERS[size]] for size in context.size.table_teachers]
 
 
 def precisions(context: Context) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def build(row: PaperRow, device: torch.device) -> nn.Module:
     else:
         settings = ModelSettings.model_validate({"backbone": row.name, "weights": "none"})
         network = create_student(settings, COCO)
-    return network.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+    return network.to(device).to(memory_format=torch.channels_last).eval()
 
 
 def speed(
