@@ -6,7 +6,7 @@
 # make bench    every benchmark, side by side with what people use instead
 # make gpu      the tests of a GPU and its measurements, in eight minutes; it installs nothing and takes PYTHON as it is
 # make teacher  train the demo's teacher again, into results/teacher/run
-# Each makes .venv first. PYTHON=python3.12 make demo takes another interpreter (3.11 or newer).
+# Each but gpu makes .venv first. PYTHON=python3.12 make demo takes another interpreter (3.11 or newer).
 
 PYTHON ?= python3
 VENV := .venv
@@ -33,8 +33,8 @@ $(WORKFLOW_READY): pyproject.toml constraints.txt | $(VENV)
 demo: $(WORKFLOW_READY)
 	kdcache demo
 
+# one process for each core; more threads would compete for them; tests of a group, as those in a browser, share one
 test: $(READY)
-	# one process for each core; more threads would compete for them; tests of a group, as those in a browser, share one
 	OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup --cov
 
 fuzz: $(READY)

@@ -1,8 +1,8 @@
-"""What every section is handed: device, size, the persons and their store, and the time it may take."""
+"""What every section gets: device, size, the persons and their store, and the time it may take."""
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Context:
     size: Size
     #: temporary folder
     folder: Path
-    deadline: float = field(default=float("inf"))
+    deadline: float = float("inf")
 
     @property
     def on_gpu(self) -> bool:

@@ -1,4 +1,4 @@
-"""A student in training with its own loader: the loader alone, the step alone, and both."""
+"""A student in training with its own loader: only the loader, only the step, and both."""
 
 import time
 from contextlib import AbstractContextManager, nullcontext

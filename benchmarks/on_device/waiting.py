@@ -67,5 +67,5 @@ def waits(training: Training, what: str, steps: int) -> Row:
 def shares(training: Training, batch: Batch, steps: int) -> dict[str, float | None]:
     """Return the share of the time in which a kernel runs: in steps on one batch, and in training."""
     calls, learner, device = max(2, steps // 3), training.learner, training.device
-    alone = busy_share(lambda: take_step(learner, batch), device, calls)
-    return {"step only": alone, "both": busy_share(lambda: training.train(calls), device, 1)}
+    step_only = busy_share(lambda: take_step(learner, batch), device, calls)
+    return {"step only": step_only, "both": busy_share(lambda: training.train(calls), device, 1)}

@@ -1,4 +1,4 @@
-"""Measure what limits training: the loader alone, the step alone, and both together."""
+"""Measure what limits training: only the loader, only the step, and both together."""
 
 import tempfile
 import time
@@ -53,7 +53,7 @@ def time_loader(
     device: str = "auto",
     steps: int = 30,
 ) -> StepTimes:
-    """Measure seconds a step of the loader alone, of training steps on one batch, and of both.
+    """Measure seconds a step of the loader only, of training steps on one batch, and of both.
 
     Both near the larger of the two: threads and device work at the same time. Near their sum: they share the same
     cores. A live teacher is run by the loader. The student's weights are random, which cost as much as any.

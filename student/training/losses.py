@@ -25,7 +25,7 @@ OMEGA, THETA, EPSILON, ALPHA = 14.0, 0.5, 1.0, 2.1
 FOREGROUND, FOREGROUND_WEIGHT = 0.2, 10.0
 # keeps 0 * log(0) out of the powers
 TINY = 1e-30
-#: `joint_losses`
+#: signature of `joint_losses`
 JointLosses = Callable[[Tensor, Tensor, DistillSettings], Tensor]
 
 
