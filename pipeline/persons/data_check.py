@@ -1,6 +1,6 @@
-"""Annotations, photos and boxes of one split, checked as a whole before anything long begins, and told in lines."""
+"""Annotations, photos and boxes of one split, checked as a whole before anything long begins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,19 +24,12 @@ NAMED = 5
 
 @dataclass(kw_only=True)
 class DataCheck:
-    """What was found of one split: what would be read, and what is refused."""
+    """Findings of one split: what would be read, and what is refused."""
 
     #: what would be read, and what is left out by reason
     lines: list[str] = field(default_factory=list)
     #: what is refused; empty where commands would read everything
     problems: list[str] = field(default_factory=list)
-
-    def attempt(self, check: Callable[[], str]) -> None:
-        """Add the line that a check returns, or the error that it raises."""
-        try:
-            self.lines.append(check())
-        except (ValueError, OSError) as problem:
-            self.problems.append(str(problem))
 
 
 def check_data(
@@ -83,14 +76,15 @@ def check_data(
             found.lines.append(_boxes_line(boxes, searched))
             names, sizes = [*names, *searched.file_name], np.concatenate([sizes, searched.image_size])
     threads = threads or usable_cpus()
-
-    def photos_line() -> str:
+    try:
         check_photos(images, names, sizes, photo_options, checksums=checksums, threads=threads)
         if decode:
             _decode_all(images, names, sizes, photo_options.stated(), threads)
-        return _photos_line(images, len(set(names)), photo_options, with_checksums=bool(checksums), decoded=decode)
-
-    found.attempt(photos_line)
+    except (ValueError, OSError) as problem:
+        found.problems.append(str(problem))
+    else:
+        counted = len(set(names))
+        found.lines.append(_photos_line(images, counted, photo_options, with_checksums=bool(checksums), decoded=decode))
     return found
 
 
