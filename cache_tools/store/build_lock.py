@@ -53,7 +53,7 @@ def _local_lock(folder: Path) -> Iterator[None]:
     file = _locked_file(path)
     try:
         # a lock of the system may not reach from machine to machine
-        _wait_for_silence(lambda: _holder(os.pread(file, RECORD_BYTES, 0)), str(folder))
+        _wait_for_silence(lambda: os.pread(file, RECORD_BYTES, 0), str(folder))
 
         def write() -> None:
             os.pwrite(file, _to_bytes(record), 0)
@@ -99,7 +99,7 @@ def _remote_lock(objects: Objects) -> Iterator[None]:
     try:
         objects.create(LOCK, _to_bytes(record))
     except FileExistsError:
-        _wait_for_silence(lambda: _holder(objects.get(LOCK) or b""), objects.url)
+        _wait_for_silence(lambda: objects.get(LOCK) or b"", objects.url)
         objects.set(LOCK, _to_bytes(record))
         time.sleep(SETTLING_SECONDS)
     holder = _holder(objects.get(LOCK) or b"")
@@ -115,27 +115,29 @@ def _remote_lock(objects: Objects) -> Iterator[None]:
                 objects.delete(LOCK)
 
 
-def _wait_for_silence(read: Callable[[], dict[str, Any]], where: str) -> None:
-    """Return when the holder that `read` returns has ended; BlockingIOError where it is running.
+def _wait_for_silence(read: Callable[[], bytes], where: str) -> None:
+    """Return when the holder of the lock that `read` returns has ended; BlockingIOError where it is running.
 
-    Of a holder on this machine that is known at once.
+    Of a holder on this machine that is known at once. A lock that cannot be read, for instance because it is being
+    written, is watched like that of another machine.
     """
     first = read()
-    if not first:
+    if not first.strip(b"\0 "):
         return
-    if first.get("machine") == _machine():
-        if _is_running(first):
-            raise _in_use(where, first)
+    holder = _holder(first)
+    if holder.get("machine") == _machine():
+        if _is_running(holder):
+            raise _in_use(where, holder)
         return
-    logger.info("%s: waiting to see whether the build on %s still runs", where, _name(first))
+    logger.info("%s: waiting to see whether the build on %s still runs", where, _name(holder))
     end = time.monotonic() + SILENCE_SECONDS
     while time.monotonic() < end:
         time.sleep(LOOK_SECONDS)
         now = read()
-        if now and now != first:
-            raise _in_use(where, now)
         if not now:
             return
+        if now != first:
+            raise _in_use(where, _holder(now) or holder)
 
 
 @contextlib.contextmanager
@@ -209,7 +211,7 @@ def _holder(data: bytes) -> dict[str, Any]:
 
 def _name(holder: dict[str, Any]) -> str:
     host, pid = holder.get("host"), holder.get("pid")
-    return f"{host!r:.80}, process {pid!r:.20}" if holder else "this machine"
+    return f"{host!r:.80}, process {pid!r:.20}" if holder else "its lock does not say which"
 
 
 def _in_use(where: str, holder: dict[str, Any]) -> BlockingIOError:

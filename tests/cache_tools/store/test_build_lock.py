@@ -40,7 +40,7 @@ def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
 def lock_of_another_machine() -> bytes:
     """Return what a builder elsewhere writes."""
     holder = {"host": "node7", "machine": "another", "pid": 4242, "started": 1, "token": "t", "beat": time.time()}
-    return json.dumps(holder).encode()
+    return json.dumps(holder).encode().ljust(module.RECORD_BYTES)
 
 
 @pytest.fixture
@@ -104,6 +104,24 @@ def test_a_lock_of_another_machine_is_watched(tmp_path: Path, scheme: str, monke
         ended.set()
         thread.join()
     assert b"node7" in (objects.get(LOCK) or b"")
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("content", [b"{", b"\xff" * 30, b"[]"])
+def test_a_lock_that_cannot_be_read_is_watched(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be half written: what changes is held, what stays as it is was left by a machine that lost its power."""
+    url = f"memory://{tmp_path}/store"
+    objects = Objects(url, write=True)
+    objects.set(LOCK, content)
+    with build_lock(url):
+        assert json.loads(objects.get(LOCK) or b"")["pid"] == os.getpid()
+    objects.set(LOCK, content)
+    monkeypatch.setattr(module, "SILENCE_SECONDS", 60)
+    timer = threading.Timer(0.3, objects.set, [LOCK, content + b" "])
+    timer.start()
+    with pytest.raises(BlockingIOError, match="its lock does not say which"), build_lock(url):
+        pass
+    timer.join()
 
 
 def test_a_process_of_the_same_number_is_not_the_holder(tmp_path: Path) -> None:

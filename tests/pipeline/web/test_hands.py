@@ -37,6 +37,12 @@ def overlay_box(page: Page) -> dict[str, float]:
     return {"x": box["x"], "y": box["y"], "width": box["width"], "height": box["height"]}
 
 
+def centred_overlay_box(page: Page) -> dict[str, float]:
+    """Return the same after the photo is scrolled to the middle: the notice at the top lies over what is under it."""
+    page.locator("#overlay").evaluate("overlay => overlay.scrollIntoView({block: 'center'})")
+    return overlay_box(page)
+
+
 def drag(page: Page, points: Sequence[tuple[float, float]]) -> None:
     """Press at the first point, move over the others, release."""
     page.mouse.move(*points[0])
@@ -161,7 +167,7 @@ def touch(context: BrowserContext, page: Page, start: tuple[float, float], stop:
 def test_a_box_by_mouse_and_by_keyboard(measured: OpenPage) -> None:
     page, (height, width) = measured.page, measured.json()["size"]
     page.click("#box")
-    box = overlay_box(page)
+    box = centred_overlay_box(page)
     measured.start_again()
     upper_left = box["x"] + 0.3 * box["width"], box["y"] + 0.1 * box["height"]
     drag(page, [upper_left, (box["x"] + 0.8 * box["width"], box["y"] + 0.95 * box["height"])])
@@ -189,7 +195,7 @@ def test_a_wide_photo_is_looked_at_twice_and_a_loose_box_is_offered_a_closer_one
     page = measured.page
     assert not page.is_visible("#tip")
     page.click("#box")
-    box = overlay_box(page)
+    box = centred_overlay_box(page)
     measured.start_again()
     drag(page, [(box["x"] + 1, box["y"] + 1), (box["x"] + box["width"] - 1, box["y"] + box["height"] - 1)])
     measured.settle()
