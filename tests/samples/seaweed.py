@@ -105,10 +105,8 @@ class Seaweed:
         try:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
             keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-            return {
-                key.removeprefix(prefix): client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-                for key in sorted(keys)
-            }
+            objects = {key: client.get_object(Bucket=BUCKET, Key=key) for key in sorted(keys)}
+            return {key.removeprefix(prefix): answer["Body"].read() for key, answer in objects.items()}
         finally:
             client.close()
 

@@ -1,7 +1,6 @@
 """Stores on a real S3 server: what `kdcache build` and `merge` leave there is a local store, object for object."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
