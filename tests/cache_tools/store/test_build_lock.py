@@ -1,13 +1,14 @@
 """One builder at a time: a living one is named and waited for, what a killed one left is taken over."""
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,24 @@ def lock_of_another_machine() -> bytes:
     """Return what a builder elsewhere writes."""
     holder = {"host": "node7", "machine": "another", "pid": 4242, "started": 1, "token": "t", "beat": time.time()}
     return json.dumps(holder).encode().ljust(module.RECORD_BYTES)
+
+
+@contextlib.contextmanager
+def repeated(action: Callable[[], object]) -> Iterator[None]:
+    """Call the action again and again in a thread during the block."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(0.02):
+            action()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @pytest.fixture
@@ -84,25 +103,17 @@ def test_a_lock_of_another_machine_is_watched(tmp_path: Path, scheme: str, monke
         assert json.loads(objects.get(LOCK) or b"")["pid"] == os.getpid()
     objects.set(LOCK, lock_of_another_machine())
     monkeypatch.setattr(module, "SILENCE_SECONDS", 30)
-    ended = threading.Event()
 
     def beat() -> None:
-        while not ended.wait(0.02):
-            if objects.folder is None:
-                objects.set(LOCK, lock_of_another_machine())
-            else:
-                # in place, as its holder does
-                with open(objects.folder / LOCK, "r+b") as file:
-                    file.write(lock_of_another_machine())
+        if objects.folder is None:
+            objects.set(LOCK, lock_of_another_machine())
+        else:
+            # in place, as its holder does
+            with open(objects.folder / LOCK, "r+b") as file:
+                file.write(lock_of_another_machine())
 
-    thread = threading.Thread(target=beat)
-    thread.start()
-    try:
-        with pytest.raises(BlockingIOError, match="'node7', process 4242"), build_lock(url):
-            pass
-    finally:
-        ended.set()
-        thread.join()
+    with repeated(beat), pytest.raises(BlockingIOError, match="'node7', process 4242"), build_lock(url):
+        pass
     assert b"node7" in (objects.get(LOCK) or b"")
 
 
@@ -117,11 +128,13 @@ def test_a_lock_that_cannot_be_read_is_watched(tmp_path: Path, content: bytes, m
         assert json.loads(objects.get(LOCK) or b"")["pid"] == os.getpid()
     objects.set(LOCK, content)
     monkeypatch.setattr(module, "SILENCE_SECONDS", 60)
-    timer = threading.Timer(0.3, objects.set, [LOCK, content + b" "])
-    timer.start()
-    with pytest.raises(BlockingIOError, match="its lock does not say which"), build_lock(url):
+    spaces = itertools.count(1)
+    with (
+        repeated(lambda: objects.set(LOCK, content + b" " * next(spaces))),
+        pytest.raises(BlockingIOError, match="its lock does not say which"),
+        build_lock(url),
+    ):
         pass
-    timer.join()
 
 
 def test_a_process_of_the_same_number_is_not_the_holder(tmp_path: Path) -> None:
