@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import dask
-from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
+from distributed import Client, KilledWorker, WorkerPlugin, as_completed, get_worker
 from distributed.comm.core import CommClosedError
 
 from cache_tools.prefetch import usable_cpus
 from cache_tools.store.writer import HeatmapStore
-from pipeline.building.job import SHARDS_AT_ONCE, BuildJob
+from pipeline.building.job import BuildJob
+from pipeline.building.local_cluster import local_cluster
 from pipeline.building.shard_maker import ShardMaker
 from pipeline.building.stop_request import LOOK_SECONDS, StopRequest
 from pipeline.teachers.load import load_network
@@ -31,15 +31,6 @@ from student.pose_network import PoseNetwork
 
 #: of a shard, when its worker died or raised
 RETRIES = 3
-DASK_SETTINGS = {
-    # samples the stack of every thread a hundred times a second by default, which costs more than it shows here
-    "distributed.worker.profile.enabled": False,
-    # fifty times a second by default
-    "distributed.admin.tick.interval": "500ms",
-    # Keep glibc's default trim threshold: with Dask's, freed memory is returned at once and each batch faults it in
-    # again, which tripled the CPU time.
-    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
-}
 
 
 class TeacherOnWorker(WorkerPlugin):
@@ -185,22 +176,3 @@ def with_absolute_paths(job: BuildJob) -> BuildJob:
     """Return the same job for workers that were started in other folders."""
     store = job.store if "://" in job.store else os.path.abspath(job.store)
     return replace(job, store=store, images=job.images.absolute(), teacher=absolute_reference(job.teacher))
-
-
-def local_cluster(workers: int) -> LocalCluster:
-    """Start worker processes on this host, bound to the loopback, because Dask runs code for anyone who connects."""
-    try:
-        with dask.config.set(DASK_SETTINGS):
-            return LocalCluster(  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
-                n_workers=workers,
-                threads_per_worker=SHARDS_AT_ONCE,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
-                silence_logs=logging.ERROR,
-                # A worker holds two shards of codes and a few photos; Dask would pause it at its limit.
-                memory_limit=0,
-            )
-    except RuntimeError as error:
-        # killed while they started, or no memory
-        raise OSError(f"the worker processes did not start ({error}); run the same command again") from error

@@ -69,8 +69,9 @@ def running_cluster(*of_worker: str) -> Iterator[Cluster]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
-    head = start_dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
-    worker = start_dask("worker", address, "--nthreads", "2", "--no-dashboard", *of_worker)
+    http = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
+    head = start_dask("scheduler", "--host", "127.0.0.1", "--port", str(port), *http)
+    worker = start_dask("worker", address, "--nthreads", "2", *http, *of_worker)
     try:
         yield address, head, worker
     finally:
@@ -145,7 +146,7 @@ def test_builds_share_a_cluster_and_leave_nothing_on_it(
     """Two at once and one after them, by paths that are relative to another folder than the workers'."""
     caplog.set_level(logging.INFO)
     jobs = [replace(job, store=f"{codec}.zarr", codec=codec) for codec in ("compact", "exact8", "compact6")]
-    with LocalCluster(n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
         monkeypatch.chdir(tmp_path)
         near = [replace(j, images=Path("photos"), annotations=Path("photos/persons.json")) for j in jobs]
         with ThreadPoolExecutor(2) as pool:
