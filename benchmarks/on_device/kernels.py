@@ -13,9 +13,9 @@ from torch import Tensor
 from cache_tools.codec.profiles import get_codec
 from cache_tools.skeletons import COCO
 from student.batches.warp import warp_image
-from student.heatmaps.decode import dark_decode
+from student.heatmaps.decode import dark_decode, find_peaks
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
-from student.heatmaps.replay import replay_maps
+from student.heatmaps.patches import PatchCodec, replay_codes
 from student.heatmaps.targets import render_targets
 from student.settings import DistillSettings
 from student.training.losses import joint_losses
@@ -67,17 +67,18 @@ def kernels(context: Context) -> dict[str, Kernel]:
     settings = DistillSettings()
     map_bytes = FLOAT * maps.numel()
 
-    def decoded_and_replayed(stored: Tensor) -> Tensor:
-        return replay_maps(decode_codes(stored, device_codec), turn, flipped, CELLS, "peaks", mirror=COCO.mirror)
+    patches = PatchCodec.of(device_codec, CELLS, teacher_sigma=SIGMA, student_sigma=SIGMA)
+    peaks = find_peaks(decode_codes(codes, device_codec))
+
+    def replayed(stored: Tensor) -> Tensor:
+        return replay_codes(stored, patches, peaks, turn, flipped, CELLS, mirror=COCO.mirror)
 
     def loss_and_slope(variable: Tensor, target: Tensor) -> Tensor:
         (slope,) = torch.autograd.grad(joint_losses(variable, target, settings).sum(), variable)
         return slope
 
     return {
-        "codec decode and replay": Kernel(
-            call=decoded_and_replayed, arguments=(codes,), bytes_moved=codes.numel() + map_bytes
-        ),
+        "codec decode and replay": Kernel(call=replayed, arguments=(codes,), bytes_moved=codes.numel() + map_bytes),
         "targets": Kernel(call=render_targets, arguments=(xy, CELLS, SIGMA), bytes_moved=map_bytes),
         "adaptive wing loss and slope": Kernel(
             call=loss_and_slope, arguments=(prediction, maps), bytes_moved=3 * map_bytes

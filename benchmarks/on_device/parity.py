@@ -17,6 +17,7 @@ from student.batches.warp import warp_image
 from student.heatmaps.decode import dark_decode
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.mirror import mirror_maps
+from student.heatmaps.patches import PatchCodec, replay_codes
 from student.heatmaps.replay import ReplayMode, replay_maps
 from student.heatmaps.targets import render_targets, target_weight
 from student.models.student import create_student
@@ -79,11 +80,17 @@ def functions() -> dict[str, Callable[[torch.device], Tensor]]:
     def replayed(device: torch.device, mode: ReplayMode) -> Tensor:
         return replay_maps(maps.to(device), turn.to(device), flipped.to(device), CELLS, mode, mirror=mirror)
 
+    def replayed_codes(device: torch.device) -> Tensor:
+        patches = PatchCodec.of(DeviceCodec.of(codec, device), CELLS, teacher_sigma=2.0, student_sigma=2.0)
+        arguments = (xy.to(device), turn.to(device), flipped.to(device), CELLS)
+        return replay_codes(codes.to(device), patches, *arguments, mirror=mirror)
+
     return {
         "targets": lambda device: render_targets(xy.to(device), CELLS, 2.0),
         "target weights": lambda device: target_weight(xy.to(device), visibility.to(device), CELLS),
         "codec decode": lambda device: decode_codes(codes.to(device), DeviceCodec.of(codec, device)),
         "replay by peaks": lambda device: replayed(device, "peaks"),
+        "replay of codes": replayed_codes,
         "replay by warp": lambda device: replayed(device, "warp"),
         "DARK, cells": lambda device: dark_decode(maps.to(device))[0],
         "mirrored maps": lambda device: mirror_maps(maps.to(device), "udp", mirror),

@@ -13,9 +13,11 @@ from cache_tools.geometry import Matrix, compose, invert
 from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
+from student.batches.peak_table import PeakTable, peaks_on_device
 from student.batches.plan import BatchPlan, between_cells, choose_stored_views
 from student.batches.stream import StreamSettings
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
+from student.heatmaps.patches import PatchCodec, replay_codes
 from student.heatmaps.replay import replay_maps
 from student.pose_network import PoseNetwork
 
@@ -102,10 +104,24 @@ class CachedMaps:
         row_bytes = _row_bytes(store) * max(self.views, 1)
         self.in_memory = rows * row_bytes <= settings.memory_gib * 2**30
         self._on_device: Tensor | None = None
+        self._peaks_on_device: Tensor | None = None
+        #: None where the teacher's whole maps are replayed
+        self._patches: PatchCodec | None = None
+        if settings.replay == "peaks":
+            self._patches = PatchCodec.of(
+                self.codec,
+                store.codec.heatmap_size,
+                teacher_sigma=store.spec.frame.sigma,
+                student_sigma=settings.sigma,
+            )
         if self.in_memory and device.type == "cuda" and not self.views:
             self._on_device = self._copy_to(device, rows)
+            if self._patches is not None:
+                self._peaks_on_device = peaks_on_device(self._on_device, self.codec)
         elif self.in_memory:
             store.load(views=self.views > 0)
+        codec = DeviceCodec.of(store.codec, "cpu")
+        self._peaks = PeakTable(self.codes, codec, rows=rows, stored=store.rows, joints=store.spec.joints)
         # rows of one window come in random order, and each chunk is needed many times within it
         chunks = int(settings.memory_gib * 2**30 / (row_bytes * store.spec.chunk_rows))
         self._chunk = lru_cache(maxsize=max(MIN_CHUNKS, chunks))(self._read_chunk)
@@ -114,6 +130,11 @@ class CachedMaps:
     def needs_transfer(self) -> bool:
         """Whether codes are copied to the device with every batch; else they are there already."""
         return self._on_device is None
+
+    @property
+    def needs_peaks(self) -> bool:
+        """Whether peaks are copied to the device with every batch; else they are there already, or not used."""
+        return self._patches is not None and self._peaks_on_device is None
 
     def stored_views(
         self, rows: NDArray[np.int64], epochs: NDArray[np.int64]
@@ -131,6 +152,10 @@ class CachedMaps:
         chunk_rows = self.store.spec.chunk_rows
         return np.stack([self._chunk(int(row) // chunk_rows)[row % chunk_rows] for row in rows])
 
+    def peaks(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the highest peaks (B, K, 2) of the maps of rows, in the teacher's cells."""
+        return self._peaks.read(rows)
+
     def matrices(self, plan: BatchPlan) -> Matrix:
         """Return student's cell -> image -> teacher's crop -> teacher's cell (B, 2, 3), composed."""
         if self.views:
@@ -139,32 +164,35 @@ class CachedMaps:
         image_to_teacher = compose(invert(self.store.crop_to_image[plan.rows]), invert(self.store.cell_to_crop))
         return compose(plan.cell_to_image, image_to_teacher)
 
-    def maps(self, rows: Tensor, codes: Tensor | None, student_to_teacher: Tensor, flipped: Tensor) -> Tensor:
+    def maps(
+        self,
+        rows: Tensor,
+        codes: Tensor | None,
+        peaks: Tensor | None,
+        student_to_teacher: Tensor,
+        flipped: Tensor,
+    ) -> Tensor:
         """Return teacher maps (B, K, h, w) in the student's view, on the device.
 
-        codes: None where the device has them already. The other arguments are tensors on the device: rows (B,),
+        codes, peaks: None where the device has them already. The other arguments are tensors on the device: rows (B,),
         student_to_teacher (B, 2, 3) as `matrices` returns it, flipped (B,).
         """
         if codes is None:
             assert self._on_device is not None
             codes = self._on_device[rows]
+        size = self.settings.heatmap_size
+        if self._patches is not None:
+            if peaks is None:
+                assert self._peaks_on_device is not None
+                peaks = self._peaks_on_device[rows]
+            return replay_codes(codes, self._patches, peaks, student_to_teacher, flipped, size, mirror=self.mirror)
         maps = decode_codes(codes, self.codec)
-        size, settings = self.settings.heatmap_size, self.settings
         if self.views and maps.shape[-2:] == size:
             return maps
         if self.views:
-            unflipped = torch.zeros_like(flipped)
-            return replay_maps(maps, student_to_teacher, unflipped, size, "warp", mirror=self.mirror)
-        return replay_maps(
-            maps,
-            student_to_teacher,
-            flipped,
-            size,
-            settings.replay_mode,
-            mirror=self.mirror,
-            teacher_sigma=self.store.spec.frame.sigma,
-            student_sigma=settings.sigma,
-        )
+            # the stored view was mirrored already
+            flipped = torch.zeros_like(flipped)
+        return replay_maps(maps, student_to_teacher, flipped, size, "warp", mirror=self.mirror)
 
     def _copy_to(self, device: torch.device, rows: int) -> Tensor:
         """Return the codes of the first `rows` rows on the device, copied a shard at a time."""

@@ -210,6 +210,8 @@ class TrainLoader:
             slot.write(f"student_to_teacher_{i}", cache.matrices(plan).astype(np.float32))
             if cache.needs_transfer and stored is None:
                 slot.write(f"codes_{i}", cache.codes(rows))
+            if cache.needs_peaks:
+                slot.write(f"peaks_{i}", cache.peaks(rows))
         for name in ("rows", "flipped", "gain", "bias", "visibility"):
             slot.write(name, getattr(plan, name))
         slot.write("xy_cells", plan.xy_cells.astype(np.float32))
@@ -287,6 +289,8 @@ class TrainLoader:
             shapes[f"student_to_teacher_{i}"] = ((2, 3), torch.float32)
             if cache.needs_transfer:
                 shapes[f"codes_{i}"] = (cache.shape, cache.torch_dtype)
+            if cache.needs_peaks:
+                shapes[f"peaks_{i}"] = ((joints, 2), torch.float32)
         arrays = {
             name: torch.empty((batch_size, *shape), dtype=dtype, pin_memory=self.cuda)
             for name, (shape, dtype) in shapes.items()

@@ -41,7 +41,13 @@ class TeacherMaps:
         if not self.caches:
             return None
         maps = [
-            cache.maps(arrays["rows"], arrays.get(f"codes_{i}"), arrays[f"student_to_teacher_{i}"], arrays["flipped"])
+            cache.maps(
+                arrays["rows"],
+                arrays.get(f"codes_{i}"),
+                arrays.get(f"peaks_{i}"),
+                arrays[f"student_to_teacher_{i}"],
+                arrays["flipped"],
+            )
             for i, cache in enumerate(self.caches)
         ]
         if len(maps) == 1:

@@ -23,7 +23,7 @@ def dark_decode(maps: Tensor) -> tuple[Tensor, Tensor]:
     in the original.
     """
     maps = maps.float()
-    x, y, score = _largest_cell(maps)
+    x, y, score = largest_cell(maps)
     return _newton_step(x, y, _blurred_neighbourhood(maps, x, y), limit=DARK_KERNEL // 2), score
 
 
@@ -32,7 +32,7 @@ def find_peaks(maps: Tensor) -> Tensor:
 
     Exact for a Gaussian, near the border as well.
     """
-    x, y, _ = _largest_cell(maps)
+    x, y, _ = largest_cell(maps)
     (height, width), around = maps.shape[-2:], torch.arange(-1, 2, device=maps.device)
     rows = (y[..., None] + around).clamp(0, height - 1)[..., :, None]
     columns = (x[..., None] + around).clamp(0, width - 1)[..., None, :]
@@ -40,10 +40,13 @@ def find_peaks(maps: Tensor) -> Tensor:
     return _newton_step(x, y, cells.view(*cells.shape[:-1], 3, 3), limit=1)
 
 
-def _largest_cell(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def largest_cell(maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return x, y (integers) and value (B, K) of each map's largest cell."""
-    value, index = maps.flatten(-2).max(-1)
-    return index % maps.shape[-1], index // maps.shape[-1], value
+    # rows first: the largest value of a row is found by vector instructions, its place is not
+    y = maps.amax(-1).argmax(-1)  # (B, K)
+    row = maps.gather(-2, y[..., None, None].expand(*y.shape, 1, maps.shape[-1])).squeeze(-2)
+    value, x = row.max(-1)
+    return x, y, value
 
 
 def _newton_step(x: Tensor, y: Tensor, neighbourhood: Tensor, limit: float) -> Tensor:

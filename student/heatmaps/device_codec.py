@@ -42,9 +42,14 @@ class DeviceCodec:
 
 def decode_codes(codes: Tensor, codec: DeviceCodec) -> Tensor:
     """Decode stored codes (B, K, h', w') to heatmaps (B, K, h, w) float32: a table, then two matrix products."""
-    maps = codes.float().mul_(codec.step) if codec.levels is None else codec.levels.take(codes.long())
+    maps = decode_values(codes, codec)
     if codec.synthesis_x_transposed is not None:
         maps = maps @ codec.synthesis_x_transposed
     if codec.synthesis_y is not None:
         maps = codec.synthesis_y @ maps
     return maps
+
+
+def decode_values(codes: Tensor, codec: DeviceCodec) -> Tensor:
+    """Return the values (B, K, h', w') float32 of stored codes, before the codec resamples them."""
+    return codes.float().mul_(codec.step) if codec.levels is None else codec.levels.take(codes.long())

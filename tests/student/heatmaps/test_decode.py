@@ -7,12 +7,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
-from student.heatmaps.decode import dark_decode, find_peaks
+from student.heatmaps.decode import dark_decode, find_peaks, largest_cell
 from tests.samples.gaussian_maps import SIZE, gaussian_maps, noisy_maps
 
 
@@ -108,3 +111,17 @@ def test_dark_finds_clean_peaks_and_does_not_move_from_flat_maps() -> None:
 def test_peaks_are_found_up_to_the_border() -> None:
     xy = np.random.default_rng(4).uniform(1, [46, 62], (50, 17, 2))
     np.testing.assert_allclose(find_peaks(torch.from_numpy(gaussian_maps(xy))).numpy(), xy, atol=1e-3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(arrays(np.float32, (2, 3, 5, 4), elements=st.sampled_from([-1.0, 0.0, 0.5, 1.0])))
+def test_of_equal_largest_cells_the_first_is_taken(maps: NDArray[np.float32]) -> None:
+    index = maps.reshape(2, 3, -1).argmax(-1)
+    _, score = dark_decode(torch.from_numpy(maps))
+    found = find_peaks(torch.from_numpy(maps))
+    assert np.array_equal(score.numpy(), maps.max((2, 3)))
+    # a Newton step moves by one cell at most
+    assert np.abs(found.numpy() - np.stack([index % 4, index // 4], axis=-1)).max() <= 1
+    x, y, value = largest_cell(torch.from_numpy(maps))
+    assert np.array_equal(y.numpy() * 4 + x.numpy(), index)
+    assert np.array_equal(value.numpy(), maps.max((2, 3)))

@@ -16,8 +16,9 @@ from cache_tools.skeletons import COCO
 from student.batches.augment import view_matrix
 from student.heatmaps.decode import dark_decode
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
-from student.heatmaps.replay import ReplayMode, nearest_rotation, replay_maps
+from student.heatmaps.replay import ReplayMode, replay_maps
 from student.heatmaps.targets import render_targets
+from student.heatmaps.windows import nearest_rotation
 from tests.samples.coco_joints import MIRROR
 
 COCO_MIRROR: tuple[int, ...] = COCO.mirror or ()
