@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cache_tools.full_disk import full_disk_named
+
 # Part of the name of every temporary file; the suffix stays last, because libraries choose a format by it.
 PARTIAL = ".partial"
 WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
@@ -30,12 +32,13 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
     target = Path(path)
     temporary = _temporary_beside(target)
     try:
-        yield temporary
-        if durable:
-            sync(temporary)
-        os.replace(temporary, target)
-        if durable:
-            sync(target.parent)
+        with full_disk_named(target):
+            yield temporary
+            if durable:
+                sync(temporary)
+            os.replace(temporary, target)
+            if durable:
+                sync(target.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -56,8 +59,9 @@ def create_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     target = Path(path)
     temporary = _temporary_beside(target)
     try:
-        temporary.write_bytes(data)
-        sync(temporary)
+        with full_disk_named(target):
+            temporary.write_bytes(data)
+            sync(temporary)
         try:
             os.link(temporary, target)
         except OSError as error:

@@ -15,6 +15,7 @@ from cache_tools.files import write_bytes
 from student.models.student import PoseStudent, create_student
 from student.run_record import read_record
 from student.settings import StudentSettings
+from student.weights_file import ADVICE
 
 #: weights of a run's folder: those with the best AP, or those at the end
 Weights = Literal["best", "last"]
@@ -34,11 +35,11 @@ def load_weights(module: nn.Module, path: Path) -> None:
     another shape.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: the run was stopped before it saved weights, or was moved")
+        raise FileNotFoundError(f"{path} does not exist: {ADVICE}")
     try:
         tensors = safetensors.torch.load(path.read_bytes())
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged ({error}): train again, or copy it again") from error
+        raise ValueError(f"{path} is damaged ({error}): {ADVICE}") from error
     mismatches = _mismatches(module.state_dict(), tensors)
     if mismatches:
         lines = "\n".join(f"  {line}" for line in mismatches[:SHOWN])

@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cache_tools.files import PARTIAL, write_json
 from cache_tools.skeletons import COCO, Skeleton
 from student.augment_recipes import recipe
-from student.settings import StudentSettings, list_mistakes
+from student.settings import Name, StudentSettings, list_mistakes
+from student.weights_file import find_damage
 
 FORMAT: Literal[1] = 1
 # Settings that a resumed run may change: they are of speed and safety, not of results.
@@ -28,6 +29,8 @@ FREE_SETTINGS = tuple(
     f"train.{name}"
     for name in ("workers", "checkpoint_minutes", "log_steps", "evaluate_epochs", "evaluate_persons", "compile")
 )
+#: weights of a finished run
+WEIGHTS = ("best.safetensors", "last.safetensors")
 State = Literal["new", "unfinished", "finished"]
 
 
@@ -48,7 +51,7 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     format: Literal[1] = Field(FORMAT, description="Version of this file's format.")
-    name: str = Field(description="Name of the student.")
+    name: Name = Field(description="Name of the student.")
     finished: bool = Field(False, description="Whether the run is over and its weights are final.")
     settings: StudentSettings = Field(description="All settings, with the augmentation's numbers in place of its name.")
     data: RunData = Field(RunData(), description="What else the run depends on.")
@@ -100,6 +103,8 @@ def run_state(run: Path, settings: StudentSettings, data: RunData, *, overwrite:
     """Return how far the run in a folder has come.
 
     overwrite: another run, or a damaged one, counts as none.
+    finished: its weights are there and whole; where they are not, the run is unfinished as long as it can be resumed,
+    and else new.
     Raises ValueError, which names each field that differs, where the folder holds a run of other settings or data, and
     where it holds something that is no run.
     """
@@ -118,11 +123,28 @@ def run_state(run: Path, settings: StudentSettings, data: RunData, *, overwrite:
     names = sorted((expected.keys() | found.keys()) - {*FREE_SETTINGS, "name"})
     differing = [name for name in names if expected.get(name) != found.get(name)]
     if not differing:
-        return "finished" if record.finished else "unfinished"
+        if record.finished and not damaged_weights(run):
+            return "finished"
+        can_resume = not record.finished or (run / "resume.pt").is_file()
+        return "unfinished" if can_resume else "new"
     if overwrite:
         return "new"
     lines = "\n".join(f"  {n}: found {found.get(n)!r}, requested {expected.get(n)!r}" for n in differing)
     raise ValueError(f"{run} holds another run:\n{lines}\ngive another --out, or --overwrite to begin again")
+
+
+def is_marked_finished(run: Path) -> bool:
+    """Return whether run.json says that the run in a folder is finished; False where there is none that is valid."""
+    try:
+        return read_record(run).finished
+    except (OSError, ValueError):
+        return False
+
+
+def damaged_weights(run: Path) -> list[str]:
+    """Return what is wrong with the weights of a finished run, a text a file; nothing where all are there and whole."""
+    damage = {name: find_damage(run / name) for name in WEIGHTS}
+    return [f"{name} {what}" for name, what in damage.items() if what is not None]
 
 
 def resolved(settings: StudentSettings) -> StudentSettings:

@@ -26,6 +26,7 @@ from student.prediction import Photo, predict
 from student.run_record import read_record
 from student.settings import STUDENT_FRAME
 from student.torch_network import for_inference, run_network, run_on_device
+from student.weights_file import ADVICE
 
 
 class TrainedStudent:
@@ -65,7 +66,7 @@ class TrainedStudent:
         self.device, self.threads = torch_device(device), threads
         self.dtype = dtype_on(self.device)
         if not self.weights_file.is_file():
-            raise FileNotFoundError(f"{self.weights_file} does not exist: the run has not saved weights yet")
+            raise FileNotFoundError(f"{self.weights_file} does not exist: {ADVICE}")
 
     @property
     def weights_file(self) -> Path:

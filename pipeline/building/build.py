@@ -8,11 +8,8 @@ The shard is the unit of work, of writing and of recovery: after a kill, the nex
 """
 
 import contextlib
-import errno
 import logging
-import os
 import time
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +18,7 @@ import numpy as np
 
 from cache_tools.annotations.annotation_file import EXPECTED, read_annotation_file
 from cache_tools.crops import CropPolicy
+from cache_tools.full_disk import full_disk_explained
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
 from cache_tools.input_file import read_input
@@ -41,8 +39,6 @@ from pipeline.teachers.translated import log_translation
 from student.pose_network import Crops, PoseNetwork, digest_of
 
 logger = logging.getLogger(__name__)
-
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def build(
@@ -87,7 +83,7 @@ def build(
     if store is not None and store.is_finished():
         check_codec_error(store, max_rmse)
         return store.finalize()
-    with full_disk_explained(), build_lock(job.store):
+    with full_disk_explained("what is done is kept"), build_lock(job.store):
         if store is None:
             store = HeatmapStore.open_or_create(job.store, spec, persons)
         make_pending(job, store, teacher, workers=workers, scheduler=scheduler, max_rmse=max_rmse)
@@ -225,16 +221,3 @@ def make_here(maker: ShardMaker, shards: list[int], max_rmse: float | None, stop
             maker.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-@contextlib.contextmanager
-def full_disk_explained() -> Iterator[None]:
-    """Add to the error of a full disk what to do about it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in FULL_DISK:
-            raise
-        raise OSError(
-            error.errno, f"{os.strerror(error.errno)}: make room and run the same command again; what is done is kept"
-        ) from error

@@ -177,13 +177,9 @@ def command(
 
 def is_finished(run: Path) -> bool:
     """Return whether a folder holds a finished run, which reads no photos any more."""
-    from student.run_record import read_record
+    from student.run_record import damaged_weights, is_marked_finished
 
-    try:
-        return read_record(run).finished
-    except (OSError, ValueError):
-        # there is no run yet, or `train` tells what is wrong with it
-        return False
+    return is_marked_finished(run) and not damaged_weights(run)
 
 
 def evaluation_photos(given: "PhotoOptions", stored: "PhotoOptions") -> "PhotoOptions":

@@ -16,6 +16,7 @@ from student.compilation import choose_compilation
 from student.models.student import PoseStudent, create_student
 from student.settings import StudentSettings, TrainSettings
 from student.training.distributed import ProcessContext, data_parallel
+from student.training.finite import is_finite
 from student.training.losses import joint_losses
 from student.training.running_means import RunningMeans
 from student.training.weight_average import WeightAverage
@@ -50,6 +51,8 @@ class Learner:
         self.step = 0
         self.seconds = 0.0
         self.best: dict[str, Any] | None = None
+        #: step of the last save; None before there is one
+        self.saved_at: int | None = None
         self.model = _create_model(settings, skeleton, process)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = create_optimizer(self.model, train)
@@ -77,17 +80,14 @@ class Learner:
     def report(self, images_per_step: int) -> dict[str, Any]:
         """Return the mean losses and the pace since the last report; waits for the device.
 
-        Raises ValueError when the loss is not finite any more.
+        Raises FloatingPointError when the loss is not finite any more.
         """
         steps = self.losses.count
         means = self.losses.take()
         self._add_seconds()
         seconds, self._seconds_at_report = self.seconds - self._seconds_at_report, self.seconds
         if not all(math.isfinite(value) for value in means.values()):
-            raise ValueError(
-                f"{self.settings.name}: the loss is {means['loss']} at step {self.step}: "
-                "lower train.lr or lengthen train.warmup_epochs"
-            )
+            raise self._diverged(f"the loss of the last {steps} steps is {means['loss']}")
         return {
             "step": self.step,
             "epoch": round(self.step / self.steps_per_epoch, 4),
@@ -97,7 +97,11 @@ class Learner:
         }
 
     def evaluate(self, evaluate: Evaluate) -> dict[str, Any]:
-        """Return the metrics of the averaged model; where it is the best so far, save its weights."""
+        """Return the metrics of the averaged model; where it is the best so far, save its weights.
+
+        Raises FloatingPointError where its weights are not finite any more.
+        """
+        self._check_finite(self.averaged.state_dict(), "weights")
         self._add_seconds()
         training = self.averaged.training
         metrics = dict(evaluate(self.averaged.eval(), self.settings))
@@ -110,7 +114,10 @@ class Learner:
         return entry
 
     def save(self) -> None:
-        """Save everything that the next step depends on. There is no random state: it is a function of the step."""
+        """Save everything that the next step depends on. There is no random state: it is a function of the step.
+
+        Raises FloatingPointError, and leaves the last save as it is, where weights or losses are not finite any more.
+        """
         self._add_seconds()
         state = {
             "step": self.step,
@@ -123,12 +130,19 @@ class Learner:
             "summed": self.losses.count,
             "reported": self._seconds_at_report,
         }
+        self._check_finite(_numbers(state), "weights or losses")
         checkpoint.save_resume(self.run, state)
+        self.saved_at = self.step
 
     def resume(self, *, overwrite: bool = False) -> None:
         """Load what `save` saved last; start at step 0 where there is no save, or, with `overwrite`, a damaged one."""
         try:
             state = checkpoint.load_resume(self.run, self.process.device)
+            if state is not None and not is_finite(_numbers(state)):
+                raise ValueError(
+                    f"{self.run / 'resume.pt'} holds numbers that are not finite: the loss had diverged; give a lower "
+                    "train.lr, with --overwrite"
+                )
         except ValueError:
             if not overwrite:
                 raise
@@ -142,16 +156,40 @@ class Learner:
             self.ema.module.load_state_dict(state["ema"])
         self.losses.sums, self.losses.count = state["sums"], state["summed"]
         self._seconds_at_report = state["reported"]
+        self.saved_at = self.step
 
     def save_final_weights(self) -> None:
-        """Save the weights at the end; they are the best as well where AP was not measured."""
+        """Save the weights at the end; they are the best as well where AP was not measured.
+
+        Raises FloatingPointError where they are not finite any more.
+        """
+        self._check_finite(self.averaged.state_dict(), "weights")
         checkpoint.save_weights(self.run / "last.safetensors", self.averaged)
         if self.best is None:
             checkpoint.save_weights(self.run / "best.safetensors", self.averaged)
 
+    def _check_finite(self, state: Mapping[str, Any], what: str) -> None:
+        if not is_finite(state):
+            raise self._diverged(f"{what} are not finite")
+
+    def _diverged(self, what: str) -> FloatingPointError:
+        """Return the error of a run whose numbers are not finite any more: what there is of it, and what to try."""
+        kept = "nothing was saved before"
+        if self.saved_at is not None:
+            kept = f"{self.run / 'resume.pt'} is as it was saved after step {self.saved_at}"
+        return FloatingPointError(
+            f"{self.settings.name} ended at step {self.step} of {self.steps}: {what}; {kept}. Lower train.lr, lengthen "
+            "train.warmup_epochs or set train.clip_grad, with another --out, or with --overwrite to begin again"
+        )
+
     def _add_seconds(self) -> None:
         now = time.perf_counter()
         self.seconds, self._clock = self.seconds + now - self._clock, now
+
+
+def _numbers(state: Mapping[str, Any]) -> list[Any]:
+    """Return what a save has of numbers that training changes; options of optimisers may be infinite."""
+    return [state["model"], state["optimizer"]["state"], state["ema"], state["sums"]]
 
 
 def warmup_steps(epochs: float | None, steps: int, steps_per_epoch: float) -> int:

@@ -14,14 +14,15 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
 import torch
 from torch.nn.utils import clip_grad_norm_
 
+from cache_tools.full_disk import full_disk_explained
 from cache_tools.progress import progress_bar
 from cache_tools.skeletons import Skeleton
 from cache_tools.store.writer import HeatmapStore
@@ -35,10 +36,12 @@ from student.training.distributed import ProcessContext, join, mean_labelled_joi
 from student.training.learner import Evaluate, Learner
 from student.training.losses import distillation_loss
 from student.training.metric_logger import MetricLogger
-from student.training.run_folder import finish_run, run_data, start_run
+from student.training.run_folder import finish_run, log_damage, run_data, start_run
 from student.training.stop_signals import StopSignals
 
 logger = logging.getLogger(__name__)
+#: after a full disk
+KEPT = "it goes on from the last save"
 
 
 def train(
@@ -69,13 +72,15 @@ def train(
     opened = [store if isinstance(store, HeatmapStore) else HeatmapStore.open(store) for store in stores]
     folders = [Path(run) for run in runs]
     stream = stream_of(students)
-    with join(device) as process, StopSignals() as stop:
+    with full_disk_explained(KEPT), join(device) as process, StopSignals() as stop:
         data = run_data(opened, teacher if stream.live else None, photos, process, skeleton)
         states = [run_state(f, s, data, overwrite=overwrite) for f, s in zip(folders, students, strict=True)]
         if resume and "new" in states:
             absent = [str(folder) for folder, state in zip(folders, states, strict=True) if state == "new"]
             raise FileNotFoundError(f"nothing to resume in {', '.join(absent)}: without --resume, a run begins there")
         wait_for_all(process)  # every process has read the states before the first one changes the folders
+        if process.first:
+            log_damage(folders, states)
         if all(state == "finished" for state in states):
             if process.first:
                 logger.info(f"nothing to do: {', '.join(map(str, folders))} finished already")
@@ -109,6 +114,7 @@ def _run_loop(learners: Sequence[Learner], loader: TrainLoader, evaluate: Evalua
     with ExitStack() as stack:
         bar = stack.enter_context(progress_bar(steps, title, "step", done=start, quiet=not process.first))
         logs = [stack.enter_context(MetricLogger(x.run, x.step, enabled=process.first)) for x in learners]
+        stack.enter_context(_others_saved(learners, process))
         for step, batch in enumerate(loader.batches(start, steps), start + 1):
             labelled_joints = mean_labelled_joints(batch.target_weight, process)
             for learner, log in zip(learners, logs, strict=True):
@@ -135,6 +141,19 @@ def _run_loop(learners: Sequence[Learner], loader: TrainLoader, evaluate: Evalua
                 saved_at = time.monotonic()
             if stop_signal:
                 _stop(step, steps, stop_signal, process)
+
+
+@contextmanager
+def _others_saved(learners: Sequence[Learner], process: ProcessContext) -> Iterator[None]:
+    """Save the other students where the numbers of one are not finite any more, and raise ValueError."""
+    try:
+        yield
+    except FloatingPointError as error:
+        for learner in learners if process.first else ():
+            with suppress(FloatingPointError):
+                if learner.step < learner.steps:
+                    learner.save()
+        raise ValueError(str(error)) from error
 
 
 def take_step(learner: Learner, batch: Batch, labelled_joints: torch.Tensor | None = None) -> None:

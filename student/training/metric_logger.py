@@ -4,9 +4,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cache_tools.files import write_text
+from cache_tools.full_disk import append_whole
+
+if TYPE_CHECKING:
+    from student.training.event_file import EventFile
 
 LOG = "log.jsonl"
 
@@ -16,11 +20,13 @@ class MetricLogger:
 
     def __init__(self, run: Path, step: int, *, enabled: bool = True) -> None:
         """Open the logs of a run that goes on after `step`. enabled: False in processes other than the first."""
-        self.run, self.writer = run, None
+        self.run = run
+        self.events: EventFile | None = None
         if enabled:
-            from torch.utils.tensorboard import SummaryWriter  # a second of imports
+            # TensorBoard takes a while to import
+            from student.training import event_file
 
-            self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=step or None)
+            self.events = event_file.EventFile(run / "tensorboard", step)
 
     def __enter__(self) -> "MetricLogger":
         return self
@@ -30,24 +36,23 @@ class MetricLogger:
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Append an entry to log.jsonl and its numbers to TensorBoard."""
-        if self.writer is None:
+        if self.events is None:
             return
         append_log(self.run, entry)
-        for name, value in entry.items():
-            if isinstance(value, float) and name != "epoch":
-                self.writer.add_scalar(name, value, entry["step"])
+        scalars = {name: value for name, value in entry.items() if isinstance(value, float) and name != "epoch"}
+        self.events.add_scalars(scalars, entry["step"])
 
     def close(self) -> None:
-        """Write what TensorBoard's writer still holds."""
-        if self.writer is not None:
-            self.writer.close()
+        """Close TensorBoard's file."""
+        if self.events is not None:
+            self.events.close()
 
 
 def append_log(run: Path, entry: Mapping[str, Any]) -> None:
     """Append one line to log.jsonl, in one write, so that a reader never sees half of it."""
     line = json.dumps(entry) + "\n"
     with open(run / LOG, "ab", buffering=0) as file:
-        file.write(line.encode())
+        append_whole(file, run / LOG, line.encode())
 
 
 def read_log(run: str | Path) -> list[dict[str, Any]]:

@@ -15,7 +15,16 @@ from cache_tools.store.writer import HeatmapStore
 from cache_tools.version import version_of
 from student.device import device_name
 from student.pose_network import PoseNetwork
-from student.run_record import RunData, RunRecord, read_record, resolved, write_record
+from student.run_record import (
+    RunData,
+    RunRecord,
+    State,
+    damaged_weights,
+    is_marked_finished,
+    read_record,
+    resolved,
+    write_record,
+)
 from student.training.distributed import ProcessContext
 from student.training.learner import Learner
 from student.training.metric_logger import LOG, cut_log
@@ -96,9 +105,24 @@ def restart(run: Path, record: RunRecord) -> None:
         tensorboard.rmdir()
 
 
+def log_damage(folders: Sequence[Path], states: Sequence[State]) -> None:
+    """Warn of finished runs whose weights are missing or damaged, and say what is done about it."""
+    for folder, state in zip(folders, states, strict=True):
+        if state == "finished" or not is_marked_finished(folder):
+            continue
+        for damage in damaged_weights(folder):
+            done = "the run goes on from its last save" if state == "unfinished" else "the student is trained again"
+            logger.warning(f"{folder}: {damage}, although the run was finished; {done}")
+
+
 def finish_run(learner: Learner) -> None:
-    """Save the final weights, then say in run.json that the run is finished: only then all of it is there."""
+    """Save the final weights, then say in run.json that the run is finished: only then all of it is there.
+
+    The last save goes last. Raises OSError where weights are not what was written.
+    """
     learner.save_final_weights()
+    if damaged := damaged_weights(learner.run):
+        raise OSError(f"{learner.run}: {', '.join(damaged)} right after it was written: check the disk, then run again")
     ended = {"finished": True, "seconds": round(learner.seconds, 1), "best": learner.best}
     write_record(learner.run, read_record(learner.run).model_copy(update=ended))
     (learner.run / "resume.pt").unlink(missing_ok=True)

@@ -1,11 +1,20 @@
 """run.json: written whole, read back, compared with what is requested."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from student.run_record import RunData, RunRecord, read_record, resolved, run_state, write_record
+from student.run_record import (
+    RunData,
+    RunRecord,
+    damaged_weights,
+    read_record,
+    resolved,
+    run_state,
+    write_record,
+)
 from student.settings import StudentSettings
 from tests.samples.small_run import SMALL, write_run
 
@@ -41,6 +50,7 @@ def test_the_state_of_a_folder(run: Path, tmp_path: Path) -> None:
     data = RunData(stores=["abc"], processes=1)
     assert run_state(tmp_path / "new", SETTINGS, data) == "new"
     record = RunRecord(name="small", settings=resolved(SETTINGS), data=data)
+    shutil.copyfile(run / "best.safetensors", run / "last.safetensors")
     for finished, state in ((False, "unfinished"), (True, "finished")):
         write_record(run, record.model_copy(update={"finished": finished}))
         assert run_state(run, SETTINGS, data) == state
@@ -54,3 +64,28 @@ def test_the_state_of_a_folder(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="settings: is missing"):
         run_state(run, SETTINGS, data)
     assert run_state(run, SETTINGS, data, overwrite=True) == "new"
+
+
+@pytest.mark.parametrize("name", ["best", "last"])
+@pytest.mark.parametrize("kept", [None, 0, 5, -1], ids=["missing", "empty", "of its header", "cut"])
+def test_a_run_without_whole_weights_is_not_finished(run: Path, name: str, kept: int | None) -> None:
+    shutil.copyfile(run / "best.safetensors", run / "last.safetensors")
+    write_record(run, RunRecord(name="small", settings=resolved(SETTINGS), data=RunData(), finished=True))
+    assert run_state(run, SETTINGS, RunData()) == "finished"
+    path = run / f"{name}.safetensors"
+    data = path.read_bytes()
+    path.unlink()
+    if kept is not None:
+        path.write_bytes(data[:kept])
+    assert run_state(run, SETTINGS, RunData()) == "new"
+    (damage,) = damaged_weights(run)
+    assert damage.startswith(f"{name}.safetensors is {'missing' if kept is None else 'damaged'}")
+    (run / "resume.pt").write_bytes(b"saved")
+    assert run_state(run, SETTINGS, RunData()) == "unfinished"
+
+
+def test_a_name_that_leads_out_of_a_folder_is_refused(run: Path) -> None:
+    document = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(document | {"name": "../../receipt"}))
+    with pytest.raises(ValueError, match="name: String should match"):
+        read_record(run)

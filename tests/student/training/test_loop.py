@@ -118,7 +118,7 @@ def test_a_live_teacher_without_ground_truth(store: HeatmapStore, tmp_path: Path
 
 
 def test_a_loss_that_is_no_number_stops_the_run(store: HeatmapStore, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"lower train\.lr"):
+    with pytest.raises(ValueError, match=r"last 4 steps is nan; nothing was saved before. Lower train\.lr"):
         run(
             store,
             tmp_path,

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def test_killed_at_any_moment_of_a_restart_a_folder_is_still_a_run(
     old = RunRecord(name="small", settings=resolved(settings), data=RunData(stores=["abc"]), finished=True)
     new = old.model_copy(update={"data": RunData(stores=["xyz"]), "finished": False})
     write_record(run, old)
-    (run / "last.safetensors").write_bytes(b"old")
+    shutil.copyfile(run / "best.safetensors", run / "last.safetensors")
     (run / "resume.pt").write_bytes(b"old")
     left = iter(range(kept))
 

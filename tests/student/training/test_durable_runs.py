@@ -1,0 +1,130 @@
+"""Finished means: weights there and whole. A full disk ends in one line, and the run goes on from its last save."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cache_tools.store.writer import HeatmapStore
+from student import checkpoint
+from student.run_record import read_record
+from student.trained_student import load_student
+from student.training import run_folder
+from tests.samples.drawn_store import quick_settings
+from tests.samples.short_run import ONE_THREAD, equal, run, train_command
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def finished(undisturbed: Path, tmp_path: Path) -> Path:
+    """Return a copy of a finished run."""
+    return Path(shutil.copytree(undisturbed, tmp_path / "run"))
+
+
+@pytest.mark.parametrize("name", ["best", "last"])
+def test_a_finished_run_without_its_weights_is_trained_again_and_says_so(
+    store: HeatmapStore, finished: Path, undisturbed: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (finished / f"{name}.safetensors").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match="nothing to resume"):
+        run(store, finished, resume=True)
+    (record,) = run(store, finished)
+    assert record.finished
+    assert equal(finished, undisturbed)
+    assert f"{name}.safetensors is damaged (Error while deserializing header: header too small)" in caplog.text
+    assert "although the run was finished; the student is trained again" in caplog.text
+    caplog.clear()
+    run(store, finished)
+    assert "although" not in caplog.text
+
+
+def test_it_goes_on_from_its_last_save_where_there_is_one(
+    store: HeatmapStore,
+    undisturbed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As after a power cut between run.json and the removal of the last save, on a disk that lost the weights."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda path, **_: None)
+        run(store, tmp_path, quick_settings(train__checkpoint_minutes=1e-9))
+    assert (tmp_path / "resume.pt").exists()
+    data = (tmp_path / "last.safetensors").read_bytes()
+    (tmp_path / "last.safetensors").write_bytes(data[: len(data) // 2])
+    run(store, tmp_path)
+    assert equal(tmp_path, undisturbed)
+    assert "the run goes on from its last save" in caplog.text
+    assert not (tmp_path / "resume.pt").exists()
+
+
+def test_overwrite_trains_again_where_weights_are_missing(
+    store: HeatmapStore, finished: Path, undisturbed: Path
+) -> None:
+    (finished / "last.safetensors").unlink()
+    run(store, finished, overwrite=True)
+    assert equal(finished, undisturbed)
+
+
+@pytest.mark.parametrize("spoil", ["empty", "missing"])
+def test_whoever_needs_the_weights_says_what_to_do(finished: Path, spoil: str) -> None:
+    path = finished / "best.safetensors"
+    path.unlink()
+    if spoil == "empty":
+        path.write_bytes(b"")
+    with pytest.raises((ValueError, FileNotFoundError), match="run the same `kdcache train` again") as refused:
+        load_student(finished).predict("photo.jpg")
+    assert str(path) in str(refused.value)
+
+
+def test_weights_come_before_finished_and_the_last_save_goes_last(
+    store: HeatmapStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    save_weights, write, unlink, fsync = checkpoint.save_weights, run_folder.write_record, Path.unlink, os.fsync
+
+    def noted_unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "resume.pt" and path.exists():
+            order.append("last save removed")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(os, "fsync", lambda handle: order.append("fsync") or fsync(handle))
+    monkeypatch.setattr(checkpoint, "save_weights", lambda p, m: (save_weights(p, m), order.append(p.name)))
+    monkeypatch.setattr(run_folder, "write_record", lambda r, x: (write(r, x), order.append(f"finished {x.finished}")))
+    monkeypatch.setattr(Path, "unlink", noted_unlink)
+    run(store, tmp_path, quick_settings(train__checkpoint_minutes=1e-9))
+    end = order[order.index("last.safetensors") - 2 :]
+    # file and folder of each
+    assert end == [
+        "fsync", "fsync", "last.safetensors", "fsync", "fsync", "best.safetensors", "fsync", "fsync", "finished True",
+        "last save removed",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("file", ["run.json", "resume.pt", "last.safetensors"])
+def test_a_full_disk_is_one_line_and_the_run_goes_on(
+    store: HeatmapStore, undisturbed: Path, tmp_path: Path, file: str
+) -> None:
+    size = (undisturbed / "last.safetensors").stat().st_size
+    # a save holds the weights several times
+    room = {"run.json": 1000, "resume.pt": size + 1000, "last.safetensors": size - 1000}[file]
+    minutes = 1e-9 if file == "resume.pt" else 5
+    _, _, _, *arguments = train_command(store, tmp_path, quick_settings(train__checkpoint_minutes=minutes))
+    script = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room},) * 2)\n"
+    script += "from pipeline.cli import main; main()"
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, env=ONE_THREAD, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "make room and run the same command again; it goes on from the last save" in last
+    assert last.endswith(f"{tmp_path / 'run' / file}'")
+    assert not list((tmp_path / "run").rglob(".*partial*"))
+    run(store, tmp_path / "run")
+    assert read_record(tmp_path / "run").finished
+    assert equal(tmp_path / "run", undisturbed)
