@@ -29,6 +29,8 @@ FREE_SETTINGS = tuple(
     f"train.{name}"
     for name in ("workers", "checkpoint_minutes", "log_steps", "evaluate_epochs", "evaluate_persons", "compile")
 )
+#: file that names the process which trains into a folder
+LOCK = ".train-lock"
 #: weights of a finished run
 WEIGHTS = ("best.safetensors", "last.safetensors")
 State = Literal["new", "unfinished", "finished"]
@@ -109,7 +111,7 @@ def run_state(run: Path, settings: StudentSettings, data: RunData, *, overwrite:
     where it holds something that is no run.
     """
     if not (run / "run.json").is_file():
-        if run.is_dir() and not all(PARTIAL in path.name for path in run.iterdir()):
+        if run.is_dir() and not all(PARTIAL in path.name or path.name == LOCK for path in run.iterdir()):
             raise ValueError(f"{run} is a folder without run.json, yet not empty: give another --out, or remove it")
         return "new"
     try:

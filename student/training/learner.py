@@ -168,7 +168,7 @@ class Learner:
         if self.best is None:
             checkpoint.save_weights(self.run / "best.safetensors", self.averaged)
 
-    def _check_finite(self, state: Mapping[str, Any], what: str) -> None:
+    def _check_finite(self, state: object, what: str) -> None:
         if not is_finite(state):
             raise self._diverged(f"{what} are not finite")
 

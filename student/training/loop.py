@@ -30,13 +30,14 @@ from student.batches.crop_coverage import beyond_crops
 from student.batches.loader import Batch, TrainLoader
 from student.batches.stream import stream_of
 from student.pose_network import PoseNetwork
-from student.run_record import RunRecord, State, read_record, run_state
+from student.run_record import RunRecord, State, read_record
 from student.settings import StudentSettings
 from student.training.distributed import ProcessContext, join, mean_labelled_joints, wait_for_all
 from student.training.learner import Evaluate, Learner
 from student.training.losses import distillation_loss
 from student.training.metric_logger import MetricLogger
-from student.training.run_folder import finish_run, log_damage, run_data, start_run
+from student.training.run_folder import finish_run, log_damage, remove_saves, run_data, run_states, start_run
+from student.training.run_lock import run_locks
 from student.training.stop_signals import StopSignals
 
 logger = logging.getLogger(__name__)
@@ -67,20 +68,22 @@ def train(
     overwrite: replace another run, or a damaged one. resume: require a run that can be resumed, or that is finished.
 
     Raises ValueError where a folder holds another run, settings do not fit each other or the loss is not finite any
-    more; FileNotFoundError where `resume` finds no run; SystemExit 143 or 130 after SIGTERM or Ctrl-C, saved.
+    more; FileNotFoundError where `resume` finds no run; BlockingIOError where another process trains into a folder;
+    SystemExit 143 or 130 after SIGTERM or Ctrl-C, saved.
     """
     opened = [store if isinstance(store, HeatmapStore) else HeatmapStore.open(store) for store in stores]
     folders = [Path(run) for run in runs]
     stream = stream_of(students)
-    with full_disk_explained(KEPT), join(device) as process, StopSignals() as stop:
+    with ExitStack() as stack, full_disk_explained(KEPT), join(device) as process, StopSignals() as stop:
         data = run_data(opened, teacher if stream.live else None, photos, process, skeleton)
-        states = [run_state(f, s, data, overwrite=overwrite) for f, s in zip(folders, students, strict=True)]
-        if resume and "new" in states:
-            absent = [str(folder) for folder, state in zip(folders, states, strict=True) if state == "new"]
-            raise FileNotFoundError(f"nothing to resume in {', '.join(absent)}: without --resume, a run begins there")
+        states = run_states(folders, students, data, overwrite=overwrite, resume=resume)
+        stack.enter_context(run_locks([f for f, s in zip(folders, states, strict=True) if s != "finished"], process))
+        # again: a run may have ended before its lock was ours
+        states = run_states(folders, students, data, overwrite=overwrite, resume=resume)
         wait_for_all(process)  # every process has read the states before the first one changes the folders
         if process.first:
             log_damage(folders, states)
+            remove_saves(folders, states)
         if all(state == "finished" for state in states):
             if process.first:
                 logger.info(f"nothing to do: {', '.join(map(str, folders))} finished already")

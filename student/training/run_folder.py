@@ -23,8 +23,10 @@ from student.run_record import (
     is_marked_finished,
     read_record,
     resolved,
+    run_state,
     write_record,
 )
+from student.settings import StudentSettings
 from student.training.distributed import ProcessContext
 from student.training.learner import Learner
 from student.training.metric_logger import LOG, cut_log
@@ -54,6 +56,20 @@ def run_data(
         pixels="crops" if photos is None else "photos",
         processes=process.world,
     )
+
+
+def run_states(
+    folders: Sequence[Path], students: Sequence[StudentSettings], data: RunData, *, overwrite: bool, resume: bool
+) -> list[State]:
+    """Return how far the run of each student has come in its folder, as `run_state` does.
+
+    Raises FileNotFoundError where `resume` requires a run and there is none.
+    """
+    states = [run_state(f, s, data, overwrite=overwrite) for f, s in zip(folders, students, strict=True)]
+    if resume and "new" in states:
+        absent = [str(folder) for folder, state in zip(folders, states, strict=True) if state == "new"]
+        raise FileNotFoundError(f"nothing to resume in {', '.join(absent)}: without --resume, a run begins there")
+    return states
 
 
 def start_run(learner: Learner, stores: Sequence[HeatmapStore], data: RunData, rows: int) -> None:
@@ -113,6 +129,13 @@ def log_damage(folders: Sequence[Path], states: Sequence[State]) -> None:
         for damage in damaged_weights(folder):
             done = "the run goes on from its last save" if state == "unfinished" else "the student is trained again"
             logger.warning(f"{folder}: {damage}, although the run was finished; {done}")
+
+
+def remove_saves(folders: Sequence[Path], states: Sequence[State]) -> None:
+    """Remove the last saves of finished runs: their processes were killed in the moment before they did."""
+    for folder, state in zip(folders, states, strict=True):
+        if state == "finished":
+            (folder / "resume.pt").unlink(missing_ok=True)
 
 
 def finish_run(learner: Learner) -> None:

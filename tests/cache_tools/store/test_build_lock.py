@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cache_tools import lock_holder
 from cache_tools.store import build_lock as module
 from cache_tools.store.build_lock import LOCK, build_lock
 from cache_tools.store.objects import Objects
@@ -41,7 +42,7 @@ def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
 def lock_of_another_machine() -> bytes:
     """Return what a builder elsewhere writes."""
     holder = {"host": "node7", "machine": "another", "pid": 4242, "started": 1, "token": "t", "beat": time.time()}
-    return json.dumps(holder).encode().ljust(module.RECORD_BYTES)
+    return json.dumps(holder).encode().ljust(lock_holder.RECORD_BYTES)
 
 
 @contextlib.contextmanager
@@ -65,8 +66,8 @@ def repeated(action: Callable[[], object]) -> Iterator[None]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the times of the lock."""
-    monkeypatch.setattr(module, "SILENCE_SECONDS", 0.3)
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(lock_holder, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(lock_holder, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(module, "SETTLING_SECONDS", 0.02)
 
 
@@ -102,7 +103,7 @@ def test_a_lock_of_another_machine_is_watched(tmp_path: Path, scheme: str, monke
         # it was silent
         assert json.loads(objects.get(LOCK) or b"")["pid"] == os.getpid()
     objects.set(LOCK, lock_of_another_machine())
-    monkeypatch.setattr(module, "SILENCE_SECONDS", 30)
+    monkeypatch.setattr(lock_holder, "SILENCE_SECONDS", 30)
 
     def beat() -> None:
         if objects.folder is None:
@@ -127,7 +128,7 @@ def test_a_lock_that_cannot_be_read_is_watched(tmp_path: Path, content: bytes, m
     with build_lock(url):
         assert json.loads(objects.get(LOCK) or b"")["pid"] == os.getpid()
     objects.set(LOCK, content)
-    monkeypatch.setattr(module, "SILENCE_SECONDS", 60)
+    monkeypatch.setattr(lock_holder, "SILENCE_SECONDS", 60)
     spaces = itertools.count(1)
     with (
         repeated(lambda: objects.set(LOCK, content + b" " * next(spaces))),

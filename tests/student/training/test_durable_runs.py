@@ -50,8 +50,14 @@ def test_it_goes_on_from_its_last_save_where_there_is_one(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """As after a power cut between run.json and the removal of the last save, on a disk that lost the weights."""
+    unlink = Path.unlink
+
+    def unlink_others(path: Path, missing_ok: bool = False) -> None:
+        if path.name != "resume.pt":
+            unlink(path, missing_ok)
+
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", lambda path, **_: None)
+        patch.setattr(Path, "unlink", unlink_others)
         run(store, tmp_path, quick_settings(train__checkpoint_minutes=1e-9))
     assert (tmp_path / "resume.pt").exists()
     data = (tmp_path / "last.safetensors").read_bytes()
