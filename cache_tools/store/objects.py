@@ -43,18 +43,21 @@ class Objects:
 
         A local file must be a regular one inside the store's folder: no device, no pipe, no link that leads out.
         """
-        data = self._remote.get(key) if self.folder is None else self._read_file(key, limit)
+        if self.folder is not None:
+            return self._read_file(key, limit)
+        data = self._remote.get(key, limit)
         if data is not None and len(data) > limit:
-            raise ValueError(_too_long(f"{self.url}/{key}", len(data), limit))
+            raise ValueError(_too_long(f"{self.url}/{key}", f"more than {limit}", limit))
         return data
 
     def fingerprint(self, key: str, expected_bytes: int) -> dict[str, Any] | None:
         """Return length and sha256 of an object, or None where there is no such object.
 
-        A local file is read in parts, and not at all where it is of another length than expected.
+        A local file is read in parts, and not at all where it is of another length than expected; of a remote object no
+        more than one byte above the expected length is read.
         """
         if self.folder is None:
-            data = self._remote.get(key)
+            data = self._remote.get(key, expected_bytes)
             return None if data is None else fingerprint(data)
         file = self._open_file(key)
         if file is None:
@@ -94,8 +97,12 @@ class Objects:
         with file:
             # a sparse file can be longer than any memory
             if (length := os.fstat(file.fileno()).st_size) > limit:
-                raise ValueError(_too_long(f"{self.url}/{key}", length, limit))
-            return file.read(limit + 1)
+                raise ValueError(_too_long(f"{self.url}/{key}", str(length), limit))
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            # it grew meanwhile
+            raise ValueError(_too_long(f"{self.url}/{key}", f"more than {limit}", limit))
+        return data
 
     def _open_file(self, key: str) -> BufferedReader | None:
         path = self._own_file(key)
@@ -175,5 +182,5 @@ class Objects:
             files.remove_temporaries(self.folder)
 
 
-def _too_long(where: str, found: int, limit: int) -> str:
+def _too_long(where: str, found: str, limit: int) -> str:
     return f"{where} is damaged: {found} bytes: expected at most {limit}"

@@ -71,6 +71,7 @@ class Seaweed:
             f"-volume.port={volume}", f"-volume.port.grpc={volume_grpc}",
             f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}",
             f"-s3.port={s3}", f"-s3.port.grpc={s3_grpc}", "-s3.port.iceberg=0", "-s3.port.lance=0",
+            "-s3.autoCreateBucket=false",
         ]  # fmt: skip
         self._process = server_process.start(command, self._folder / "server.log", self._is_ready)
 
