@@ -12,7 +12,10 @@ PASSING = {
     "IncompleteReadError", "ReadTimeoutError", "ResponseParserError", "ResponseStreamingError",
     "ServerDisconnectedError", "ServerTimeoutError", "TimeoutError",
 }  # fmt: skip
-PASSING_CODES = {"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown"}
+PASSING_CODES = {
+    "ConditionalRequestConflict", "InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable",
+    "SlowDown",
+}  # fmt: skip
 NO_CONNECTION = {"ClientConnectorError", "EndpointConnectionError", "ConnectionRefusedError", "gaierror"}
 NO_CREDENTIALS = {
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError",
@@ -53,6 +56,12 @@ def explain(error: BaseException, *, answered: bool = False) -> tuple[str, bool]
     if names & PASSING:
         return f"the connection failed ({type(error).__name__}: {text})", True
     return f"{type(error).__name__}: {text}", any(str(passing) in text for passing in PASSING_STATUS if passing >= 500)
+
+
+def says_exists(error: BaseException) -> bool:
+    """Return whether an object was not written because there is one; servers of S3 say it in several ways."""
+    code, status = _answer(error)
+    return isinstance(error, FileExistsError) or code == "PreconditionFailed" or status == 412
 
 
 def _answer(error: BaseException) -> tuple[str | None, int | None]:

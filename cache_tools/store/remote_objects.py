@@ -17,7 +17,7 @@ from zarr.core.sync import sync
 from zarr.storage import FsspecStore
 
 from cache_tools.store import http_reading
-from cache_tools.store.remote_errors import explain
+from cache_tools.store.remote_errors import explain, says_exists
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +59,8 @@ class RemoteObjects:
 
     def create(self, key: str, data: bytes) -> None:
         """Write an object where there is none; FileExistsError where there is one, as far as the storage can tell."""
-        path = f"{self._store.path}/{key}"
         try:
-            self._again(key, lambda: self._store.fs._pipe_file(path, data, mode="create"))
+            self._again(key, lambda: self._create(key, data))
         except FileExistsError:
             # of a try that failed after it had written
             if self.get(key, len(data)) != data:
@@ -73,6 +72,14 @@ class RemoteObjects:
     def delete(self, key: str) -> None:
         """Remove an object, if it exists."""
         self._again(key, lambda: self._store.delete(key))
+
+    async def _create(self, key: str, data: bytes) -> None:
+        try:
+            await self._store.fs._pipe_file(f"{self._store.path}/{key}", data, mode="create")
+        except OSError as error:
+            if says_exists(error):
+                raise FileExistsError(f"{self.url}/{key} exists already") from error
+            raise
 
     async def _ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes | None]:
         return await asyncio.gather(*(self._read(key, start, length) for start, length in ranges))

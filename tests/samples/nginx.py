@@ -29,7 +29,7 @@ def nginx(folder: Path, served: Path) -> Iterator[str]:
     def start(ports: list[int]) -> None:
         config = folder / "nginx.conf"
         config.write_text(_config(folder, served, ports[0]))
-        command = [program, "-p", folder, "-c", config, "-e", "stderr"]
+        command = [program, "-p", str(folder), "-c", str(config), "-e", "stderr"]
         processes.append(server_process.start(command, folder / "nginx.log", lambda: _answers(ports[0])))
         ports_in_use[:] = ports
 

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,8 @@ class Seaweed:
         command = [
             self._program, "server", "-s3", "-filer", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false",
             f"-dir={self._folder}", f"-s3.config={self._identities}", "-master.volumeSizeLimitMB=64",
+            # when it starts again, it waits for others of which there are none
+            "-master.electionTimeout=1s",
             f"-master.port={master}", f"-master.port.grpc={master_grpc}",
             f"-volume.port={volume}", f"-volume.port.grpc={volume_grpc}",
             f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}",
@@ -85,12 +87,13 @@ class Seaweed:
             server_process.stop(self._process)
             self._process = None
 
-    def client(self) -> Any:
-        """Return botocore's client of the server, which shares nothing with what is tested."""
+    @contextlib.contextmanager
+    def client(self) -> Iterator[Any]:
+        """Yield botocore's client of the server, which shares nothing with what is tested."""
         import botocore.config
         import botocore.session
 
-        return botocore.session.get_session().create_client(
+        client = botocore.session.get_session().create_client(
             "s3",
             endpoint_url=self.endpoint,
             aws_access_key_id=_key("owner"),
@@ -98,33 +101,49 @@ class Seaweed:
             region_name="us-east-1",
             config=botocore.config.Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1}),
         )
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def keys(self, url: str) -> list[str]:
+        """Return the keys of the objects below a url, as they are there."""
+        prefix = url.removeprefix(f"s3://{BUCKET}/") + "/"
+        with self.client() as client:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+            return sorted(entry["Key"].removeprefix(prefix) for page in pages for entry in page.get("Contents", ()))
 
     def content(self, url: str) -> dict[str, bytes]:
         """Return every object below a url by its key there."""
-        prefix = url.removeprefix(f"s3://{BUCKET}/") + "/"
-        client = self.client()
-        try:
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
-            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-            objects = {key: client.get_object(Bucket=BUCKET, Key=key) for key in sorted(keys)}
-            return {key.removeprefix(prefix): answer["Body"].read() for key, answer in objects.items()}
-        finally:
-            client.close()
+        prefix = url.removeprefix(f"s3://{BUCKET}/")
+        with self.client() as client:
+            return {
+                key: client.get_object(Bucket=BUCKET, Key=f"{prefix}/{key}")["Body"].read() for key in self.keys(url)
+            }
+
+    def put(self, url: str, objects: Mapping[str, bytes]) -> None:
+        """Write objects below a url."""
+        prefix = url.removeprefix(f"s3://{BUCKET}/")
+        with self.client() as client:
+            for key, data in objects.items():
+                client.put_object(Bucket=BUCKET, Key=f"{prefix}/{key}", Body=data)
+
+    def remove(self, url: str, key: str) -> None:
+        """Remove an object below a url."""
+        with self.client() as client:
+            client.delete_object(Bucket=BUCKET, Key=f"{url.removeprefix(f's3://{BUCKET}/')}/{key}")
 
     def _is_ready(self) -> bool:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        client = self.client()
         try:
-            buckets = [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]
-            if BUCKET not in buckets:
-                client.create_bucket(Bucket=BUCKET)
-            client.put_object(Bucket=BUCKET, Key="ready", Body=b"yes")
-            return bool(client.get_object(Bucket=BUCKET, Key="ready")["Body"].read() == b"yes")
+            with self.client() as client:
+                if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
+                    client.create_bucket(Bucket=BUCKET)
+                client.put_object(Bucket=BUCKET, Key="ready", Body=b"yes")
+                return bool(client.get_object(Bucket=BUCKET, Key="ready")["Body"].read() == b"yes")
         except (BotoCoreError, ClientError):
             return False
-        finally:
-            client.close()
 
 
 @contextlib.contextmanager

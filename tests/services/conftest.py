@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from zarr.core.sync import sync
 
 from tests.samples.seaweed import BUCKET, Seaweed, seaweed
 
@@ -31,12 +32,23 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
 
 
 @pytest.fixture
-def s3_url(s3: Seaweed, monkeypatch: pytest.MonkeyPatch) -> str:
+def s3_url(s3: Seaweed, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Return the url of a store that does not exist yet; commands find the server by the variables of a shell."""
-    import s3fs
-
     for name, value in s3.env().items():
         monkeypatch.setenv(name, value)
-    # connections are kept by address and would keep their identity
-    s3fs.S3FileSystem.clear_instance_cache()
-    return f"s3://{BUCKET}/{uuid.uuid4().hex}/store.zarr"
+    yield f"s3://{BUCKET}/{uuid.uuid4().hex}/store.zarr"
+    close_connections()
+
+
+def close_connections() -> None:
+    """Close what s3fs keeps open: it keeps connections by address, and they keep their identity."""
+    from s3fs import S3FileSystem
+
+    async def close(filesystem: S3FileSystem) -> None:
+        await (await filesystem.set_session()).close()
+
+    for filesystem in S3FileSystem._cache.values():
+        # nothing was opened, or it could not be
+        if filesystem._s3 is not None:
+            sync(close(filesystem))
+    S3FileSystem.clear_instance_cache()
