@@ -20,6 +20,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 #: height, width
 Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 Replay = Literal["peaks", "warp", "views"]
+LossName = Literal["adaptive_wing", "mse", "kl"]
 #: where the heatmap cells of every student lie in its crop: the outermost cells on the outermost pixels
 STUDENT_FRAME = "udp"
 
@@ -74,10 +75,22 @@ class DistillSettings(Settings):
     alpha_end: Probability | None = Field(
         None, description="With it, the share goes linearly from `alpha` to this over the run."
     )
-    loss: Literal["adaptive_wing", "mse", "kl"] = Field(
+    unlabelled: bool = Field(
+        True,
+        description="Show persons without labels as well (`kdcache build --unlabelled`, `train.labelled`): only the "
+        "teacher teaches them, with a share of 1. Without a teacher they are always left out.",
+    )
+    confidence: bool = Field(
+        False,
+        description="Multiply the teacher's share of each joint by its confidence, the height of its heatmap.",
+    )
+    loss: LossName = Field(
         "adaptive_wing",
         description="Loss of a heatmap. adaptive_wing: Wang et al. 2019; mse: mean squared error; kl: Kullback-Leibler "
         "divergence of softmax heatmaps (paper, equation 2).",
+    )
+    teacher_loss: LossName | None = Field(
+        None, description="Loss of the teacher's part; null: that of `loss`."
     )
     temperature: float = Field(1.0, gt=0, description="Temperature of the softmax of `kl`.")
     replay: Replay = Field(
@@ -85,6 +98,12 @@ class DistillSettings(Settings):
         description="How a cached heatmap becomes that of the student's view. peaks: windows around the peaks are "
         "moved and turned but not zoomed, as a live teacher's peaks are equally wide at every zoom; warp: the whole "
         "map is warped; views: the store's own views are shown, with their exact heatmaps.",
+    )
+    sharpen: float = Field(
+        1.0,
+        gt=0,
+        description="Exponent of the teacher's heatmaps, relative to their height: a peak's standard deviation is "
+        "divided by its square root; 1: as the teacher draws them.",
     )
 
 
@@ -163,6 +182,12 @@ class TrainSettings(Settings):
     evaluate_persons: int = Field(500, gt=0, description="About as many validation persons are measured.")
     checkpoint_minutes: float = Field(5, gt=0, description="Minutes between two saves from which a run is resumed.")
     max_rows: int | None = Field(None, gt=0, description="Train on so many rows, the first of the store; null: on all.")
+    labelled: int | None = Field(
+        None,
+        gt=0,
+        description="Use the labels of only so many persons, drawn by `seed`; all others count as unlabelled. An epoch "
+        "remains as many persons as the store has rows. null: all labels.",
+    )
 
     @field_validator("warmup_epochs")
     @classmethod

@@ -17,7 +17,6 @@ from student.heatmaps.decode import dark_decode, find_peaks
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
 from student.heatmaps.patches import PatchCodec, replay_codes
 from student.heatmaps.targets import render_targets
-from student.settings import DistillSettings
 from student.training.losses import joint_losses
 
 #: of a copy, in percent; what is below is fused
@@ -64,7 +63,6 @@ def kernels(context: Context) -> dict[str, Kernel]:
     turn = torch.tensor([[[0.9, -0.3, 4.0], [0.3, 0.9, -3.0]]], device=device).repeat(batch, 1, 1)
     flipped = torch.zeros(batch, dtype=torch.bool, device=device)
     crops = torch.from_numpy(random_crops(batch, (288, 216))).to(device)
-    settings = DistillSettings()
     map_bytes = FLOAT * maps.numel()
 
     patches = PatchCodec.of(device_codec, CELLS, teacher_sigma=SIGMA, student_sigma=SIGMA)
@@ -74,7 +72,7 @@ def kernels(context: Context) -> dict[str, Kernel]:
         return replay_codes(stored, patches, peaks, turn, flipped, CELLS, mirror=COCO.mirror)
 
     def loss_and_slope(variable: Tensor, target: Tensor) -> Tensor:
-        (slope,) = torch.autograd.grad(joint_losses(variable, target, settings).sum(), variable)
+        (slope,) = torch.autograd.grad(joint_losses(variable, target, "adaptive_wing").sum(), variable)
         return slope
 
     return {

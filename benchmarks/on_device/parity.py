@@ -22,7 +22,7 @@ from student.heatmaps.replay import ReplayMode, replay_maps
 from student.heatmaps.targets import render_targets, target_weight
 from student.models.student import create_student
 from student.normalise import normalise
-from student.settings import DistillSettings, StudentSettings
+from student.settings import LossName, StudentSettings
 from student.training.distributed import ProcessContext
 from student.training.learner import Learner
 from student.training.loop import take_step
@@ -69,9 +69,9 @@ def functions() -> dict[str, Callable[[torch.device], Tensor]]:
     assert COCO.mirror is not None
     mirror = COCO.mirror
 
-    def loss(device: torch.device, name: str) -> Tensor:
+    def loss(device: torch.device, name: LossName) -> Tensor:
         variable = prediction.to(device, copy=True).requires_grad_()
-        value = joint_losses(variable, maps.to(device), DistillSettings.model_validate({"loss": name}))
+        value = joint_losses(variable, maps.to(device), name)
         value.sum().backward()  # type: ignore[no-untyped-call]
         assert variable.grad is not None
         # slopes of a mean over 3072 cells, on the scale of one cell

@@ -32,6 +32,7 @@ OPTIONS = {
     "weights": "model.weights",
     "distill": "distill.mode",
     "alpha": "distill.alpha",
+    "labelled": "train.labelled",
     "epochs": "train.epochs",
     "batch_size": "train.batch_size",
     "lr": "train.lr",

@@ -29,6 +29,7 @@ from cache_tools.geometry import Matrix
 from cache_tools.skeletons import Skeleton
 from cache_tools.store.writer import HeatmapStore
 from student.batches.cached_maps import CachedMaps, check_same_joints, check_same_rows, fits_memory
+from student.batches.labels import has_labels, shown_rows, usable_labels
 from student.batches.live_maps import LiveMaps
 from student.batches.pixel_source import PixelSource
 from student.batches.plan import BatchPlan, plan_batch
@@ -58,6 +59,8 @@ class Batch:
     teacher_maps: Tensor | None
     #: (B, K) 1 where some teacher knows the joint that the view shows, else 0; None where all know all
     teacher_weight: Tensor | None
+    #: (B,) 1 where a person has labels, else 0; None where all have
+    labelled: Tensor | None
     #: rows and geometry, on the CPU
     plan: BatchPlan
 
@@ -112,7 +115,10 @@ class TrainLoader:
             raise ValueError(f"distill.replay is views: expected one store, found {len(stores)}, whose views differ")
         self.live = LiveMaps(teacher, settings, self.device) if teacher is not None and settings.live else None
         rows = min(stores[0].rows, settings.max_rows or stores[0].rows)
-        self.instances = stores[0].instances
+        self.instances = usable_labels(stores[0].instances, settings)
+        drawn = shown_rows(self.instances, settings)
+        #: whether batches have persons without labels
+        self.unlabelled = drawn is None and not has_labels(self.instances)[:rows].all()
         self.skeleton = skeleton or stores[0].spec.skeleton
         check_same_joints(self.skeleton, stores, teacher if settings.live else None)
         cached = settings.replay is not None and self.live is None
@@ -129,6 +135,7 @@ class TrainLoader:
         in_memory = all(fits_memory(store, rows, settings.memory_gib) for store in stores)
         self.sampler = Sampler(
             rows=rows,
+            drawn=drawn,
             batch_size=settings.batch_size,
             seed=settings.seed,
             shard_rows=None if in_memory else stores[0].spec.shard_rows,
@@ -242,8 +249,8 @@ class TrainLoader:
             batch = self._batch(arrays, slot.arrays, slot.plan)
         step = torch.cuda.current_stream(self.device)
         step.wait_stream(self._copy_stream)
-        for tensor in (batch.images, batch.targets, batch.target_weight, batch.teacher_maps, batch.teacher_weight):
-            if tensor is not None:
+        for tensor in vars(batch).values():
+            if isinstance(tensor, Tensor):
                 # allocated on the side stream: its memory must not be reused before the step has read it
                 tensor.record_stream(step)
         return batch
@@ -266,6 +273,7 @@ class TrainLoader:
             target_weight=target_weight(xy, arrays["visibility"], size),
             teacher_maps=self.teacher_maps.maps(arrays, host),
             teacher_weight=self.teacher_maps.weight(arrays["flipped"]),
+            labelled=arrays["visibility"].amax(1).clamp(max=1).float() if self.unlabelled else None,
             plan=plan,
         )
 

@@ -6,7 +6,7 @@ resumes cannot change the order.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 class Sampler:
     """Rows of every step of one of `world` processes."""
 
+    #: of the store. An epoch is as many persons, also where only some rows are drawn: runs on some and on all rows take
+    #: the same steps.
     rows: int
+    #: the rows that are drawn, in order; None: all
+    drawn: NDArray[np.int64] | None = field(default=None, compare=False)
     #: of one process
     batch_size: int
     seed: int = 0
@@ -36,7 +40,7 @@ class Sampler:
 
     @property
     def steps_per_epoch(self) -> float:
-        """Steps in which every row comes once; a fraction, because batches may span two epochs."""
+        """Steps of as many persons as the store has rows; a fraction, because batches may span two epochs."""
         return self.rows / (self.batch_size * self.world)
 
     def steps(self, epochs: float) -> int:
@@ -48,20 +52,26 @@ class Sampler:
         size = self.batch_size * self.world
         first, end = step * size, (step + 1) * size
         parts = []
-        for epoch in range(first // self.rows, (end - 1) // self.rows + 1):
-            start = epoch * self.rows
+        for epoch in range(first // self._count, (end - 1) // self._count + 1):
+            start = epoch * self._count
             parts.append(self.epoch(epoch)[max(first - start, 0) : end - start])
         return np.concatenate(parts)
 
     def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows (batch_size,) of this process, and the epoch of each."""
+        """Return the rows (batch_size,) of this process, and how often each was drawn before."""
         share = slice(self.rank * self.batch_size, (self.rank + 1) * self.batch_size)
         positions = step * self.batch_size * self.world + np.arange(self.batch_size * self.world)
-        return self.joint_batch(step)[share], positions[share] // self.rows
+        return self.joint_batch(step)[share], positions[share] // self._count
 
     def epoch(self, epoch: int) -> NDArray[np.int64]:
-        """Return every row once (rows,), in the order of this epoch."""
-        return _epoch_order(self.rows, self.seed, epoch, self.shard_rows, self.window)
+        """Return every row that is drawn once, in the order of this pass over them."""
+        order = _epoch_order(self._count, self.seed, epoch, self.shard_rows, self.window)
+        return order if self.drawn is None else self.drawn[order]
+
+    @property
+    def _count(self) -> int:
+        """Return the number of rows that are drawn."""
+        return self.rows if self.drawn is None else len(self.drawn)
 
 
 @lru_cache(maxsize=4)

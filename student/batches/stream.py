@@ -28,6 +28,10 @@ class StreamSettings:
     max_rows: int | None = field(metadata={"path": "train.max_rows"})
     #: rows of a store that does not fit come in another order
     memory_gib: float = field(default=4.0, metadata={"path": "train.memory_gib"})
+    #: persons whose labels are used, drawn by `seed`; None: all who have some
+    labelled: int | None = field(default=None, metadata={"path": "train.labelled"})
+    #: whether persons without labels are shown; undecided: the students disagree, and there may be none
+    unlabelled: Literal["shown", "left out", "undecided"] = "shown"
     #: how a teacher's maps become the student's; None: no student uses them
     replay: Replay | None
     #: the teacher runs on every batch, and no cache is read
@@ -67,12 +71,31 @@ def stream_of(students: Sequence[StudentSettings]) -> StreamSettings:
             "make them equal, or train apart"
         )
     live, replay = next(iter(sources), (False, None))
-    return StreamSettings(**shared, live=live, replay=replay, workers=max(s.train.workers for s in students))
+    return StreamSettings(
+        **shared,
+        unlabelled=_unlabelled(students),
+        live=live,
+        replay=replay,
+        workers=max(s.train.workers for s in students),
+    )
 
 
 def _shared_settings(student: StudentSettings) -> dict[str, Any]:
     values = {name: attrgetter(path)(student) for name, path in SHARED_PATHS.items()}
     return values | {"augment": recipe(student.augment)}
+
+
+def _unlabelled(students: Sequence[StudentSettings]) -> Literal["shown", "left out", "undecided"]:
+    """Return whether persons without labels are shown. ValueError where the students disagree about such persons."""
+    shown = {s.distill.mode != "none" and s.distill.unlabelled: s for s in students}
+    if len(shown) == 1:
+        return "shown" if True in shown else "left out"
+    if students[0].train.labelled is not None:
+        raise ValueError(
+            f"students {shown[True].name} and {shown[False].name} cannot share one stream: with train.labelled, only "
+            "the first is shown persons without labels (distill.mode, distill.unlabelled); train apart"
+        )
+    return "undecided"
 
 
 def _teacher_source(distill: DistillSettings) -> tuple[bool, Replay | None]:

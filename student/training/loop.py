@@ -29,6 +29,7 @@ from cache_tools.store.writer import HeatmapStore
 from student.batches.crop_coverage import beyond_crops
 from student.batches.loader import Batch, TrainLoader
 from student.batches.stream import stream_of
+from student.heatmaps.sharpen import sharpen
 from student.pose_network import PoseNetwork
 from student.run_record import RunRecord, State, read_record
 from student.settings import StudentSettings
@@ -175,9 +176,11 @@ def take_step(learner: Learner, batch: Batch, labelled_joints: torch.Tensor | No
     with torch.autocast(process.device.type, torch.bfloat16, enabled=bfloat16):
         heatmaps = learner.network(batch.images)  # (B, 17, h, w)
     teacher = None if settings.distill.mode == "none" else batch.teacher_maps
+    if teacher is not None and settings.distill.sharpen != 1:
+        teacher = sharpen(teacher, settings.distill.sharpen)
     loss, parts = distillation_loss(
         heatmaps, batch.targets, batch.target_weight, teacher, settings.distill, learner.alpha, labelled_joints,
-        None if teacher is None else batch.teacher_weight, learner.joint_losses,
+        None if teacher is None else batch.teacher_weight, batch.labelled, learner.joint_losses,
     )  # fmt: skip
     loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
     if settings.train.clip_grad is not None:

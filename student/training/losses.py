@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
-from student.settings import DistillSettings
+from student.settings import DistillSettings, LossName
 
 # the authors' values
 OMEGA, THETA, EPSILON, ALPHA = 14.0, 0.5, 1.0, 2.1
@@ -26,7 +26,7 @@ FOREGROUND, FOREGROUND_WEIGHT = 0.2, 10.0
 # keeps 0 * log(0) out of the powers
 TINY = 1e-30
 #: signature of `joint_losses`
-JointLosses = Callable[[Tensor, Tensor, DistillSettings], Tensor]
+JointLosses = Callable[[Tensor, Tensor, LossName, float], Tensor]
 
 
 def distillation_loss(
@@ -38,6 +38,7 @@ def distillation_loss(
     alpha: float,
     labelled_joints: Tensor | float | None = None,
     teacher_weight: Tensor | None = None,
+    labelled: Tensor | None = None,
     joint_losses_of: JointLosses | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return (1 - alpha) * L(ground truth) + alpha * L(teacher) (paper, equation 1), and both losses, detached.
@@ -53,20 +54,21 @@ def distillation_loss(
     learns from its labels with full weight. The teacher's loss remains a mean over all joints: how much one joint is
     taught does not depend on which others the teacher knows. None: it knows all.
 
+    labelled: (B,), 0 where a person has no labels; there alpha is 1. None: all have. With `settings.confidence` alpha is
+    multiplied by the height of the teacher's map.
+
     joint_losses_of: in place of `joint_losses`, the same function compiled.
 
     Raises ValueError where alpha is below 1 and there is no ground truth.
     """
     losses_of = joint_losses_of or joint_losses
-    if teacher is None:
-        alpha = 0.0
     losses: dict[str, Tensor] = {}
     total = prediction.new_zeros((), dtype=torch.float32)
-    share = alpha if teacher is None or teacher_weight is None else alpha * teacher_weight
-    if alpha < 1 or teacher_weight is not None:
+    share = 0.0 if teacher is None else _teacher_share(alpha, teacher, teacher_weight, labelled, settings)
+    if isinstance(share, Tensor) or share < 1:
         if target is None or target_weight is None:
             raise ValueError(f"alpha is {alpha}: below 1 the loss needs ground truth, and this batch has none")
-        per_joint = losses_of(prediction, target, settings) * target_weight
+        per_joint = losses_of(prediction, target, settings.loss, settings.temperature) * target_weight
         count = (target_weight > 0).sum() if labelled_joints is None else torch.as_tensor(labelled_joints)
         count = count.clamp(min=1)
         losses["ground_truth"] = per_joint.detach().sum() / count
@@ -74,21 +76,39 @@ def distillation_loss(
             total = total + ((1 - share) * per_joint).sum() / count
         else:
             total = total + (1 - share) * (per_joint.sum() / count)
-    if teacher is not None and alpha > 0:
-        per_joint = losses_of(prediction, teacher, settings)
+    if teacher is not None and (isinstance(share, Tensor) or share > 0):
+        per_joint = losses_of(prediction, teacher, settings.teacher_loss or settings.loss, settings.temperature)
         teacher_loss = per_joint.mean() if teacher_weight is None else (teacher_weight * per_joint).mean()
         losses["teacher"] = teacher_loss.detach()
-        total = total + alpha * teacher_loss
+        total = total + ((share * per_joint).mean() if isinstance(share, Tensor) else share * teacher_loss)
     return total, losses
 
 
-def joint_losses(prediction: Tensor, target: Tensor, settings: DistillSettings) -> Tensor:
-    """Return the loss (B, K) of heatmaps (B, K, h, w) by `settings.loss`, in float32 under any autocast."""
+def _teacher_share(
+    alpha: float,
+    teacher: Tensor,
+    teacher_weight: Tensor | None,
+    labelled: Tensor | None,
+    settings: DistillSettings,
+) -> Tensor | float:
+    """Return the teacher's share of the loss: a number where it is the same everywhere, else (B, K)."""
+    share: Tensor | float = alpha
+    if labelled is not None:
+        share = (1 - (1 - alpha) * labelled)[:, None].expand(teacher.shape[:2])
+    if teacher_weight is not None:
+        share = share * teacher_weight
+    if settings.confidence:
+        share = share * teacher.amax(dim=(2, 3)).clamp(0, 1)
+    return share
+
+
+def joint_losses(prediction: Tensor, target: Tensor, loss: LossName, temperature: float = 1.0) -> Tensor:
+    """Return the loss (B, K) of heatmaps (B, K, h, w), in float32 under any autocast. temperature: of `kl`."""
     # heatmaps of teachers exceed [0, 1] a little
     prediction, target = prediction.float(), target.float().clamp(0, 1)
-    if settings.loss == "kl":
-        return spatial_divergence(prediction, target, settings.temperature)
-    return LOSSES[settings.loss](prediction, target)
+    if loss == "kl":
+        return spatial_divergence(prediction, target, temperature)
+    return LOSSES[loss](prediction, target)
 
 
 def adaptive_wing(prediction: Tensor, target: Tensor) -> Tensor:

@@ -116,7 +116,7 @@ def test_divergence_is_equation_two() -> None:
     prediction, target = random_maps(4)
     p, t = (log_softmax(m.reshape(3, 17, -1) / 0.2, axis=2) for m in (prediction, target))
     cross_entropy, entropy = -(np.exp(t) * p).sum(2), -(np.exp(t) * t).sum(2)
-    ours = joint_losses(torch.tensor(prediction), torch.tensor(target), DistillSettings(loss="kl", temperature=0.2))
+    ours = joint_losses(torch.tensor(prediction), torch.tensor(target), "kl", 0.2)
     np.testing.assert_allclose(ours.numpy(), (cross_entropy - entropy) * 0.2**2, rtol=1e-4, atol=1e-5)
 
 
@@ -127,7 +127,7 @@ def test_masked_joints_count_for_nothing(loss: str) -> None:
     weight[1, 4] = weight[2, 7] = 1
     rule = DistillSettings(loss=loss)
     total, parts = distillation_loss(prediction, target, weight, None, rule, alpha=0.7)
-    single = joint_losses(prediction, target, rule)
+    single = joint_losses(prediction, target, rule.loss)
     expected = (single[1, 4] + single[2, 7]) / 2  # the mean is over these two, not over all 51
     torch.testing.assert_close(total, expected)
     torch.testing.assert_close(parts["ground_truth"], expected)
@@ -157,7 +157,7 @@ def test_the_mix_and_its_parts() -> None:
     total, parts = distillation_loss(prediction, target, weight, teacher, rule, alpha=0.7)
     torch.testing.assert_close(total, 0.3 * parts["ground_truth"] + 0.7 * parts["teacher"])
     torch.testing.assert_close(
-        parts["teacher"], joint_losses(prediction, teacher, rule).mean()
+        parts["teacher"], joint_losses(prediction, teacher, rule.loss).mean()
     )  # all 17, labelled or not
 
 
@@ -212,3 +212,40 @@ def test_a_joint_that_no_teacher_knows_learns_from_its_labels_with_full_weight()
     torch.testing.assert_close(partly[0, 1], labels[0, 1])
     torch.testing.assert_close(partly[0, [0, 2]], both[0, [0, 2]])
     torch.testing.assert_close(partly[1], both[1])
+
+
+def random_batch(seed: int) -> tuple[torch.Tensor, ...]:
+    """Return prediction, target, teacher (3, 17, 9, 7) and target weight (3, 17), of which the second row has none."""
+    (prediction, target), (_, teacher) = random_maps(seed), random_maps(seed + 1)
+    weight = torch.ones(3, 17)
+    weight[1] = 0
+    return torch.tensor(prediction), torch.tensor(target), torch.tensor(teacher), weight
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0])
+def test_only_the_teacher_teaches_persons_without_labels(alpha: float) -> None:
+    prediction, target, teacher, weight = random_batch(13)
+    rule, labelled = DistillSettings(), torch.tensor([1.0, 0.0, 1.0])
+    total, _ = distillation_loss(prediction, target, weight, teacher, rule, alpha, labelled=labelled)
+    labels = joint_losses(prediction, target, "adaptive_wing")[[0, 2]].mean()
+    taught = joint_losses(prediction, teacher, "adaptive_wing")
+    expected = (1 - alpha) * labels + (alpha * taught[[0, 2]].sum() + taught[1].sum()) / taught.numel()
+    torch.testing.assert_close(total, expected)
+
+
+def test_confidence_is_the_height_of_the_teachers_map() -> None:
+    prediction, target, teacher, _ = random_batch(15)
+    weight, heights = torch.ones(3, 17), torch.linspace(0, 1, 51, dtype=torch.float64).view(3, 17)
+    teacher = (teacher + 0.01) / (teacher + 0.01).amax(dim=(2, 3), keepdim=True) * heights[..., None, None]
+    rule = DistillSettings(confidence=True)
+    total, _ = distillation_loss(prediction, target, weight, teacher, rule, 0.7)
+    labels, taught = (joint_losses(prediction, maps, "adaptive_wing") for maps in (target, teacher))
+    torch.testing.assert_close(total, ((1 - 0.7 * heights) * labels + 0.7 * heights * taught).mean())
+
+
+def test_the_teachers_part_can_have_another_loss() -> None:
+    prediction, target, teacher, _ = random_batch(17)
+    rule = DistillSettings(teacher_loss="kl", temperature=0.2)
+    _, parts = distillation_loss(prediction, target, torch.ones(3, 17), teacher, rule, 0.7)
+    torch.testing.assert_close(parts["ground_truth"], joint_losses(prediction, target, "adaptive_wing").mean())
+    torch.testing.assert_close(parts["teacher"], joint_losses(prediction, teacher, "kl", 0.2).mean())
