@@ -89,9 +89,7 @@ class DistillSettings(Settings):
         description="Loss of a heatmap. adaptive_wing: Wang et al. 2019; mse: mean squared error; kl: Kullback-Leibler "
         "divergence of softmax heatmaps (paper, equation 2).",
     )
-    teacher_loss: LossName | None = Field(
-        None, description="Loss of the teacher's part; null: that of `loss`."
-    )
+    teacher_loss: LossName | None = Field(None, description="Loss of the teacher's part; null: that of `loss`.")
     temperature: float = Field(1.0, gt=0, description="Temperature of the softmax of `kl`.")
     replay: Replay = Field(
         "peaks",

@@ -63,6 +63,26 @@ def chart(rows: str, out: Path) -> None:
         click.echo(path)
 
 
+@command.command("curves")
+@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
+@click.option("--against", metavar="NAME", help="Compare students that have no run NAME-control with this one.")
+@click.option("--out", required=True, type=PATH, help="Picture to write, .png or .svg.")
+def curves(runs: tuple[Path, ...], against: str | None, out: Path) -> None:
+    """Draw AP over the steps of RUNs that were evaluated while they were trained, and print what teachers bring.
+
+    Runs that differ in -seedN are one curve. Spread is the standard deviation over the seeds; gain is against the run
+    NAME-control, seed by seed, and is divided by the larger spread of the two.
+    """
+    from pipeline.report.curves import curves_table, draw_curves, read_arms
+    from pipeline.report.figure_file import FIGURE_SUFFIXES, write_figure
+
+    _check_suffix(out, FIGURE_SUFFIXES)
+    arms = read_arms(runs)
+    table = curves_table(arms, against)
+    write_figure(out, draw_curves(arms))
+    click.echo(table, nl=False)
+
+
 @command.command("heatmaps")
 @click.option("--images", required=True, type=PATH, help="Folder of photos.")
 @click.option("--annotations", type=PATH, help="COCO person_keypoints file of these photos.")

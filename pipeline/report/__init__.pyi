@@ -2,6 +2,9 @@ from .bubble_chart import draw_bubble_chart as draw_bubble_chart
 from .caption import caption_sentences as caption_sentences
 from .chart_files import chart_page as chart_page
 from .chart_files import write_chart as write_chart
+from .curves import curves_table as curves_table
+from .curves import draw_curves as draw_curves
+from .curves import read_arms as read_arms
 from .figure_file import figure_bytes as figure_bytes
 from .figure_file import figure_pixels as figure_pixels
 from .figure_file import write_figure as write_figure
@@ -31,7 +34,9 @@ __all__ = [
     "RowFiles",
     "caption_sentences",
     "chart_page",
+    "curves_table",
     "draw_bubble_chart",
+    "draw_curves",
     "draw_pose",
     "draw_predictions",
     "figure_bytes",
@@ -42,6 +47,7 @@ __all__ = [
     "markdown_table",
     "network_column",
     "place_labels",
+    "read_arms",
     "store_column",
     "table_csv",
     "table_latex",

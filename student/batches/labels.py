@@ -51,5 +51,5 @@ def shown_rows(instances: Instances, settings: StreamSettings) -> NDArray[np.int
 
 def has_labels(instances: Instances) -> NDArray[np.bool_]:
     """Return which persons have at least one labelled joint (N,)."""
-    labelled: NDArray[np.bool_] = (instances.visibility > 0).any(axis=1)
+    labelled: NDArray[np.bool_] = np.any(instances.visibility > 0, axis=1)
     return labelled
