@@ -54,8 +54,8 @@ def distillation_loss(
     learns from its labels with full weight. The teacher's loss remains a mean over all joints: how much one joint is
     taught does not depend on which others the teacher knows. None: it knows all.
 
-    labelled: (B,), 0 where a person has no labels; there alpha is 1. None: all have. With `settings.confidence` alpha is
-    multiplied by the height of the teacher's map.
+    labelled: (B,), 0 where a person has no labels; there alpha is 1. None: all have. With `settings.confidence`, alpha
+    is multiplied by the height of the teacher's map.
 
     joint_losses_of: in place of `joint_losses`, the same function compiled.
 

@@ -71,10 +71,10 @@ def test_runs_that_cannot_be_compared_are_refused(runs: list[Path], tmp_path: Pa
         read_arms([runs[0], runs[0]])
     with pytest.raises(ValueError, match="is not finished"):
         read_arms([write_run(tmp_path, "begun", (0.0, 0.0), finished=False)])
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    write_record(bare, RunRecord(name="bare", settings=StudentSettings(name="bare"), finished=True))
     with pytest.raises(ValueError, match="logged no AP: train it with --val-images"):
-        bare = tmp_path / "bare"
-        bare.mkdir()
-        write_record(bare, RunRecord(name="bare", settings=StudentSettings(name="bare"), finished=True))
         read_arms([bare])
 
 

@@ -38,7 +38,7 @@ def test_labels_are_drawn_by_the_seed_among_those_who_have_some(store: HeatmapSt
     few = usable_labels(store.instances, replace(STREAM, labelled=9, max_rows=12))
     assert np.flatnonzero(has_labels(few)).max() < 12
     assert np.array_equal(few.keypoints, store.instances.keypoints)
-    with pytest.raises(ValueError, match="train.labelled is 28: expected at most 27, who have labels"):
+    with pytest.raises(ValueError, match=r"train\.labelled is 28: expected at most 27, who have labels"):
         usable_labels(store.instances, replace(STREAM, labelled=28))
 
 
@@ -72,7 +72,7 @@ def test_who_learns_from_labels_only_does_not_share_a_stream_with_others() -> No
         StudentSettings.model_validate({"name": mode, "distill": {"mode": mode}, "train": {"labelled": 100}})
         for mode in ("cached", "none")
     ]
-    with pytest.raises(ValueError, match="students cached and none cannot share one stream: with train.labelled"):
+    with pytest.raises(ValueError, match=r"students cached and none cannot share one stream: with train\.labelled"):
         stream_of(students)
     alone = [stream_of([student]).unlabelled for student in students]
     assert alone == ["shown", "left out"]
