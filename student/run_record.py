@@ -90,7 +90,7 @@ def read_record(run: str | Path) -> RunRecord:
         raise FileNotFoundError(f"{run} is no run: {problem}; expected a folder that `kdcache train` wrote")
     try:
         document = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error}): train again with --overwrite") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         found = document.get("format") if isinstance(document, dict) else type(document).__name__
@@ -98,7 +98,8 @@ def read_record(run: str | Path) -> RunRecord:
     try:
         return RunRecord.model_validate(document)
     except ValidationError as error:
-        raise ValueError(f"{path} is not valid: train again with --overwrite\n{list_mistakes(error)}") from None
+        mistakes = "; ".join(line.strip() for line in list_mistakes(error).splitlines())
+        raise ValueError(f"{path} is not valid ({mistakes:.600}): train again with --overwrite") from None
 
 
 def run_state(run: Path, settings: StudentSettings, data: RunData, *, overwrite: bool = False) -> State:

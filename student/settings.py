@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from student.backbone_options import check_options
+
 
 class Settings(BaseModel):
     """Base of all settings: a key that does not exist is an error with its path, never ignored."""
@@ -48,11 +50,17 @@ class ModelSettings(Settings):
         2.0, gt=0, description="Standard deviation of the target's Gaussian in heatmap cells (paper, equation 3)."
     )
     backbone_options: dict[str, Any] = Field(
-        {}, description="Keyword arguments of timm.create_model, for example to make a narrow network."
+        {}, description="Sizes, rates and layers of the timm network, for example to make a narrow one."
     )
     head_channels: int = Field(
         64, gt=0, description="Channels of the `lateral` head; those of the paper's head are fixed."
     )
+
+    @field_validator("backbone_options")
+    @classmethod
+    def _options_are_sizes_and_names(cls, options: dict[str, Any]) -> dict[str, Any]:
+        check_options(options)
+        return options
 
     @model_validator(mode="before")
     @classmethod

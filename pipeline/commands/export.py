@@ -21,7 +21,7 @@ CHECKED = 16
 @click.option("--weights", type=click.Choice(["best", "last"]), default="best", show_default=True,
               help="best: those with the best AP in training, or the last where none was measured.")  # fmt: skip
 @click.option("--store", metavar="URL", help="Store with crops of persons to check and to calibrate with. "
-              "[default: that of RUN's training, where it opens]")  # fmt: skip
+              "[default: that of RUN's training, where it is on this machine and opens]")  # fmt: skip
 @click.option("--int8", is_flag=True, help="Write FILE.int8.onnx as well, calibrated on persons of the store.")
 @click.option("--persons", default=128, show_default=True, type=click.IntRange(min=1), help="Persons to calibrate on.")
 @click.option("--images", type=PATH, help="Folder of the photos of --annotations.")

@@ -1,5 +1,6 @@
 """Crops of some persons, of a store or rendered, to check and to calibrate an exported file with."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from student.pose_network import Crops
 from student.run_record import read_record
 from student.settings import STUDENT_FRAME
 
+logger = logging.getLogger(__name__)
 #: height, width of the photos of rendered persons
 RENDERED_SIZE = (240, 320)
 
@@ -34,10 +36,19 @@ def rendered_crops(count: int, input_size: tuple[int, int]) -> Crops:
 
 
 def training_store(run: Path) -> HeatmapStore | None:
-    """Return the first store with crops that a run was trained from and that still opens; None where there is none."""
+    """Return the first store with crops that a run was trained from and that still opens; None where there is none.
+
+    Only stores on this machine: run.json may come from somebody else, and what it names is not fetched unasked.
+    """
     for teacher in read_record(run).teachers:
+        url = teacher.get("store")
+        if not isinstance(url, str):
+            continue
+        if "://" in url:
+            logger.warning("%s/run.json names the store %.200s: give it as --store to connect to it", run, url)
+            continue
         try:
-            store = HeatmapStore.open(teacher["store"])
+            store = HeatmapStore.open(url)
         except (OSError, ValueError):
             # moved, deleted, unfinished, or on a server that does not answer
             continue

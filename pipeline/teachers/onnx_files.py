@@ -8,7 +8,8 @@ from typing import Any
 def files_of(path: Path) -> tuple[Path, ...]:
     """Return an ONNX file and the files of its external data, each once, in the order of their names.
 
-    Raises FileNotFoundError naming a file that is missing, ValueError for a file that is no ONNX file.
+    Raises FileNotFoundError naming a file that is missing, ValueError for a file that is no ONNX file and for one whose
+    weights lie outside its folder.
     """
     import onnx
 
@@ -18,6 +19,9 @@ def files_of(path: Path) -> tuple[Path, ...]:
         # protobuf's DecodeError
         raise ValueError(f"{path} is not an ONNX file that onnxruntime runs: {error}") from error
     locations = sorted({location for tensor in _tensors(model) if (location := _location(tensor))})
+    outside = [location for location in locations if Path(location).is_absolute() or ".." in Path(location).parts]
+    if outside:
+        raise ValueError(f"{path} keeps weights in {outside[0]!r}, outside its folder: expected files beside it")
     beside = tuple(path.parent / location for location in locations)
     missing = [file for file in beside if not file.is_file()]
     if missing:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from student.backbone_options import check_options
 from student.models.paper import canonical_name, paper_row, paper_rows
 from student.models.pretrained import download_advice, imagenet_url, load_pretrained
 
@@ -115,10 +116,11 @@ def create_backbone(
     """Return the backbone with its weights loaded.
 
     weights: `imagenet`, `none`, a file, or `package:NAME` (student/models/pretrained.py).
-    options: passed to timm.create_model; with `features="pyramid"`, `out_indices` cuts the network at a stride.
+    options: those of student/backbone_options.py; with `features="pyramid"`, `out_indices` cuts the network at a stride.
     features: `last` gives only the stride-32 map, `pyramid` one map at every stride from 4 on.
     Raises ValueError for names, options and weights that do not fit, OSError when weights cannot be downloaded or read.
     """
+    check_options(dict(options or {}))
     library, model = resolve_backbone(backbone)
     pretrained = weights == "imagenet"
     try:
@@ -126,7 +128,7 @@ def create_backbone(
     except OSError as error:
         raise OSError(download_advice(library, model, error)) from error
     # timm's errors for options that do not fit
-    except (TypeError, AssertionError, RuntimeError) as error:
+    except (TypeError, AssertionError, RuntimeError, LookupError, AttributeError, ArithmeticError) as error:
         advice = ""
         if pretrained and imagenet_url(library, model) is None:
             advice = "; use weights `none` or a file"

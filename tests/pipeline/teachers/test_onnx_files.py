@@ -97,3 +97,18 @@ def test_external_data_of_a_real_teacher(shared_data: Path, tmp_path: Path) -> N
     assert digests[0] != digests[1]
     shutil.copy(tmp_path / "a" / "pose.onnx.data", tmp_path / "b" / "pose.onnx.data")
     assert digest(tmp_path / "b" / "pose.onnx") == digests[0]
+
+
+@pytest.mark.parametrize("location", ["/etc/hostname", "../secret"])
+def test_weights_outside_the_folder_are_not_read(tmp_path: Path, location: str) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "model").mkdir()
+    path = constant_network(tmp_path / "model" / "it.onnx", {"maps": peaks()}, external="it.onnx.data")
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = location
+    onnx.save(model, path)
+    with pytest.raises(ValueError, match="outside its folder: expected files beside it"):
+        load_network(f"onnx:{path}?frame=stride", "cpu")
