@@ -38,7 +38,8 @@ def rendered_crops(count: int, input_size: tuple[int, int]) -> Crops:
 def training_store(run: Path) -> HeatmapStore | None:
     """Return the first store with crops that a run was trained from and that still opens; None where there is none.
 
-    Only stores on this machine: run.json may come from somebody else, and what it names is not fetched unasked.
+    Only stores on this machine: run.json may come from somebody else, and what it names is fetched only where
+    --store gives it.
     """
     for teacher in read_record(run).teachers:
         url = teacher.get("store")

@@ -116,7 +116,7 @@ def create_backbone(
     """Return the backbone with its weights loaded.
 
     weights: `imagenet`, `none`, a file, or `package:NAME` (student/models/pretrained.py).
-    options: those of student/backbone_options.py; with `features="pyramid"`, `out_indices` cuts the network at a stride.
+    options: those of student/backbone_options.py; with `features="pyramid"`, `out_indices` cuts it at a stride.
     features: `last` gives only the stride-32 map, `pyramid` one map at every stride from 4 on.
     Raises ValueError for names, options and weights that do not fit, OSError when weights cannot be downloaded or read.
     """

@@ -44,9 +44,7 @@ FORGERIES: dict[str, Forge] = {
     "lists in lists": options(channels=nested(40)),
     "a hub's model": lambda d: d["settings"]["model"].update(backbone="timm:hf-hub:evil/evil"),
     "a folder's model": lambda d: d["settings"]["model"].update(backbone="timm:local-dir:/tmp/evil"),
-    "a package's weights": lambda d: d["settings"]["model"].update(
-        weights="package:evil", backbone_options={"evil": 1}
-    ),
+    "an option that timm does not have": options(evil=1),
     "a name that leads out": lambda d: d.update(name="../../evil"),
     "a student's name that leads out": lambda d: d["settings"].update(name="../evil"),
     "a skeleton that is none": lambda d: d.update(skeleton={"names": nested(3)}),
@@ -85,8 +83,8 @@ def test_json_without_end_is_one_line(forged: Path) -> None:
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[bytes]]]:
-    """Serve on the loopback; yield its address, and what is asked of it."""
-    asked: list[bytes] = []
+    """Serve on the loopback; yield its address, and what is requested of it."""
+    requests: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.1)
         ended = threading.Event()
@@ -98,11 +96,11 @@ def listener() -> Iterator[tuple[str, list[bytes]]]:
                 except TimeoutError:
                     continue
                 with connection:
-                    asked.append(connection.recv(4096))
+                    requests.append(connection.recv(4096))
 
         thread = threading.Thread(target=accept)
         thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/store", asked
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/store", requests
         ended.set()
         thread.join()
 
@@ -110,11 +108,11 @@ def listener() -> Iterator[tuple[str, list[bytes]]]:
 def test_export_connects_to_nothing_that_run_json_names(
     forged: Path, tmp_path: Path, listener: tuple[str, list[bytes]]
 ) -> None:
-    url, asked = listener
+    url, requests = listener
     stores = [{"store": url}, {"store": f"s3://{url}"}, {"store": ["a"]}, {}]
     rewrite(forged, lambda document: document.update(teachers=stores))
     ended = run_command("export", forged, "--out", tmp_path / "out.onnx", "--seconds", "0.01")
     assert ended.code == 0, ended.stderr
     assert f"run.json names the store {url}: give it as --store to connect to it" in ended.stderr
     assert "on 16 rendered persons" in ended.stdout
-    assert asked == []
+    assert requests == []
