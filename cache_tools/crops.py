@@ -93,13 +93,34 @@ def encode_crop(image: Image, box_xywh: ArrayLike, policy: CropPolicy) -> Stored
     _, size = padded_box(boxes, policy.input_size)
     shrink = min(1.0, policy.density * policy.input_size[0] / float(size[0, 1]))
     height, width = (max(1, math.floor(side * shrink)) for side in part.shape[:2])
-    if (height, width) != part.shape[:2]:
-        part = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    part = _resized(part, (height, width))
     step = np.array([(right - left) / width, (bottom - top) / height])
     matrix = np.concatenate([np.diag(step), (np.array([left, top]) + (step - 1) / 2)[:, None]], axis=1)
-    pixels = np.ascontiguousarray(part)
-    data = simplejpeg.encode_jpeg(pixels, policy.quality, colorspace="RGB", colorsubsampling="444", fastdct=False)
-    return StoredCrop(data, matrix, (height, width))
+    return StoredCrop(encode_pixels(part, policy.quality), matrix, (height, width))
+
+
+def encode_pixels(pixels: Image, quality: int) -> bytes:
+    """Return pixels (h, w, 3) RGB as a JPEG file whose colour has full resolution."""
+    data: bytes = simplejpeg.encode_jpeg(
+        np.ascontiguousarray(pixels), quality, colorspace="RGB", colorsubsampling="444", fastdct=False
+    )
+    return data
+
+
+def cut_again(image: Image, pixel_to_image: Matrix, size: tuple[int, int]) -> Image:
+    """Return the pixels (h, w, 3) that `encode_crop` encoded, of a photo and the matrix and size of its stored crop."""
+    height, width = size
+    step = np.diag(pixel_to_image)
+    left, top = np.round(pixel_to_image[:, 2] - (step - 1) / 2).astype(int)
+    right, bottom = np.round((left, top) + step * (width, height)).astype(int)
+    return _resized(image[top:bottom, left:right], size)
+
+
+def _resized(part: Image, size: tuple[int, int]) -> Image:
+    """Return pixels made smaller to (height, width), or as they are."""
+    if part.shape[:2] == size:
+        return part
+    return np.asarray(cv2.resize(part, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def decode_crop(data: bytes) -> Image:

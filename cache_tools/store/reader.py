@@ -186,6 +186,15 @@ class StoreReader:
         """Return height and width (B, 2) of each row's stored crop."""
         return self._crop_index[self._indices(rows), 3:]
 
+    def read_crop_geometry(self, row: int) -> tuple[geometry.Matrix, tuple[int, int]]:
+        """Return the matrix (2, 3) from stored-crop pixel to image pixel of a row, and its crop's height and width.
+
+        Only the row's own shard has to be written.
+        """
+        shard, place = divmod(row, self.spec.shard_rows)
+        height, width = self._crops_or_refuse().index(shard)[place, 3:].tolist()
+        return self._tables.of_shard("crops/pixel_to_image", shard)[place], (height, width)
+
     def check_tables(self, shard: int) -> None:
         """Raise ValueError where the geometry of a shard's views and crops, or the index of its crops, is damaged."""
         if self.spec.views:

@@ -30,6 +30,7 @@ from cache_tools.store.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec,
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.conditions import check_ap, check_codec_error, check_undamaged
 from pipeline.building.job import SHARDS_AT_ONCE, BuildJob, Expectation
+from pipeline.building.resumed_photos import check_resumed
 from pipeline.building.shard_maker import ShardMaker
 from pipeline.building.stop_request import LOOK_SECONDS, StopRequest
 from pipeline.persons.photo_check import check_photos
@@ -77,6 +78,8 @@ def build(
             threads=job.threads,
         )
         logger.info("%s", probe_network(teacher, crops_to_probe(job, persons, teacher)).text())
+        if store is not None and (compared := check_resumed(store, teacher, job.images, job.threads)):
+            logger.info("the photos are those of the finished shards, on %d rows that were compared", compared)
     if expectation is not None:
         ap = check_ap(teacher, expectation, None if store is None else store.spec.teacher.ap)
         spec = replace(spec, teacher=replace(spec.teacher, ap=ap))

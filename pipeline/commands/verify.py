@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.commands.shared_options import PATH, device_option, json_option
+from pipeline.commands.shared_options import PATH, device_option, json_option, reject_ignored
 from pipeline.commands.store_text import error_text
 from pipeline.printable import printable
 
@@ -25,7 +25,15 @@ from pipeline.printable import printable
     "--recompute", type=click.IntRange(min=1), metavar="N", help="Run the teacher again on N random rows and compare."
 )
 @click.option("--teacher", metavar="REF", help="The teacher that made the store, for --recompute.")
-@click.option("--images", type=PATH, help="Folder of the photos, for --recompute.")
+@click.option("--images", type=PATH, help="Folder of the photos: compare stored crops with them, and for --recompute.")
+@click.option(
+    "--compare",
+    type=click.IntRange(min=0),
+    default=256,
+    show_default=True,
+    metavar="N",
+    help="Rows whose crops are compared with --images, those of recently changed photos among them; 0: all.",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the rows of --recompute.")
 @device_option
 @json_option
@@ -36,14 +44,19 @@ def command(
     recompute: int | None,
     teacher: str | None,
     images: Path | None,
+    compare: int,
     seed: int,
     device: str,
     as_json: bool,
 ) -> None:
     """Check every object of STORE against its checksum, every code against its codec, the rows against the annotations.
 
-    Exit code 0: whole; 1: something is damaged or missing, and each place is named.
+    With --images, stored crops are compared with crops that are cut again from the photos.
+
+    Exit code 0: whole; 1: something is damaged or missing, or photos are others, and each place is named.
     """
+    if images is None:
+        reject_ignored(click.get_current_context(), ["compare"], "there are no --images to compare with")
     from cache_tools.store.verify import find_unnamed, forget_damaged, verify_store
     from cache_tools.store.writer import HeatmapStore
 
@@ -58,6 +71,8 @@ def command(
             f"{len(unnamed)} ledger entries do not name their store, because kdcache 0.1 wrote them: a shard of "
             "another store that was copied here with its entry would not be noticed"
         ]
+    if images is not None and not found:
+        report |= compared_photos(store, images, compare)
     if recompute and found:
         # damaged rows would disagree with any teacher
         report["recomputed"] = None
@@ -77,7 +92,23 @@ def command(
         )
         report["recomputed"] = recompute_rows(opened, network, images, recompute, seed=seed)
     click.echo(json.dumps(report, indent=1) if as_json else printable("\n".join(report_lines(report))))
-    sys.exit(1 if found else 0)
+    photos = report.get("photos")
+    sys.exit(1 if found or (photos and photos["differing"]) else 0)
+
+
+def compared_photos(url: str, images: Path, count: int) -> dict[str, Any]:
+    """Return {"photos": rows that were compared, and photos that differ}; nothing where the store holds no crops."""
+    import numpy as np
+
+    from cache_tools.store.photo_comparison import choose_rows, find_differing
+    from cache_tools.store.reader import StoreReader
+
+    store = StoreReader.open(url)
+    if store.spec.crops is None:
+        return {}
+    rows = np.arange(store.rows)
+    chosen = choose_rows(store, images, rows, count or len(rows))
+    return {"photos": {"rows": len(chosen), "differing": find_differing(store, images, chosen)}}
 
 
 def report_lines(report: dict[str, Any]) -> list[str]:
@@ -89,6 +120,12 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         lines.append(
             f"shards removed from the ledger: {report['forgotten'] or 'none'}; run the same `kdcache build` again"
         )
+    if photos := report.get("photos"):
+        lines += [f"{text}: not the photo that the crop was cut from" for text in photos["differing"]]
+        differing = len(photos["differing"])
+        advice = "give the folder that the store was built from, or build another store"
+        what = f"{differing} differ; {advice}" if differing else "equal"
+        lines.append(f"crops of {photos['rows']} rows compared with the photos: {what}")
     if "recomputed" not in report:
         return lines
     recomputed = report["recomputed"]

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cache_tools.codec.error import error_of_row, summarize_errors
 from cache_tools.geometry import Matrix
 from cache_tools.images import Image, cut, read_image
+from cache_tools.store.reader import StoreReader
 from cache_tools.store.spec import CacheMismatch
-from cache_tools.store.writer import HeatmapStore
 from student.network_output import heatmaps_of
 from student.pose_network import Maps, PoseNetwork
 
@@ -20,9 +21,9 @@ FACTOR, MARGIN = 2.0, 0.005
 
 
 def recompute_rows(
-    store: HeatmapStore, teacher: PoseNetwork, images: Path, rows: int, *, seed: int = 0
+    store: StoreReader, teacher: PoseNetwork, images: Path, rows: int | NDArray[np.int64], *, seed: int = 0
 ) -> dict[str, Any]:
-    """Return the error of the store against the teacher's heatmaps of `rows` random rows.
+    """Return the error of the store against the teacher's heatmaps of some rows, or of a number of random ones.
 
     teacher: the one that made the store, averaged with its mirror where the store's is.
     The keys are those of summarize_errors, `recorded_rmse_at_peaks`, and `views`: summarize_errors of the rows' stored
@@ -37,7 +38,7 @@ def recompute_rows(
             f"  teacher.digest: found {spec.digest}, given {teacher.digest}\n"
             "Give the teacher that made the store: `kdcache info` names it."
         )
-    chosen = np.sort(np.random.default_rng(seed).permutation(store.rows)[:rows])
+    chosen = np.sort(np.random.default_rng(seed).permutation(store.rows)[:rows]) if isinstance(rows, int) else rows
     recorded = store.measured_error()["rmse_at_peaks"]
     errors: list[dict[str, Any]] = []
     view_errors: list[dict[str, Any]] = []
@@ -58,7 +59,7 @@ def recompute_rows(
     return found | {"recorded_rmse_at_peaks": recorded, "views": of_views}
 
 
-def _photo(store: HeatmapStore, images: Path, row: int) -> Image:
+def _photo(store: StoreReader, images: Path, row: int) -> Image:
     height, width = store.instances.image_size[row].tolist()
     return read_image(images / store.instances.file_name[row], (height, width), store.spec.photos)
 
