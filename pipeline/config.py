@@ -9,9 +9,10 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cache_tools.input_file import kind_of, read_input_text
+from cache_tools.local_path import check_local
 from cache_tools.skeletons import load_skeleton
 from cache_tools.skeletons.keypoint_names import require_name
-from pipeline.data_config import DataConfig
+from pipeline.data_config import DataConfig, LocalPath
 from student.augment_recipes import recipe
 from student.batches.stream import stream_of
 from student.settings import Name, Settings, StudentSettings, list_mistakes
@@ -107,6 +108,11 @@ class EvaluateConfig(Settings):
     flip: bool = Field(True, description="Average the heatmaps of a crop and of its mirror image.")
     batch_size: int = Field(32, gt=0, description="Crops that a network gets at once.")
 
+    @field_validator("boxes")
+    @classmethod
+    def _boxes_are_local(cls, boxes: str) -> str:
+        return check_local(boxes)
+
 
 class ReportConfig(Settings):
     """What the panels show, and how long each speed is measured."""
@@ -138,7 +144,7 @@ class ReportConfig(Settings):
 class Config(Settings):
     """One workflow."""
 
-    out: Path = Field(description="Folder of everything that the workflow makes.")
+    out: LocalPath = Field(description="Folder of everything that the workflow makes.")
     device: Literal["cpu", "cuda", "auto"] = Field(
         "auto",
         description="`auto` is CUDA where there is a GPU. Except with `cpu`, each job asks Snakemake for one `gpu`.",
@@ -157,13 +163,6 @@ class Config(Settings):
     )
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="The protocol of every AP.")
     report: ReportConfig = Field(ReportConfig(), description="What the report shows.")
-
-    @field_validator("out", mode="before")
-    @classmethod
-    def _out_is_local(cls, out: Any) -> Any:
-        if isinstance(out, str) and "://" in out:
-            raise ValueError(f"{out} is a url: expected a folder on this machine")
-        return out
 
     @model_validator(mode="before")
     @classmethod

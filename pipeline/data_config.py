@@ -1,20 +1,24 @@
 """The part of the workflow's configuration that says what the data are: photos, annotations, and how they are read."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
+from cache_tools.local_path import check_local
 from cache_tools.photos.options import FEWEST_BITS, MOST_BITS
 from cache_tools.skeletons import load_skeleton
 from student.settings import Settings
+
+#: a path of this machine; a url is refused
+LocalPath = Annotated[Path, BeforeValidator(lambda given: check_local(given) if isinstance(given, str) else given)]
 
 
 class SplitConfig(Settings):
     """Photos and annotations of one split, relative to `data.root`."""
 
-    images: Path = Field(description="Folder of the photos.")
-    annotations: Path = Field(description="COCO person_keypoints file.")
+    images: LocalPath = Field(description="Folder of the photos.")
+    annotations: LocalPath = Field(description="COCO person_keypoints file.")
 
 
 class RenderedConfig(Settings):
@@ -28,7 +32,7 @@ class RenderedConfig(Settings):
 class DataConfig(Settings):
     """Where photos and annotations are: rendered, downloaded, or on the disk already."""
 
-    root: Path = Field(description="Folder that the paths of the splits are relative to.")
+    root: LocalPath = Field(description="Folder that the paths of the splits are relative to.")
     train: SplitConfig = Field(description="The split that teachers are cached on and students are trained on.")
     val: SplitConfig = Field(description="The split that networks are evaluated on.")
     rendered: RenderedConfig | None = Field(None, description="Let `kdcache demo-data` make the data set.")
@@ -39,7 +43,7 @@ class DataConfig(Settings):
     depth: int | None = Field(
         None, ge=FEWEST_BITS, le=MOST_BITS, description="Bits used of each value of 16-bit photos, as `--depth`."
     )
-    checksums: list[Path] = Field(
+    checksums: list[LocalPath] = Field(
         default_factory=list,
         description="Files, relative to `root`, with a checksum of each photo, as md5sum or sha256sum writes them.",
     )

@@ -215,7 +215,10 @@ def _is_taken(member: zipfile.ZipInfo, archive: Archive) -> bool:
 
 
 def _append(url: str, part: Path, remote: RemoteFile, bar: Any) -> None:
-    """Request the missing end of `part` and write it there; a server that ignores ranges makes it start again."""
+    """Request the missing end of `part` and write it there; a server that ignores ranges makes it start again.
+
+    Of an answer without a stated length no more is read than is expected; ValueError where there is more.
+    """
     size = _size(part)
     request = urllib.request.Request(url, headers={"User-Agent": "kdcache", "Accept-Encoding": "identity"})
     if size:
@@ -229,8 +232,14 @@ def _append(url: str, part: Path, remote: RemoteFile, bar: Any) -> None:
                 f"offers {size + int(announced)} bytes, {remote.size} expected: a sign-in page, or another version"
             )
         with part.open("ab" if size else "wb") as sink:
-            bar.n = size
-            while block := response.read(BLOCK):
+            bar.n = received = size
+            while block := response.read(min(BLOCK, remote.size - received + 1)):
+                received += len(block)
+                if received > remote.size:
+                    # nothing of this answer is what was expected
+                    sink.truncate(size)
+                    bar.n = size
+                    raise ValueError(f"sends more than {remote.size} bytes: a page, or another version")
                 sink.write(block)
                 bar.update(len(block))
 

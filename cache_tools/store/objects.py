@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cache_tools import files
+from cache_tools.local_path import is_url
 from cache_tools.store.remote_objects import RemoteObjects
 from cache_tools.store.sealed_json import fingerprint
 
@@ -25,12 +26,16 @@ class Objects:
     """The objects below one url: a path, file://, or any address that fsspec knows."""
 
     def __init__(self, url: Url, *, write: bool = False) -> None:
-        """Connect to a url; ValueError where it cannot be written to, or where it needs a package that is missing."""
+        """Connect to a url; ValueError where it cannot be written to or is none, or needs a missing package."""
         self.url = os.fspath(url).removeprefix("file://").rstrip("/") or "/"
         self.folder: Path | None = None
         # keys of files that were looked at: regular, and inside the folder
         self._own_files: set[str] = set()
         if "://" not in self.url:
+            if is_url(self.url) and not os.path.exists(self.url.partition("/")[0]):
+                raise ValueError(
+                    f"{self.url} is a url that has lost a slash, as pathlib does: give it as text, with //"
+                )
             self.folder = Path(self.url)
             return
         scheme = self.url.split("://")[0]

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from cache_tools.local_path import check_local
 from cache_tools.photos.options import FEWEST_BITS, MOST_BITS, PhotoOptions
 from student.inference import Inference
-
-# Not Windows' drives, which have no second slash.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 class LocalPath(click.Path):
@@ -29,11 +26,12 @@ class LocalPath(click.Path):
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         """Return the path; UsageError where it is a url."""
-        if isinstance(value, str) and _URL.match(value):
-            self.fail(
-                f"{value!r} is a url: expected a path on this machine; only stores can be urls", parameter, context
-            )
-        return super().convert(os.path.expanduser(value) if isinstance(value, str) else value, parameter, context)
+        if isinstance(value, str):
+            try:
+                value = os.path.expanduser(check_local(value))
+            except ValueError as problem:
+                self.fail(str(problem), parameter, context)
+        return super().convert(value, parameter, context)
 
 
 #: type of an option or argument that names a file or folder

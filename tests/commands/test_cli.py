@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.cli import COMMANDS, kdcache
+from tests.samples.command_line import contexts
 
 HEAVY = {"torch", "timm", "zarr", "dask", "transformers", "matplotlib", "cv2", "pydantic", "numpy", "onnxruntime"}
 
@@ -17,21 +17,6 @@ HEAVY = {"torch", "timm", "zarr", "dask", "transformers", "matplotlib", "cv2", "
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pipeline.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
-
-
-def contexts(name: str) -> Iterator[click.Context]:
-    """Yield the context of a command, or of each command of a group."""
-    parent = click.Context(kdcache)
-    command = kdcache.get_command(parent, name)
-    assert command is not None
-    context = click.Context(command, info_name=name, parent=parent)
-    if not isinstance(command, click.Group):
-        yield context
-        return
-    for part in command.list_commands(context):
-        inner = command.get_command(context, part)
-        assert inner is not None
-        yield click.Context(inner, info_name=part, parent=context)
 
 
 @pytest.mark.parametrize("arguments", [["-h"], *([name, "-h"] for name in COMMANDS)], ids=" ".join)
@@ -81,38 +66,6 @@ def test_codecs_are_named_without_importing_them() -> None:
     from pipeline.commands.build import CODECS
 
     assert [*PROFILES] == [*CODECS]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [
-            "build",
-            "a.zarr",
-            "--teacher",
-            "none",
-            "--images",
-            ".",
-            "--annotations",
-            "a.json",
-            "--receipt",
-            "s3://b/r.json",
-        ],
-        ["train", "a.zarr", "--out", "s3://bucket/run"],
-        ["export", "run", "--out", "gs://bucket/a.onnx"],
-        ["demo-data", "s3://bucket/data"],
-        ["fidelity", "a.zarr", "--out", "http://127.0.0.1/fidelity.json"],
-    ],
-    ids=lambda arguments: arguments[0],
-)
-def test_a_url_is_refused_where_only_a_path_works(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(kdcache, arguments)
-    assert result.exit_code == 2
-    assert "is a url: expected a path on this machine; only stores can be urls" in result.output
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["student.py", "cache_tools/__init__.py", "student/notes.txt"])

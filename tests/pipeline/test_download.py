@@ -29,6 +29,9 @@ class Server(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.cut: int | None = None
         self.ranges = True
+        #: names of files that are sent in chunks without an end
+        self.endless: set[str] = set()
+        self.bytes_sent = 0
         #: status, first byte
         self.answers: list[tuple[int, int]] = []
 
@@ -47,12 +50,29 @@ class Handler(BaseHTTPRequestHandler):
         requested = self.headers.get("Range") if self.server.ranges else None
         start = int(requested.removeprefix("bytes=").rstrip("-")) if requested else 0
         self.server.answers.append((206 if requested else 200, start))
+        if self.path[1:] in self.server.endless:
+            self.send_chunks()
+            return
         self.send_response(206 if requested else 200)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         stop = len(content) if self.server.cut is None else start + self.server.cut
         # shorter than announced: the client sees the connection end
         self.wfile.write(content[start:stop])
+
+    def send_chunks(self) -> None:
+        """Send chunks until the client closes the connection."""
+        self.protocol_version = "HTTP/1.1"
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.close_connection = True
+        while True:
+            try:
+                self.wfile.write(b"10000\r\n" + bytes(0x10000) + b"\r\n")
+            except OSError:
+                return
+            self.server.bytes_sent += 0x10000
 
     def log_message(self, *_: object) -> None:
         pass
@@ -130,6 +150,20 @@ def test_a_second_address_is_used_when_the_first_has_nothing(server: Server, tmp
     wanted = remote(server)
     twice = replace(wanted, urls=(server.address("gone"), *wanted.urls))
     assert fetch(twice, tmp_path / "file", wait=0).read_bytes() == CONTENT
+
+
+def test_an_answer_without_an_end_is_stopped_at_the_size_that_is_known(server: Server, tmp_path: Path) -> None:
+    endless = remote(server, "endless")
+    server.endless.add("endless")
+    with pytest.raises(OSError, match=r"0 of 300000 bytes \(.*/endless: ValueError: sends more than 300000 bytes"):
+        fetch(endless, tmp_path / "endless", wait=0)
+    # what fits into the buffers of a connection
+    assert server.bytes_sent < 2**25
+    assert (tmp_path / "endless.part").stat().st_size == 0
+    # another address has the file
+    wanted = remote(server)
+    both = replace(wanted, urls=(*endless.urls, *wanted.urls))
+    assert fetch(both, tmp_path / "file", wait=0).read_bytes() == CONTENT
 
 
 def test_an_address_that_never_answers_ends_with_what_to_do(tmp_path: Path) -> None:

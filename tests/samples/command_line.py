@@ -4,9 +4,11 @@ import contextlib
 import io
 import json
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -53,3 +55,18 @@ def metrics(path: Path, *arguments: str | Path) -> dict[str, Any]:
     """Return what `kdcache evaluate` writes into `path`."""
     run("evaluate", *arguments, "--device", "cpu", "--out", path)
     return dict(json.loads(path.read_text()))
+
+
+def contexts(name: str) -> Iterator[click.Context]:
+    """Yield the context of a command, or of each command of a group."""
+    parent = click.Context(kdcache)
+    command = kdcache.get_command(parent, name)
+    assert command is not None
+    context = click.Context(command, info_name=name, parent=parent)
+    if not isinstance(command, click.Group):
+        yield context
+        return
+    for part in command.list_commands(context):
+        inner = command.get_command(context, part)
+        assert inner is not None
+        yield click.Context(inner, info_name=part, parent=context)
