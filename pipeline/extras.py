@@ -6,6 +6,7 @@ line answers a missing one with one line that names the extra to install.
 
 #: Module -> the extra that installs it. pyproject.toml declares the same.
 EXTRA_OF = {
+    "cloudpickle": "cluster",
     "cryptography": "cluster",
     "dask": "cluster",
     "distributed": "cluster",

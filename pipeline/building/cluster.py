@@ -7,96 +7,145 @@ twice and workers may die: writing a shard is idempotent, and the ledger says wh
 import contextlib
 import logging
 import os
-import socket
+import pickle
 import time
 import uuid
 from collections.abc import Generator, Iterable
 from concurrent.futures import CancelledError
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from distributed import Client, KilledWorker, WorkerPlugin, as_completed, get_worker
+import cloudpickle
+from distributed import Client, KilledWorker, as_completed
 from distributed.comm.core import CommClosedError
 
 from cache_tools.prefetch import usable_cpus
-from cache_tools.store.writer import HeatmapStore
+from pipeline.building import on_worker
 from pipeline.building.job import BuildJob
 from pipeline.building.local_cluster import local_cluster
-from pipeline.building.shard_maker import ShardMaker
+from pipeline.building.on_worker import MakerOnWorker, lack_of, make_shard
 from pipeline.building.stop_request import LOOK_SECONDS, StopRequest
-from pipeline.teachers.load import load_network
 from pipeline.teachers.names import absolute_reference
-from student.pose_network import PoseNetwork
+
+logger = logging.getLogger(__name__)
 
 #: of a shard, when its worker died or raised
 RETRIES = 3
+#: without a finished shard, until the workers are counted
+QUIET_SECONDS = 5.0
+#: between two messages that no worker is there
+MESSAGE_SECONDS = 60.0
+
+# workers may lack kdcache
+cloudpickle.register_pickle_by_value(on_worker)
 
 
-class TeacherOnWorker(WorkerPlugin):
-    """Loads the job's teacher once on each worker, for one build: several builds may share a cluster."""
+def make_on_cluster(
+    job: BuildJob, shards: list[int], stop: StopRequest, workers: int = 0, scheduler: str | None = None
+) -> Generator[int, None, None]:
+    """Make the shards on `workers` processes of this host or on a cluster; yield the rows of each when it is done.
 
-    def __init__(self, job: BuildJob, build_id: str, numbers: dict[str, int]) -> None:
-        """Describe the build. numbers: of each worker, by its address, among those of its host."""
-        self.job, self.numbers = job, numbers
-        # by this name Dask distinguishes plugins, and `make_shard` finds the maker
-        self.name = maker_name(build_id)
-
-    def setup(self, worker: Any) -> None:
-        """Open the store and find the teacher; ValueError where it is another than the store's."""
-        job = self.job
-        number = worker.name if isinstance(worker.name, int) else self.numbers.get(worker.address, 0)
-        threads = job.threads or worker.state.nthreads
-        store = HeatmapStore.open(job.store, mode="r+")
-        # the process that started the build has loaded the same teacher and shown its warnings
-        logging.getLogger("pipeline.teachers").setLevel(logging.ERROR)
-        teacher = load_network(
-            job.teacher,
-            worker_device(job.device, number),
-            job.flip,
-            threads,
-            store.spec.skeleton,
-            dict(job.joints),
-        )
-        check_same_teacher(teacher, store, worker.address)
-        maker = ShardMaker(store, teacher, job.images, batch_size=job.batch_size, readers=threads)
-        setattr(worker, self.name, maker)
-
-    def teardown(self, worker: Any) -> None:
-        """Drop the shards in flight, and the teacher."""
-        maker: ShardMaker | None = getattr(worker, self.name, None)
-        if maker is not None:
-            maker.stop()
-            delattr(worker, self.name)
-
-
-def check_same_teacher(teacher: PoseNetwork, store: HeatmapStore, address: str) -> None:
-    """Raise ValueError where a worker has another copy of the teacher than the process that began the store."""
-    expected = store.spec.teacher.digest
-    if teacher.digest != expected:
-        raise ValueError(
-            f"the worker {address} on {socket.gethostname()} has another teacher of the name {teacher.name}: digest "
-            f"{teacher.digest[:16]}, expected {expected[:16]}, the store's; give every host the same files and versions"
-        )
-
-
-def maker_name(build_id: str) -> str:
-    """Return the name of the attribute in which a worker keeps its ShardMaker."""
-    return f"kdcache_{build_id}"
-
-
-def worker_device(device: str, number: int) -> str:
-    """Return `device`, or `cuda:N` where the workers of a host share several GPUs, by the worker's number.
-
-    A worker that joins a running build has number 0: start such workers each with its own CUDA_VISIBLE_DEVICES.
+    Raises ValueError, with the worker's name, where one lacks kdcache, the photos or the store, or has another teacher
+    than the store; OSError where the scheduler is lost; and what a teacher or a photo raised once its retries are used
+    up.
     """
-    if device not in ("auto", "cuda") or not Path("/dev/nvidia0").exists():
-        return device
-    # 3 s and 300 MB, which only hosts with a GPU need
-    import torch
+    name = f"kdcache_{uuid.uuid4().hex}"
+    with contextlib.ExitStack() as stack:
+        if scheduler is None:
+            job = replace(job, threads=job.threads or max(1, usable_cpus() // workers))
+            logger.info("starting %d worker processes", workers)
+            cluster = stack.enter_context(local_cluster(workers))
+            client = stack.enter_context(Client(cluster))  # type: ignore[no-untyped-call]  # as below
+            awaited = AwaitedWorkers(client, f"of {workers})")
+            fewer = "fewer --workers"
+        else:
+            client = stack.enter_context(connect(scheduler))
+            awaited = AwaitedWorkers(client, f"of at least 1): start them with `dask worker {scheduler}`")
+            fewer = "fewer workers a host"
+        futures: list[Any] = []
+        try:
+            while awaited.missing():
+                time.sleep(LOOK_SECONDS)
+                stop.check()
+            prepare_workers(client, job, name)
+            for shard in shards:
+                futures.append(client.submit(make_shard, shard, name, key=f"shard-{shard}-{name}", retries=RETRIES))
+            yield from results(futures, awaited, stop)
+        except (CancelledError, CommClosedError) as error:
+            raise OSError("the Dask scheduler is gone; run the same command again to go on") from error
+        except KilledWorker as error:
+            raise OSError(f"{error}; out of memory? Run the same command again with {fewer}") from error
+        finally:
+            # the scheduler may be gone
+            with contextlib.suppress(CancelledError, OSError):
+                client.cancel(futures)
+                if scheduler is not None and client.status == "running":
+                    client.unregister_worker_plugin(name)
 
-    gpus = torch.cuda.device_count()
-    return f"cuda:{number % gpus}" if gpus else device
+
+class AwaitedWorkers:
+    """The workers of a cluster: says that none is there, where nothing would be shown otherwise."""
+
+    def __init__(self, client: Client, expected: str) -> None:
+        """Watch the workers of a client's cluster. expected: end of the message, from the bracket on."""
+        self.client, self.expected = client, expected
+        self._next_message = 0.0
+
+    def missing(self) -> bool:
+        """Return whether no worker is there, and log it, at most once in MESSAGE_SECONDS."""
+        if self.client.nthreads():  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
+            return False
+        if time.monotonic() >= self._next_message:
+            logger.info("waiting for workers (0 %s", self.expected)
+            self._next_message = time.monotonic() + MESSAGE_SECONDS
+        return True
+
+
+def prepare_workers(client: Client, job: BuildJob, name: str) -> None:
+    """Let every worker open the store and the teacher, those that join later too; ValueError where one cannot."""
+    numbers = numbers_on_host(client.run(os.getpid))
+    client.register_plugin(MakerOnWorker(pickle.dumps(with_absolute_paths(job)), name, numbers))
+    answers = client.run(lack_of, name, on_error="ignore")
+    lacking = [answer for answer in answers.values() if answer is not None]
+    if lacking:
+        others = f" ({len(lacking)} of {len(answers)} workers lack something)" if len(lacking) > 1 else ""
+        raise ValueError(f"{lacking[0]}{others}")
+
+
+def results(futures: list[Any], awaited: AwaitedWorkers, stop: StopRequest) -> Generator[int, None, None]:
+    """Yield the number of rows of each shard when it is done."""
+    finished: Any = as_completed(futures)  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
+    quiet_since = time.monotonic()
+    while not finished.is_empty():
+        batch = finished.next_batch(block=False)
+        stop.check()
+        if batch:
+            quiet_since = time.monotonic()
+        else:
+            time.sleep(LOOK_SECONDS)
+            if time.monotonic() - quiet_since > QUIET_SECONDS:
+                awaited.missing()
+                quiet_since = time.monotonic()
+        for future in batch:
+            made = future.result()
+            if isinstance(made, ValueError):
+                raise made
+            yield made
+
+
+def connect(scheduler: str) -> Client:
+    """Return a client of a cluster that is running already; OSError where none answers.
+
+    TLS is as Dask's configuration says (`distributed.comm.tls`).
+    """
+    try:
+        return Client(scheduler)  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
+    except (OSError, TypeError) as error:
+        # TypeError: tls:// without a certificate
+        raise OSError(
+            f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`; where it uses TLS, Dask's "
+            f"configuration must name certificate and key ({error})"
+        ) from error
 
 
 def numbers_on_host(addresses: Iterable[str]) -> dict[str, int]:
@@ -107,69 +156,6 @@ def numbers_on_host(addresses: Iterable[str]) -> dict[str, int]:
         host = address.rpartition(":")[0]
         numbers[address] = last[host] = last.get(host, -1) + 1
     return numbers
-
-
-def make_shard(shard: int, build_id: str) -> int | ValueError:
-    """Make one shard on a worker and return the number of its rows, or the ValueError that a retry would meet again."""
-    maker: ShardMaker = getattr(get_worker(), maker_name(build_id))
-    try:
-        return maker.make(shard)
-    except ValueError as error:
-        return error
-
-
-def make_on_cluster(
-    job: BuildJob, shards: list[int], stop: StopRequest, workers: int = 0, scheduler: str | None = None
-) -> Generator[int, None, None]:
-    """Make the shards on `workers` processes of this host or on a cluster; yield the rows of each when it is done.
-
-    Raises ValueError where a worker has another teacher than the store, OSError where the scheduler is lost, and what a
-    teacher or a photo raised once its retries are used up.
-    """
-    build_id = uuid.uuid4().hex
-    with contextlib.ExitStack() as stack:
-        if scheduler is None:
-            job = replace(job, threads=job.threads or max(1, usable_cpus() // workers))
-            cluster = stack.enter_context(local_cluster(workers))
-            client = stack.enter_context(Client(cluster))  # type: ignore[no-untyped-call]  # as below
-        else:
-            client = stack.enter_context(connect(scheduler))
-        numbers = numbers_on_host(client.run(os.getpid))
-        client.register_plugin(TeacherOnWorker(with_absolute_paths(job), build_id, numbers))
-        futures = [
-            client.submit(make_shard, shard, build_id, key=f"shard-{shard}-{build_id}", retries=RETRIES)
-            for shard in shards
-        ]
-        try:
-            finished: Any = as_completed(futures)  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
-            while not finished.is_empty():
-                batch = finished.next_batch(block=False)
-                if not batch:
-                    time.sleep(LOOK_SECONDS)
-                stop.check()
-                for future in batch:
-                    made = future.result()
-                    if isinstance(made, ValueError):
-                        raise made
-                    yield made
-        except (CancelledError, CommClosedError) as error:
-            raise OSError("the Dask scheduler is gone; run the same command again to go on") from error
-        except KilledWorker as error:
-            raise OSError(f"{error}; out of memory? Run the same command again with fewer --workers") from error
-        finally:
-            # the scheduler may be gone
-            with contextlib.suppress(CancelledError, OSError):
-                client.cancel(futures)
-                if scheduler is not None and client.status == "running":
-                    client.unregister_worker_plugin(maker_name(build_id))
-
-
-def connect(scheduler: str) -> Client:
-    """Return a client of a cluster that is running already; OSError where none answers."""
-    try:
-        return Client(scheduler)  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
-    except OSError as error:
-        raise OSError(f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`") from error
 
 
 def with_absolute_paths(job: BuildJob) -> BuildJob:

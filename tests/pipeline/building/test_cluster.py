@@ -22,8 +22,9 @@ from distributed import Client, LocalCluster
 
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
-from pipeline.building.cluster import numbers_on_host, worker_device
+from pipeline.building.cluster import numbers_on_host
 from pipeline.building.job import BuildJob
+from pipeline.building.worker_maker import worker_device
 from tests.samples.small_build import content, run_build, slow, small_job, wait_for_shard
 
 #: its address, the scheduler and the worker's nanny
