@@ -8,7 +8,9 @@ The shard is the unit of work, of writing and of recovery: after a kill, the nex
 """
 
 import contextlib
+import gc
 import logging
+import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -86,10 +88,13 @@ def build(
     if store is not None and store.is_finished():
         check_codec_error(store, max_rmse)
         return store.finalize()
+    # Each worker loads its own. This one would keep its memory for the whole build, on a GPU beside a worker.
+    own_teacher = None if workers or scheduler else teacher
+    del teacher
     with full_disk_explained("what is done is kept"), build_lock(job.store):
         if store is None:
             store = HeatmapStore.open_or_create(job.store, spec, persons)
-        make_pending(job, store, teacher, workers=workers, scheduler=scheduler, max_rmse=max_rmse)
+        make_pending(job, store, own_teacher, workers=workers, scheduler=scheduler, max_rmse=max_rmse)
         check_undamaged(store)
         check_codec_error(store, max_rmse)
         return store.finalize()
@@ -171,13 +176,16 @@ def store_spec(job: BuildJob, teacher: PoseNetwork, people: People) -> StoreSpec
 def make_pending(
     job: BuildJob,
     store: HeatmapStore,
-    teacher: PoseNetwork,
+    teacher: PoseNetwork | None,
     *,
     workers: int,
     scheduler: str | None,
     max_rmse: float | None,
 ) -> None:
-    """Make every pending shard, here or on a cluster; log how long it took, or how far it came when it is stopped."""
+    """Make every pending shard, here or on a cluster; log how long it took, or how far it came when it is stopped.
+
+    teacher: None where workers load it.
+    """
     pending = store.pending()
     if not pending:
         return
@@ -186,7 +194,8 @@ def make_pending(
     stop = StopRequest()
     try:
         with stop, progress_bar(store.rows, "build", "row", done=store.rows - rows) as bar:
-            if workers or scheduler:
+            if teacher is None:
+                free_memory()
                 # Dask takes half a second to import
                 from pipeline.building.cluster import make_on_cluster
 
@@ -207,6 +216,14 @@ def make_pending(
         raise
     seconds = time.perf_counter() - start
     logger.info(f"{rows} rows in {seconds:.1f} s, {rows / seconds:.1f} a second{teacher_share}")
+
+
+def free_memory() -> None:
+    """Give back what networks took that are not needed any more: cycles of objects, and what CUDA's allocator keeps."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def make_here(maker: ShardMaker, shards: list[int], max_rmse: float | None, stop: StopRequest) -> None:

@@ -23,7 +23,7 @@ from cache_tools.prefetch import usable_cpus
 from pipeline.building import on_worker
 from pipeline.building.job import BuildJob
 from pipeline.building.local_cluster import local_cluster
-from pipeline.building.on_worker import MakerOnWorker, lack_of, make_shard
+from pipeline.building.on_worker import MakerOnWorker, lack_of, shard_task
 from pipeline.building.stop_request import LOOK_SECONDS, StopRequest
 from pipeline.teachers.names import absolute_reference
 
@@ -68,8 +68,9 @@ def make_on_cluster(
                 time.sleep(LOOK_SECONDS)
                 stop.check()
             prepare_workers(client, job, name)
+            make_shard = shard_task(name)
             for shard in shards:
-                futures.append(client.submit(make_shard, shard, name, key=f"shard-{shard}-{name}", retries=RETRIES))
+                futures.append(client.submit(make_shard, shard, key=f"shard-{shard}-{name}", retries=RETRIES))
             yield from results(futures, awaited, stop)
         except (CancelledError, CommClosedError) as error:
             raise OSError("the Dask scheduler is gone; run the same command again to go on") from error
@@ -94,6 +95,7 @@ class AwaitedWorkers:
     def missing(self) -> bool:
         """Return whether no worker is there, and log it, at most once in MESSAGE_SECONDS."""
         if self.client.nthreads():  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
+            self._next_message = 0.0
             return False
         if time.monotonic() >= self._next_message:
             logger.info("waiting for workers (0 %s", self.expected)

@@ -8,6 +8,7 @@ Python and Dask is imported here outside of functions. The scheduler needs no kd
 import importlib.util
 import pickle
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from distributed import WorkerPlugin, get_worker
@@ -21,12 +22,13 @@ class MakerOnWorker(WorkerPlugin):
     def __init__(self, job: bytes, name: str, numbers: dict[str, int]) -> None:
         """Describe the build. job: a pickled BuildJob; numbers: of each worker, by address, among those of its host."""
         self.job, self.numbers = job, numbers
-        # by this name Dask distinguishes plugins, and `make_shard` finds what is set up here
+        # by this name Dask distinguishes plugins, and `shard_task` finds what is set up here
         self.name = name
 
     def setup(self, worker: Any) -> None:
         """Keep a ShardMaker on the worker, or the ValueError that says what the worker does not have."""
         number = worker.name if isinstance(worker.name, int) else self.numbers.get(worker.address, 0)
+        maker: object
         try:
             from pipeline.building.worker_maker import open_maker
 
@@ -50,7 +52,7 @@ def lack(worker: Any, what: str) -> ValueError:
 
 
 def explained(error: ImportError) -> str:
-    """Return why kdcache is not imported: a package is missing, or another module of the name hides one of kdcache's."""
+    """Return why kdcache is not imported: a package is missing, or a module of another project hides one of its own."""
     package = (error.name or "").partition(".")[0]
     if package not in PACKAGES:
         return f"{error}; install the same kdcache there as here"
@@ -59,8 +61,8 @@ def explained(error: ImportError) -> str:
         return "it is not installed there"
     where = found.origin or ", ".join(found.submodule_search_locations or ())
     return (
-        f"its package {package} is {where}, without {error.name}: another project's (start the worker by `dask worker`, "
-        "not by `python -m`, or in another folder), or another version of kdcache"
+        f"its package {package} is {where}, without {error.name}: another project's (start the worker by "
+        "`dask worker`, not by `python -m`, or in another folder), or another version of kdcache"
     )
 
 
@@ -70,13 +72,21 @@ def lack_of(name: str, dask_worker: Any) -> ValueError | None:
     return maker if isinstance(maker, ValueError) else None
 
 
-def make_shard(shard: int, name: str) -> int | ValueError:
-    """Make one shard on a worker and return the number of its rows, or the ValueError that a retry would meet again."""
-    maker = getattr(get_worker(), name)
-    if isinstance(maker, ValueError):
-        return maker
-    try:
-        rows: int = maker.make(shard)
-    except ValueError as error:
-        return error
-    return rows
+def shard_task(name: str) -> Callable[[int], int | ValueError]:
+    """Return the function that makes one shard on a worker and returns the number of its rows.
+
+    It returns, rather than raises, a ValueError, which a retry would meet again. It is made here because Dask's
+    scheduler sends a function of a module on by its name.
+    """
+
+    def make_shard(shard: int) -> int | ValueError:
+        maker = getattr(get_worker(), name)
+        if isinstance(maker, ValueError):
+            return maker
+        try:
+            rows: int = maker.make(shard)
+        except ValueError as error:
+            return error
+        return rows
+
+    return make_shard

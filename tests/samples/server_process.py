@@ -36,15 +36,20 @@ def free_ports(count: int) -> list[int]:
 
 
 def start(
-    command: Sequence[str], log: Path, is_ready: Callable[[], bool], env: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    log: Path,
+    is_ready: Callable[[], bool],
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a server and wait until it is ready; RuntimeError with the end of its log where it ends or never is."""
     # the server ends with the process of the test, also where that one is killed
     tied = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*tied, *command],
+            [*tied, *map(str, command)],
             env=None if env is None else dict(env),
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,19 +1,16 @@
 """Shards on Dask: the same bytes as the plain loop's, whichever process dies."""
 
-import contextlib
 import logging
-import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dask
 import psutil
@@ -22,63 +19,32 @@ from distributed import Client, LocalCluster
 
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
-from pipeline.building.cluster import numbers_on_host
+from pipeline.building.cluster import make_on_cluster, numbers_on_host
 from pipeline.building.job import BuildJob
 from pipeline.building.worker_maker import worker_device
 from tests.samples.small_build import content, run_build, slow, small_job, wait_for_shard
 
-#: its address, the scheduler and the worker's nanny
-Cluster = tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]
+#: counts its networks, of which one is part of a cycle
+COUNTED = """
+import weakref
+
+from pipeline.teachers.oracle import OracleTeacher
+
+alive = weakref.WeakSet()
+
+
+def make(device):
+    teacher = OracleTeacher("oracle")
+    teacher.itself = teacher
+    alive.add(teacher)
+    return teacher
+"""
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> BuildJob:
     """Return a build of three shards."""
     return small_job(tmp_path)
-
-
-def start_dask(*arguments: str) -> subprocess.Popen[bytes]:
-    """Start a process of Dask without its messages."""
-    command = [sys.executable, "-m", "dask", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-TEACHER = """
-from pipeline.teachers.oracle import OracleTeacher
-
-
-class Copy(OracleTeacher):
-    digest = "{digest}"
-
-
-def make(device):
-    return Copy("oracle")
-"""
-
-
-@pytest.fixture
-def scheduler() -> Iterator[Cluster]:
-    """Start a cluster of one worker; yield its address, the scheduler and the worker's nanny."""
-    with running_cluster() as cluster:
-        yield cluster
-
-
-@contextlib.contextmanager
-def running_cluster(*of_worker: str) -> Iterator[Cluster]:
-    """Run a scheduler and a worker, started with more options."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    http = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
-    head = start_dask("scheduler", "--host", "127.0.0.1", "--port", str(port), *http)
-    worker = start_dask("worker", address, "--nthreads", "2", *http, *of_worker)
-    try:
-        yield address, head, worker
-    finally:
-        for process in (worker, head):
-            process.kill()
-            process.wait()
 
 
 def test_workers_write_what_the_plain_loop_writes_and_one_may_die(job: BuildJob) -> None:
@@ -101,36 +67,6 @@ def test_a_killed_build_takes_its_workers_along_and_resumes(job: BuildJob) -> No
     assert psutil.wait_procs(workers, timeout=20)[1] == []
     build(job)
     assert content(job.store) == content(job.store + ".whole")
-
-
-def test_a_lost_scheduler_is_reported_and_the_build_resumes(job: BuildJob, scheduler: Cluster) -> None:
-    address, head, _ = scheduler
-    build(replace(job, store=job.store + ".whole"))
-    process = run_build(slow(job, 0.02), "--scheduler", address)
-    wait_for_shard(job, process)
-    head.kill()
-    _, messages = process.communicate(timeout=60)
-    assert process.returncode == 2, messages
-    assert "the Dask scheduler is gone; run the same command again to go on" in messages
-    build(job)
-    assert content(job.store) == content(job.store + ".whole")
-
-
-def test_a_worker_with_another_copy_of_the_teacher_is_named(
-    job: BuildJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for folder in ("here", "there"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "copied_teacher.py").write_text(TEACHER.format(digest=folder))
-    path = os.environ.get("PYTHONPATH", "")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'there'}:{path}")
-    with running_cluster("--no-nanny") as (address, _, _), Client(address) as client:
-        client.wait_for_workers(1, timeout=60)
-        monkeypatch.syspath_prepend(tmp_path / "here")
-        job = replace(job, teacher="copied_teacher:make")
-        with pytest.raises(ValueError, match=r"the worker tcp://.* has another teacher .*digest there, expected here"):
-            build(job, scheduler=address)
-    assert HeatmapStore.open(job.store).pending() == [0, 1, 2]
 
 
 def test_a_missing_scheduler_is_reported_at_once(job: BuildJob) -> None:
@@ -202,6 +138,25 @@ def test_workers_share_the_gpus_of_a_host(
     monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
     monkeypatch.setattr(Path, "exists", lambda path: str(path) == "/dev/nvidia0")
     assert [worker_device(device, number) for number in range(3)] == devices
+
+
+def test_the_process_of_a_build_keeps_no_teacher_while_workers_work(
+    job: BuildJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "counted_teacher.py").write_text(COUNTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    kept = []
+
+    def noting(*arguments: Any, **options: Any) -> Generator[int, None, None]:
+        import counted_teacher
+
+        for made in make_on_cluster(*arguments, **options):
+            kept.append(len(counted_teacher.alive))
+            yield made
+
+    monkeypatch.setattr("pipeline.building.cluster.make_on_cluster", noting)
+    assert build(replace(job, teacher="counted_teacher:make"), workers=1)["rows"] == 44
+    assert kept == [0, 0, 0]
 
 
 def test_a_truncated_photo_ends_the_build_with_its_name(job: BuildJob) -> None:
