@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from cache_tools.local_path import check_local
 from cache_tools.photos.options import FEWEST_BITS, MOST_BITS
 from cache_tools.skeletons import load_skeleton
-from student.settings import Settings
+from student.settings import Settings, Size
 
 #: a path of this machine; a url is refused
 LocalPath = Annotated[Path, BeforeValidator(lambda given: check_local(given) if isinstance(given, str) else given)]
@@ -27,6 +27,12 @@ class RenderedConfig(Settings):
     persons: int = Field(3000, gt=0, description="Labelled persons of the train split.")
     val_persons: int = Field(500, gt=0, description="Labelled persons of the val split.")
     seed: int = Field(0, description="The same seed gives the same data set.")
+    level: Literal["easy", "hard", "standing"] = Field(
+        "easy", description="How hard the photos are; `standing`: one person who stands and faces the camera."
+    )
+    size: Size = Field((240, 320), description="Height and width of the photos in pixels.")
+    noise: bool = Field(True, description="Give the train split an annotator's errors.")
+    boxes: Literal["person", "legs"] = Field("person", description="What the boxes are around.")
 
 
 class DataConfig(Settings):

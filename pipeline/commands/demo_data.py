@@ -1,10 +1,14 @@
 """`kdcache demo-data`: write a COCO-format data set of rendered people."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.commands.shared_options import PATH
+
+if TYPE_CHECKING:
+    from pipeline.demo.coco_files import Boxes
 
 
 @click.command("demo-data")
@@ -31,10 +35,27 @@ from pipeline.commands.shared_options import PATH
 )
 @click.option(
     "--level",
-    type=click.Choice(["easy", "hard"]),
+    type=click.Choice(["easy", "hard", "standing"]),
     default="easy",
     show_default=True,
-    help="How hard the photos are: poses, occlusion, number of people.",
+    help="How hard the photos are: poses, occlusion, number of people. standing: one person who stands and faces the "
+    "camera, with knees of -15 to 15 degrees of varus.",
+)
+@click.option(
+    "--size",
+    nargs=2,
+    type=click.IntRange(min=64),
+    default=(240, 320),
+    show_default=True,
+    metavar="HEIGHT WIDTH",
+    help="Pixels of the photos.",
+)
+@click.option(
+    "--boxes",
+    type=click.Choice(["person", "legs"]),
+    default="person",
+    show_default=True,
+    help="What the boxes are around. legs: the joints of the legs, for students that see only these.",
 )
 @click.option(
     "--skeleton",
@@ -52,6 +73,8 @@ def command(
     val_persons: int | None,
     noise: bool,
     level: str,
+    size: tuple[int, int],
+    boxes: "Boxes",
     skeleton: str,
     workers: int,
 ) -> None:
@@ -74,6 +97,8 @@ def command(
         level=level,
         workers=workers,
         skeleton=load_skeleton(skeleton),
+        size=size,
+        boxes=boxes,
     )
     if note is None:
         click.echo(f"{out} already holds this data set")

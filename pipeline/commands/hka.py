@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -152,6 +152,8 @@ def measure_command(
 @click.option("--heights", default="120,240,480", show_default=True, help="Heights of their images in pixels.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the rendered people.")
 @min_score_option
+@click.option("--boxes", type=click.Choice(["person", "legs"]), default="person", show_default=True,
+              help="What boxes are around. legs: the leg joints, for networks that were trained on legs.")  # fmt: skip
 @click.option("--out", type=PATH, help="Write a .json file, the table as .md and plots as .png and .svg beside it.")
 @inference_options()
 def evaluate_command(
@@ -167,6 +169,7 @@ def evaluate_command(
     heights: str,
     seed: int,
     min_score: float,
+    boxes: Literal["person", "legs"],
     out: Path | None,
     inference: Inference,
 ) -> None:
@@ -225,6 +228,7 @@ def evaluate_command(
                 inference,
                 photo_options=photo_options.stated(),
                 min_score=min_score,
+                boxes=boxes,
             )
         )
     table = evaluation_markdown(evaluations)
@@ -234,7 +238,7 @@ def evaluate_command(
         settings = {
             "flip": inference.flip,
             "min_score": min_score,
-            "boxes": "ground truth",
+            "boxes": "ground truth" if boxes == "person" else "ground truth, legs only",
             "rendered_people": rendered,
             "heights": sizes,
             "seed": seed,

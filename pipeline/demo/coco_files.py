@@ -4,7 +4,7 @@ import functools
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import simplejpeg
 
@@ -14,13 +14,20 @@ from cache_tools.skeletons import Skeleton
 from pipeline.demo.annotator import annotate
 from pipeline.demo.coco_annotation import as_annotation
 from pipeline.demo.labels import Label, label
-from pipeline.demo.levels import LEVELS, sample_scene
+from pipeline.demo.levels import LEVELS, STANDING, sample_scene
 from pipeline.demo.processes import process_map
 from pipeline.demo.random_stream import RandomStream
+from pipeline.demo.scene import Scene
+from pipeline.demo.standing import LARGEST_DEVIATION, standing_scene
+from pipeline.leg_boxes import leg_boxes
 
 SPLITS = {"train": 1, "val": 2}  # streams of the seed: no split depends on the size of another
 JPEG_QUALITY = 92
 PERSONS_PER_PHOTO = 1.5  # more than the true mean: fewer photos are drawn that are not needed
+#: what the boxes of persons are around
+Boxes = Literal["person", "legs"]
+SIZE = (240, 320)  #: height and width of a photo
+ANGLES_STREAM = 2  # of a photo's stream, besides the annotator's
 LICENCE = {"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}
 
 
@@ -32,9 +39,10 @@ def write_split(
     *,
     noise: bool = False,
     level: str = "easy",
-    size: tuple[int, int] = (240, 320),
+    size: tuple[int, int] = SIZE,
     workers: int = 1,
     skeleton: Skeleton,
+    boxes: Boxes = "person",
 ) -> dict[str, int]:
     """Write `folder/split/*.jpg` and, last, `folder/annotations/person_keypoints_<split>.json`.
 
@@ -45,7 +53,9 @@ def write_split(
     workers: processes; with more than one, a calling script needs the usual `if __name__ == "__main__"`.
     Returns the number of photos and of labelled persons.
     """
-    draw = functools.partial(draw_photo, split=split, seed=seed, noise=noise, level=level, size=size, skeleton=skeleton)
+    draw = functools.partial(
+        draw_photo, split=split, seed=seed, noise=noise, level=level, size=size, skeleton=skeleton, boxes=boxes
+    )
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     labelled = 0
@@ -76,18 +86,56 @@ def write_split(
 
 
 def draw_photo(
-    number: int, split: str, seed: int, noise: bool, level: str, size: tuple[int, int], skeleton: Skeleton
+    number: int,
+    split: str,
+    seed: int,
+    noise: bool,
+    level: str,
+    size: tuple[int, int],
+    skeleton: Skeleton,
+    boxes: Boxes = "person",
 ) -> tuple[bytes, list[dict[str, Any]]]:
-    """Return photo `number` of a split as JPEG, and its annotations without their ids."""
+    """Return photo `number` of a split as JPEG, and its annotations without their ids.
+
+    boxes: around the person, or around the leg joints only; persons with a leg joint that is not labelled then are
+    left out.
+    """
     stream = (seed, SPLITS[split], number)
-    scene = sample_scene(RandomStream(*stream), LEVELS[level], size)
+    scene = _scene(stream, level, size)
     labels = [found for found in label(scene, skeleton).values() if found.crowd or found.keypoints[:, 2].any()]
     if noise:
         rng = RandomStream(*stream, 1)
         labels = [one if one.crowd else _as_clicked(rng, one, skeleton) for one in labels]
     # The slow discrete cosine transform is the one that libjpeg-turbo computes alike with every instruction set.
     jpeg = simplejpeg.encode_jpeg(scene.photo, JPEG_QUALITY, "RGB", "420", fastdct=False)
-    return jpeg, [as_annotation(one) for one in labels]
+    annotations = [as_annotation(one) for one in labels]
+    if boxes == "legs":
+        annotations = [
+            {**annotation, "bbox": _leg_box(one, skeleton, size)}
+            for annotation, one in zip(annotations, labels, strict=True)
+            if not one.crowd and one.keypoints[_leg_joints(skeleton), 2].all()
+        ]
+    return jpeg, annotations
+
+
+def _scene(stream: tuple[int, ...], level: str, size: tuple[int, int]) -> Scene:
+    """Return the scene of a stream; of the level `standing`, legs of -15 to 15 degrees of varus, drawn evenly."""
+    if level != STANDING:
+        return sample_scene(RandomStream(*stream), LEVELS[level], size)
+    angles = RandomStream(*stream, ANGLES_STREAM)
+    left, right = (180 + angles.uniform(-LARGEST_DEVIATION, LARGEST_DEVIATION) for _ in range(2))
+    return standing_scene(RandomStream(*stream), (left, right), size)[0]
+
+
+def _leg_joints(skeleton: Skeleton) -> list[int]:
+    """Return the joints of a skeleton that have a role in a leg."""
+    return sorted(set(skeleton.joints_by_role().values()))
+
+
+def _leg_box(one: Label, skeleton: Skeleton, size: tuple[int, int]) -> list[float]:
+    joints = one.keypoints[None, _leg_joints(skeleton), :2]
+    box: list[float] = leg_boxes(joints, *size)[0].tolist()
+    return box
 
 
 def _category(skeleton: Skeleton) -> dict[str, Any]:

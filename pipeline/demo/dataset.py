@@ -9,8 +9,8 @@ from typing import Any
 from cache_tools import files
 from cache_tools.skeletons import COCO, Skeleton
 from pipeline.demo.body_joints import body_joints
-from pipeline.demo.coco_files import SPLITS, write_split
-from pipeline.demo.levels import LEVELS
+from pipeline.demo.coco_files import SIZE, SPLITS, Boxes, write_split
+from pipeline.demo.levels import LEVEL_NAMES
 
 NOTE = "demo.json"
 UNFINISHED = ".unfinished"  # everything is drawn in this folder and moved out when it is whole
@@ -28,12 +28,15 @@ def write_dataset(
     level: str = "easy",
     workers: int = 1,
     skeleton: Skeleton = COCO,
+    size: tuple[int, int] = SIZE,
+    boxes: Boxes = "person",
 ) -> dict[str, Any] | None:
     """Write train and val photos and their COCO keypoint files into `out`; None when they are there already.
 
     persons, val_persons: at least this many labelled persons (val: a sixth of train by default). noise: give the train
     split an annotator's errors; val is always exact and depends only on seed, level and val_persons. skeleton: whose
-    keypoints people are labelled with; photo number N of a split is the same with every skeleton.
+    keypoints people are labelled with; photo number N of a split is the same with every skeleton. size: height and
+    width of the photos. boxes: around persons, or around their leg joints only.
     The same arguments give the same bytes on every processor.
     Returns the arguments and the numbers of photos and persons, as written into `out/demo.json`.
     Raises ValueError when `out` holds anything else, and for joints that rendered people do not have.
@@ -49,6 +52,10 @@ def write_dataset(
     }
     if skeleton != COCO:
         arguments["skeleton"] = skeleton.to_json()
+    if size != SIZE:
+        arguments["size"] = list(size)
+    if boxes != "person":
+        arguments["boxes"] = boxes
     _check(arguments, workers)
     body_joints(skeleton)
     if skeleton.fields != ("keypoints",):
@@ -58,7 +65,13 @@ def write_dataset(
     _clear(out)
     drawn = out / UNFINISHED
     try:
-        drawing: dict[str, Any] = {"level": level, "workers": workers, "skeleton": skeleton}
+        drawing: dict[str, Any] = {
+            "level": level,
+            "workers": workers,
+            "skeleton": skeleton,
+            "size": size,
+            "boxes": boxes,
+        }
         numbers = {
             "train": write_split(drawn, "train", persons, seed, noise=noise, **drawing),
             "val": write_split(drawn, "val", val_persons, seed, **drawing),
@@ -77,8 +90,8 @@ def write_dataset(
 
 
 def _check(arguments: dict[str, Any], workers: int) -> None:
-    if arguments["level"] not in LEVELS:
-        raise ValueError(f"unknown level {arguments['level']!r}: expected one of {', '.join(LEVELS)}")
+    if arguments["level"] not in LEVEL_NAMES:
+        raise ValueError(f"unknown level {arguments['level']!r}: expected one of {', '.join(LEVEL_NAMES)}")
     for name, least in (("persons", 1), ("val_persons", 1), ("seed", 0)):
         if arguments[name] < least:
             raise ValueError(f"{name} is {arguments[name]}: expected at least {least}")

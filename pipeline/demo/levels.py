@@ -52,6 +52,11 @@ LEVELS = {
 }
 
 
+#: level of photos of one person who stands and faces the camera, with legs of known angles (standing.py)
+STANDING = "standing"
+LEVEL_NAMES = (*LEVELS, STANDING)
+
+
 def sample_scene(rng: RandomStream, level: Level, size: tuple[int, int] = (240, 320)) -> Scene:
     """Return a photo of `size` (height, width) with people in it."""
     height, width = size

@@ -14,11 +14,12 @@ from pipeline.demo.leg_angles import frontal_hka, straddle
 from pipeline.demo.people import Person, make_person
 from pipeline.demo.poses import Angles, Limb, Trunk, sample_angles
 from pipeline.demo.random_stream import RandomStream
-from pipeline.demo.scene import render, stand_at
+from pipeline.demo.scene import Scene, render, stand_at
 
 FILLED = (0.66, 0.84)  # share of the picture's height, or width, that a person fills
 LEAST, MOST = 150.0, 210.0  # degrees that legs are made with
 MOST_STEPS = 10  # three have been enough
+LARGEST_DEVIATION = 15.0  #: degrees of varus or valgus that legs have at most where angles are drawn
 TOLERANCE = 1e-3  # degrees between the requested angle and the one that is made
 STREAM = 3  # other than those of the data set's splits
 JOINTS = ("uleg", "lleg", "foot")  # bones that begin at hip, knee and ankle
@@ -49,7 +50,23 @@ def make_standing(
         raise ValueError(
             f"hip-knee-ankle angles of {target} degrees: expected {LEAST:.0f} to {MOST:.0f}, where 180 is straight"
         )
-    rng = RandomStream(seed, STREAM)
+    scene, yaw = standing_scene(RandomStream(seed, STREAM), target, size, yaw_sd)
+    joints = _leg_joints(scene.people[0])
+    left, right = _hka(joints).tolist()
+    return Standing(
+        image=scene.photo,
+        label=label(scene, COCO)[0],
+        hka3d=(left, right),
+        joints=joints,
+        centres=to_pixels(scene.camera.project(scene.camera.see(joints))),
+        yaw=yaw,
+    )
+
+
+def standing_scene(
+    rng: RandomStream, target: tuple[float, float], size: tuple[int, int], yaw_sd: float = 3.0
+) -> tuple[Scene, float]:
+    """Return a scene of one person who stands straight, and the degrees that the person is turned (make_standing)."""
     angles, yaw = sample_angles(rng, "stand"), rng.normal(0, yaw_sd)
     angles.lean = Trunk()
     straddles = rng.uniform(-1, 5), rng.uniform(-1, 5)
@@ -61,17 +78,7 @@ def make_standing(
     camera = Camera(width=width, height=height, focal=pixels_per_metre * distance, eye_height=tall / 2, pitch=0.0)
     slack = 1 - half_width * pixels_per_metre / fill / (width / 2)  # of the half picture, beside the person
     person = stand_at(person, camera, distance, slack * rng.uniform(-0.8, 0.8))
-    scene = render(rng, camera, [person])
-    joints = _leg_joints(person)
-    left, right = _hka(joints).tolist()
-    return Standing(
-        image=scene.photo,
-        label=label(scene, COCO)[0],
-        hka3d=(left, right),
-        joints=joints,
-        centres=to_pixels(camera.project(camera.see(joints))),
-        yaw=yaw,
-    )
+    return render(rng, camera, [person]), yaw
 
 
 def _person_with(

@@ -9,8 +9,10 @@ it. Measuring both shows which part of an error a better network could remove.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.instances import Instances
@@ -23,6 +25,7 @@ from pipeline.hka.definition import AngleDefinition, define_angle
 from pipeline.hka.joints import Joints, find_joints
 from pipeline.hka.quality import find_flags, limits_of
 from pipeline.hka.standing_people import StandingPeople
+from pipeline.leg_boxes import leg_boxes
 from student.inference import Inference
 from student.pose_network import PoseNetwork
 
@@ -40,6 +43,12 @@ class AnnotatedLegs:
 
     persons: Instances
     angle: AngleDefinition
+
+    def leg_boxes(self) -> NDArray[np.float64]:
+        """Return boxes (N, 4) around the annotated leg joints only."""
+        joints = self.persons.keypoints[:, LEG_JOINTS].reshape(len(self.persons), -1, 2)
+        sizes = self.persons.image_size.tolist()
+        return np.concatenate([leg_boxes(one[None], *size) for one, size in zip(joints, sizes, strict=True)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +77,12 @@ def evaluate_network(
     *,
     photo_options: PhotoOptions = AS_STORED,
     min_score: float = MIN_SCORE,
+    boxes: Literal["person", "legs"] = "person",
 ) -> AngleEvaluation:
     """Measure one network on rendered people, on the photos of annotated persons, or on both.
 
-    photo_options: how the photos are read. min_score: legs with a joint below it are refused.
+    photo_options: how the photos are read. min_score: legs with a joint below it are refused. boxes: of the persons,
+    or around their annotated, or true, leg joints only.
     Raises ValueError for a network that does not know hip, knee and ankle of both legs (definition.py).
     """
     photos: dict[str, Comparison] = {}
@@ -81,10 +92,11 @@ def evaluate_network(
         persons = annotated.persons
         files = [Path(image_root) / name for name in persons.file_name]
         sizes = [(int(height), int(width)) for height, width in persons.image_size]
-        joints = find_joints(network, files, persons.box, inference, photo_sizes=sizes, photo_options=photo_options)
+        box = persons.box if boxes == "person" else annotated.leg_boxes()
+        joints = find_joints(network, files, box, inference, photo_sizes=sizes, photo_options=photo_options)
         photos = compare_annotated(joints, annotated, min_score)
     if people is not None:
-        joints = find_joints(network, people.image, people.box, inference)
+        joints = find_joints(network, people.image, people.box if boxes == "person" else people.leg_boxes(), inference)
         rendered = compare_rendered(joints, people, angle, min_score)
     return AngleEvaluation(
         name=network.name,

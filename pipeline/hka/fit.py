@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cache_tools.geometry import padded_box
 from cache_tools.images import read_image
 from pipeline.hka.joints import Joints, find_joints
+from pipeline.leg_boxes import ABOVE, AROUND
 from pipeline.persons.photo_boxes import PhotoBoxes
 from student.inference import Inference
 from student.pose_network import PoseNetwork
@@ -25,9 +26,9 @@ class FitRule:
     """Which box is put around joints, in shares of the height between the highest and the lowest seen joint."""
 
     #: above the highest joint: the crown of the head above the eyes
-    above: float = 0.1
+    above: float = ABOVE
     #: beside and below the joints: soles, flesh
-    around: float = 0.06
+    around: float = AROUND
     #: seen joints that a box is made from
     fewest_joints: int = 6
     #: share of the first crop's height; a larger box is not worth a second look

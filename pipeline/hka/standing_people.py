@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from cache_tools.images import Image
 from cache_tools.progress import progress_bar
 from pipeline.hka.angles import LEG_JOINTS, Array
+from pipeline.leg_boxes import leg_boxes
 
 #: pixels of the rendered images
 HEIGHTS = (120, 240, 480)
-#: degrees of varus or valgus that rendered legs have at most
-LARGEST_DEVIATION = 15.0
 #: stream of the seed that the angles are drawn from, other than those of the demo's people
 ANGLES_STREAM = 4
 
@@ -38,6 +37,12 @@ class StandingPeople:
     #: (N, 2) varus of the mechanical axis in degrees: left, right
     axis: Array
 
+    def leg_boxes(self) -> Array:
+        """Return boxes (N, 4) around the true centres of the leg joints only."""
+        joints = self.centres[:, LEG_JOINTS].reshape(len(self.box), -1, 2)
+        shapes = [image.shape[:2] for image in self.image]
+        return np.concatenate([leg_boxes(one[None], *shape) for one, shape in zip(joints, shapes, strict=True)])
+
     def exact(self, *, centres: bool) -> Array:
         """Return the exact joints (N, 17, 2): true joint centres, or COCO's keypoints."""
         return self.centres if centres else self.keypoints
@@ -49,7 +54,7 @@ def render_people(persons: int, heights: Sequence[int] = HEIGHTS, seed: int = 0)
     The same arguments give the same people on every processor.
     """
     from pipeline.demo.random_stream import RandomStream
-    from pipeline.demo.standing import make_standing
+    from pipeline.demo.standing import LARGEST_DEVIATION, make_standing
 
     drawn = RandomStream(seed, ANGLES_STREAM).uniforms(persons, 2).astype(np.float64)
     medial = 180 + LARGEST_DEVIATION * (2 * drawn - 1)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from pipeline.config import Config, TeacherConfig
+from pipeline.data_config import RenderedConfig
 from pipeline.workflow import paths
 
 
@@ -45,7 +46,22 @@ def demo_data_options(cfg: Config) -> list[str]:
     rendered = cfg.data.rendered
     if rendered is None:
         raise ValueError("data.rendered is missing: expected the number of persons to render")
-    people = ["--persons", rendered.persons, "--val-persons", rendered.val_persons, "--seed", rendered.seed]
+    people: list[object] = [
+        "--persons",
+        rendered.persons,
+        "--val-persons",
+        rendered.val_persons,
+        "--seed",
+        rendered.seed,
+    ]
+    default = RenderedConfig()
+    for name in ("level", "boxes"):
+        if getattr(rendered, name) != getattr(default, name):
+            people += [f"--{name}", getattr(rendered, name)]
+    if not rendered.noise:
+        people += ["--no-noise"]
+    if rendered.size != default.size:
+        people += ["--size", *rendered.size]
     return _strings([*people, *([] if cfg.data.skeleton is None else ["--skeleton", cfg.data.skeleton])])
 
 

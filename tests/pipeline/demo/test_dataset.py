@@ -186,3 +186,21 @@ def _runs(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_standing_people_have_boxes_around_their_legs(tmp_path: Path) -> None:
+    skeleton = skeletons.load_skeleton("mechanical")
+    write_dataset(
+        tmp_path, 3, 4, val_persons=1, noise=False, level="standing", skeleton=skeleton, size=(192, 128), boxes="legs"
+    )
+    persons = json.loads((tmp_path / TRAIN).read_text())["annotations"]
+    assert len(persons) == len({person["image_id"] for person in persons}) == 3
+    for person in persons:
+        x, y, width, height = person["bbox"]
+        joints = np.array(person["keypoints"]).reshape(17, 3)
+        legs, shoulders = joints[11:, :2], joints[5:7, :2]
+        assert ((legs >= (x, y)) & (legs <= (x + width, y + height))).all()
+        assert (shoulders[:, 1] < y).all()
+    assert read_image(tmp_path / "train" / "000000000001.jpg").shape == (192, 128, 3)
+    with pytest.raises(ValueError, match="size \\[192, 128\\], requested None"):
+        write_dataset(tmp_path, 3, 4, val_persons=1, noise=False, level="standing", skeleton=skeleton, boxes="legs")

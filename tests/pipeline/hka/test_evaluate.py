@@ -72,6 +72,20 @@ def test_rendered_people_have_the_requested_axis_and_coco_keypoints_another(peop
     assert result.calibration.residual_rms < result.calibration.uncorrected_rms
 
 
+def test_boxes_of_legs_show_them_larger_and_the_same_angles(people: StandingPeople) -> None:
+    boxes = people.leg_boxes()
+    legs = people.centres[:, LEG_JOINTS].reshape(len(boxes), -1, 2)
+    assert ((legs >= boxes[:, None, :2]) & (legs <= (boxes[:, :2] + boxes[:, 2:])[:, None])).all()
+    assert (boxes[:, 3] < 0.65 * people.box[:, 3]).all()
+    found = evaluate_network(
+        ExactNetwork(people.keypoints, boxes), people, None, None, Inference(flip=False), boxes="legs"
+    )
+    for of_height in found.rendered.values():
+        error = measure_agreement(of_height["keypoints"]).mean_absolute
+        assert error is not None
+        assert error < 0.1
+
+
 def test_a_real_network_is_measured_against_both_truths(shared_data: Path, people: StandingPeople) -> None:
     teacher = load_network(f"onnx:{shared_data}/teachers/tinypose_256x192.onnx?frame=stride", threads=1)
     result = evaluate_network(teacher, people, None, None, Inference())

@@ -148,6 +148,9 @@ def test_rendering_needs_a_number_of_persons() -> None:
     assert options.demo_data_options(cfg) == ["--persons", "24", "--val-persons", "12", "--seed", "3"]
     of_centres = config(data={**SMALL["data"], "rendered": rendered, "skeleton": "mechanical"})
     assert options.demo_data_options(of_centres)[6:] == ["--skeleton", "mechanical"]
+    legs = {**rendered, "level": "standing", "size": [384, 288], "boxes": "legs", "noise": False}
+    expected = ["--level", "standing", "--boxes", "legs", "--no-noise", "--size", "384", "288"]
+    assert options.demo_data_options(config(data={**SMALL["data"], "rendered": legs}))[6:] == expected
     with pytest.raises(ValueError, match=r"data\.rendered is missing"):
         options.demo_data_options(config())
 
