@@ -22,6 +22,7 @@ from typing import TypedDict
 
 import psutil
 from scale import write_data
+from warm_process import WarmProcess, run_command
 
 ROWS, SHARD_ROWS = 384, 32
 #: four seconds for two workers, in which they are killed
@@ -77,16 +78,16 @@ def main() -> None:
 
 
 def command(store: Path, annotations: Path, *more: str, teacher: str = "oracle") -> list[str]:
-    """Return the command that builds `store`."""
+    """Return the arguments of the build of `store`."""
     return [
-        sys.executable, "-m", "pipeline.cli", "build", str(store), "--teacher", teacher, "--images",
-        str(annotations.parent), "--annotations", str(annotations), "--shard-rows", str(SHARD_ROWS), *more,
+        "build", str(store), "--teacher", teacher, "--images", str(annotations.parent), "--annotations",
+        str(annotations), "--shard-rows", str(SHARD_ROWS), *more,
     ]  # fmt: skip
 
 
 def resume(store: Path, annotations: Path) -> None:
     """Run the same build again to its end."""
-    subprocess.run(command(store, annotations), env=ENVIRONMENT, check=True, **QUIET)
+    run_command(command(store, annotations))
 
 
 def kill(part: str, store: Path, annotations: Path, generator: random.Random) -> float:
@@ -102,7 +103,13 @@ def kill(part: str, store: Path, annotations: Path, generator: random.Random) ->
         more = ("--scheduler", address)
     elif part == "build":
         more = ()
-    process = subprocess.Popen(command(store, annotations, *more, teacher=SLOW), env=ENVIRONMENT, **QUIET)
+    arguments = command(store, annotations, *more, teacher=SLOW)
+    process: subprocess.Popen[bytes] | WarmProcess
+    if more:
+        # Dask's own processes take their seconds in any case
+        process = subprocess.Popen([sys.executable, "-m", "pipeline.cli", *arguments], env=ENVIRONMENT, **QUIET)
+    else:
+        process = WarmProcess(arguments)
     # Dask's processes take seconds to start: they are killed at work
     has_begun = (lambda: any(store.glob("ledger/*"))) if more else store.exists
     while not has_begun() and process.poll() is None:
@@ -133,7 +140,7 @@ def terminate_twice(
     hung, slowest, wrong = 0, 0.0, 0
     for number in range(count):
         store = folder / f"terminated{number}.zarr"
-        process = subprocess.Popen(command(store, annotations, teacher=SLOW), env=ENVIRONMENT, **QUIET)
+        process = WarmProcess(command(store, annotations, teacher=SLOW))
         while not store.exists() and process.poll() is None:
             time.sleep(0.01)
         time.sleep(generator.uniform(0, 3))
@@ -162,12 +169,12 @@ def build_in_pairs(
     """Start two builds of one store at once; return the number of stores that are of neither teacher."""
     other, refused, wrong = folder / "other.zarr", 0, 0
     if count:
-        subprocess.run(command(other, annotations, teacher="none"), env=ENVIRONMENT, check=True, **QUIET)
+        run_command(command(other, annotations, teacher="none"))
     for number in range(count):
         store, teachers = folder / f"pair{number}.zarr", ("oracle", "none" if number % 2 else "oracle")
         pair = []
         for teacher in generator.sample(teachers, 2):
-            pair.append(subprocess.Popen(command(store, annotations, teacher=teacher), env=ENVIRONMENT, **QUIET))
+            pair.append(WarmProcess(command(store, annotations, teacher=teacher)))
             time.sleep(generator.choice([0, 0, 0.1, 0.5]))
         codes = [process.wait(300) for process in pair]
         refused += codes.count(2)
