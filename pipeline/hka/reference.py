@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from pipeline.hka.agreement import Agreement, Comparison, measure_agreement
 from pipeline.hka.angles import CONVENTIONS, LEG_SIDES, NOTICE, with_sign
+from pipeline.report.spreadsheet import text_of_cell
 
 #: (photo, side) of a leg
 Leg = tuple[str, str]
@@ -41,7 +42,7 @@ def read_angles(
         if missing:
             raise ValueError(f"{path} has no column {', '.join(sorted(missing))}: expected photo, side and {column}")
         for number, row in enumerate(rows, start=2):
-            leg = (Path(row["photo"]).name, row["side"].strip().lower())
+            leg = (Path(text_of_cell(row["photo"])).name, row["side"].strip().lower())
             if leg[1] not in LEG_SIDES:
                 raise ValueError(f"{path}, line {number}: side is {row['side']!r}: expected left or right")
             if leg in found:

@@ -17,6 +17,7 @@ from pipeline.hka.angles import LEG_SIDES, NOTICE, measure_angles, with_sign
 from pipeline.hka.definition import AngleDefinition
 from pipeline.hka.joints import Joints
 from pipeline.hka.quality import DEFAULT_LIMITS, FLAG_MEANINGS, REFUSING_FLAGS, Limits, find_flags
+from pipeline.report.spreadsheet import spreadsheet_text
 
 SUFFIXES = (".csv", ".json")
 
@@ -145,7 +146,8 @@ def legs_csv(rows: Sequence[LegRow], settings: LegSettings) -> str:
     for row in rows:
         flags = " | ".join(f"{flag}: {reason}" for flag, reason in row.flags.items())
         stated = {"angle": settings.angle.name, "measured": settings.sentence(), "notice": NOTICE}
-        writer.writerow({**asdict(row), "flags": flags, **stated})
+        cells = {**asdict(row), "flags": flags, **stated}
+        writer.writerow({k: spreadsheet_text(v) if isinstance(v, str) else v for k, v in cells.items()})
     return text.getvalue()
 
 

@@ -188,7 +188,7 @@ def _draw_labels(axes: Axes, bubbles: Sequence[Bubble], area: float) -> None:
     control_radius = CONTROL_AREA**0.5 / 2 * scale + 1
     areas = [max(area * b.params_m, SMALLEST_AREA) for b in bubbles]
     radii = np.array([max(np.sqrt(size) / 2 * scale + 1, control_radius) for size in areas])
-    names = [axes.text(0, 0, b.row.name, fontsize=8) for b in bubbles]
+    names = [axes.text(0, 0, b.row.name, fontsize=8, parse_math=False) for b in bubbles]
     extents = [name.get_window_extent() for name in names]
     sizes = np.array([(extent.width + 4, extent.height + 2) for extent in extents])
     boxes = place_labels(points, radii, sizes, axes.bbox.extents, _control_boxes(axes, bubbles, control_radius))

@@ -13,6 +13,7 @@ from pipeline.report.caption import caption_sentences
 from pipeline.report.latex import latex_table
 from pipeline.report.markdown import markdown_table, with_sentences
 from pipeline.report.rows import Row
+from pipeline.report.spreadsheet import spreadsheet_text
 
 # Precision is averaged over 101 recall levels, of which at most (AR + 1/101) x 101 are reached. The paper's
 # Efficientnet_B2 breaks it. In percent.
@@ -171,7 +172,8 @@ def table_csv(rows: Sequence[Row]) -> str:
         found = row_numbers(row)
         marks = "; ".join(f"{key} {mark}" for key, mark in row_marks(row).items())
         values = ["" if found[key] is None else f"{found[key]:.6g}" for key in keys]
-        writer.writerow([row.name, row.role, row.paper.name if row.paper else "", *values, marks])
+        names = [row.name, row.role, row.paper.name if row.paper else ""]
+        writer.writerow([*map(spreadsheet_text, names), *values, marks])
     return file.getvalue()
 
 

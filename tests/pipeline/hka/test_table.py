@@ -14,6 +14,7 @@ from pipeline.hka.agreement import Calibration
 from pipeline.hka.angles import NOTICE
 from pipeline.hka.definition import define_angle
 from pipeline.hka.joints import Joints
+from pipeline.hka.reference import read_angles
 from pipeline.hka.table import (
     LegRow,
     LegSettings,
@@ -162,3 +163,12 @@ def test_a_bent_knee_gets_no_angle() -> None:
 def one_person(xy: np.ndarray) -> Joints:
     """Return joints that are all seen."""
     return Joints(xy=xy[None], score=np.ones((1, 17)), covariance=np.tile(np.eye(2), (1, 17, 1, 1)))
+
+
+def test_a_photo_named_like_a_formula_is_text_and_found_again(tmp_path: Path) -> None:
+    found = [replace(row, photo=f"={row.photo}") for row in rows()[:2]]
+    lines = list(csv.DictReader(io.StringIO(legs_csv(found, settings()))))
+    assert {line["photo"][:2] for line in lines} == {"'="}
+    assert [float(line["deviation_degrees"]) for line in lines] == [row.deviation_degrees for row in found]
+    write_legs(tmp_path / "legs.csv", found, settings())
+    assert {photo for photo, _ in read_angles([tmp_path / "legs.csv"])} == {row.photo for row in found}

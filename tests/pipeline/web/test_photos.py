@@ -142,3 +142,5 @@ def test_names_cannot_break_out_of_the_csv(tab: OpenPage, person: Image, tmp_pat
     tab.open(payload)
     assert '"a ""b"", c.jpg"' in tab.save("csv").decode()
     assert json.loads(tab.save("json"))["photo"] == 'a "b", c.jpg'
+    tab.open(payload | {"name": "=1+1.jpg"})
+    assert "\n'=1+1.jpg,0,left," in tab.save("csv").decode()

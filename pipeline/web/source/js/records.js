@@ -67,4 +67,9 @@ function record(row, photo, settings) {
 
 const inEnglish = (values) => ("joint" in values ? { ...values, joint: english(values.joint) } : values);
 const decimal = (value, digits) => (value === null ? null : Number(value.toFixed(digits)));
-const quoted = (value) => (/[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : (value ?? ""));
+// a spreadsheet would run text that begins so as a formula, as pipeline/report/spreadsheet.py says
+const asText = (value) => (typeof value === "string" && /^\s*[=+\-@\t]/.test(value) ? `'${value}` : value);
+const quoted = (cell) => {
+  const value = asText(cell);
+  return /[",\n\r]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : (value ?? "");
+};
