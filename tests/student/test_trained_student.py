@@ -47,7 +47,7 @@ def test_a_trained_student_is_a_pose_network(run: Path) -> None:
 
 
 def test_best_and_last_weights(run: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"last\.safetensors does not exist: the run has not saved"):
+    with pytest.raises(FileNotFoundError, match=r"last\.safetensors does not exist: run the same"):
         student.load_student(run, "last")
     other = lively_student()
     with torch.no_grad():
