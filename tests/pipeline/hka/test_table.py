@@ -166,7 +166,7 @@ def one_person(xy: np.ndarray) -> Joints:
 
 
 def test_a_photo_named_like_a_formula_is_text_and_found_again(tmp_path: Path) -> None:
-    found = [replace(row, photo=f"={row.photo}") for row in rows()[:2]]
+    found = [replace(row, photo="=a.jpg") for row in rows()[:2]]
     lines = list(csv.DictReader(io.StringIO(legs_csv(found, settings()))))
     assert {line["photo"][:2] for line in lines} == {"'="}
     assert [float(line["deviation_degrees"]) for line in lines] == [row.deviation_degrees for row in found]
