@@ -25,8 +25,8 @@ from scale import write_data
 from warm_process import WarmProcess, run_command
 
 ROWS, SHARD_ROWS = 192, 16
-#: two seconds for two workers, in which they are killed
-SLOW = "oracle?seconds_per_crop=0.02"
+#: three seconds for two workers, in which they are killed
+SLOW = "oracle?seconds_per_crop=0.03"
 #: the kdcache beside this file, for Dask's workers too
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
 PARTS = ("build", "worker", "scheduler", "build on Dask")
