@@ -3,23 +3,31 @@
     with replacing(path) as temporary:
         figure.savefig(temporary)
 
-A reader never sees half a file, a killed writer leaves only a temporary file behind, and a power cut after the block
-leaves either the old file or the new one.
+A reader never sees half a file, a killed writer leaves only a temporary file behind, which the next process that writes
+into the folder removes, and a power cut after the block leaves either the old file or the new one.
 """
 
 import errno
+import functools
+import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from cache_tools.full_disk import full_disk_named
+from cache_tools.process_identity import is_running, start_of, this_machine
 
 # Part of the name of every temporary file; the suffix stays last, because libraries choose a format by it.
 PARTIAL = ".partial"
+#: machine, number and start of the process that a temporary file belongs to, in its name
+OWNED = re.compile(r"\.([0-9a-f]{8})-([0-9a-f]+)-([0-9a-f]+)-[0-9a-f]{8}\.partial")
+#: bytes
+LONGEST_STEM = 100
 WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -115,6 +123,35 @@ def sync(path: Path) -> None:
 
 
 def _temporary_beside(target: Path) -> Path:
-    """Return a new temporary path in the folder of `target`, which is made where it is missing."""
+    """Return a new temporary path in the folder of `target`, which is made where it is missing.
+
+    Its name says whose it is: what processes left there that were killed, as on a full disk, is removed.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    return target.with_name(f".{target.stem}.{secrets.token_hex(4)}{PARTIAL}{target.suffix}")
+    _remove_orphans(target.parent.absolute())
+    # of a long name a part: file systems take 255 bytes
+    stem = target.stem.encode()[:LONGEST_STEM].decode(errors="ignore")
+    return target.with_name(f".{stem}.{_owner(os.getpid())}{secrets.token_hex(4)}{PARTIAL}{target.suffix}")
+
+
+@functools.lru_cache(maxsize=8)
+def _owner(pid: int) -> str:
+    """Return machine, number and start of a process, for names; nothing where the system does not tell its start."""
+    started = start_of(pid)
+    return "" if started is None else f"{_machine()}-{pid:x}-{started:x}-"
+
+
+@functools.cache
+def _machine() -> str:
+    return hashlib.sha256(this_machine().encode()).hexdigest()[:8]
+
+
+@functools.lru_cache(maxsize=1024)
+def _remove_orphans(folder: Path) -> None:
+    """Remove the temporary files in a folder whose processes, of this machine, have ended; once for each process."""
+    # a folder that may not be listed, and a file that another process removes at the same time
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = OWNED.search(entry.name) if is_temporary(entry.name) else None
+            if found and found[1] == _machine() and not is_running(int(found[2], 16), int(found[3], 16)):
+                os.unlink(entry.path)

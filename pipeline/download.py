@@ -14,12 +14,14 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from cache_tools.files import sync, sync_tree
+from cache_tools.folder_lock import folder_lock
 from cache_tools.progress import progress_bar
 
 #: bytes
@@ -119,16 +121,23 @@ def download_coco(root: str | Path, archives: Sequence[Archive] = COCO, *, keep:
     missing = [archive for archive in archives if not is_complete(root / archive.folder, archive)]
     _check_space(root, missing)
     for archive in missing:
-        fetch(archive, root / archive.name)
-        unpack(root / archive.name, archive, root / archive.folder)
-        if not keep:
-            (root / archive.name).unlink()
+        with _download_lock(root, archive):
+            fetch(archive, root / archive.name)
+            unpack(root / archive.name, archive, root / archive.folder)
+            if not keep:
+                (root / archive.name).unlink()
     return [root / archive.folder for archive in archives]
 
 
 def download_detections(root: str | Path, remote: RemoteFile = DETECTIONS) -> Path:
     """Download the detector's boxes of val2017 as a file in `root` and return its path."""
-    return fetch(remote, Path(root) / remote.name)
+    with _download_lock(Path(root), remote):
+        return fetch(remote, Path(root) / remote.name)
+
+
+def _download_lock(root: Path, remote: RemoteFile) -> AbstractContextManager[None]:
+    """Return the lock under which a file grows: half a file that is there was left by a download that was killed."""
+    return folder_lock(root, f".{remote.name}.lock", f"being filled with {remote.name}")
 
 
 def fetch(remote: RemoteFile, target: Path, *, wait: float = 1.0) -> Path:

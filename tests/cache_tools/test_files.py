@@ -3,6 +3,8 @@
 import contextlib
 import errno
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -104,3 +106,37 @@ def test_a_file_is_created_on_a_disk_without_links(tmp_path: Path, monkeypatch: 
     with pytest.raises(FileExistsError):
         create_bytes(tmp_path / "file", b"second")
     assert (tmp_path / "file").read_bytes() == b"first"
+
+
+HALF = """
+import os, signal, sys, time
+from cache_tools.files import replacing
+with replacing(sys.argv[1]) as temporary:
+    temporary.write_bytes(b"half")
+    print(temporary.name, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_and_a_living_ones_file_is_not(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HALF, str(tmp_path / "table.md")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        left = process.stdout.readline().strip()
+        others = ["notes.partial.md", ".table.00000000-1-1-00000000.partial.md", ".table.12ab34cd.partial.md"]
+        for name in others:
+            (tmp_path / name).touch()
+        # a process looks once into a folder
+        write = [sys.executable, "-c", "import sys; from cache_tools.files import write_text as w; w(sys.argv[1], 'x')"]
+        subprocess.run([*write, str(tmp_path / "a.md")], check=True)
+        assert left in os.listdir(tmp_path)
+        process.kill()
+    subprocess.run([*write, str(tmp_path / "a.md")], check=True)
+    # not a file of another machine or of no known process, or one that only looks like it
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, "a.md"])
+
+
+def test_a_name_as_long_as_the_disk_takes_is_written(tmp_path: Path) -> None:
+    for name in ("é" * 120 + ".json", "a" * 250 + ".md"):
+        write_text(tmp_path / name, "x")
+        assert (tmp_path / name).read_text() == "x"

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from cache_tools.folder_lock import folder_lock
 from pipeline.commands.download import command
-from pipeline.download import Archive, RemoteFile, download_coco, fetch
+from pipeline.download import Archive, RemoteFile, download_coco, download_detections, fetch
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 
@@ -257,3 +259,13 @@ def test_too_little_space_is_reported_before_the_first_byte(server: Server, tmp_
     with pytest.raises(OSError, match="are needed"):
         download_coco(tmp_path, (huge,))
     assert not server.answers
+
+
+def test_of_two_downloads_of_a_file_the_second_is_refused(server: Server, tmp_path: Path) -> None:
+    with (
+        folder_lock(tmp_path, ".file.lock", "being filled with file"),
+        pytest.raises(BlockingIOError, match=r"is being filled with file by another process"),
+    ):
+        download_detections(tmp_path, remote(server))
+    assert download_detections(tmp_path, remote(server)).read_bytes() == CONTENT
+    assert os.listdir(tmp_path) == ["file"]
