@@ -24,9 +24,9 @@ import psutil
 from scale import write_data
 from warm_process import WarmProcess, run_command
 
-ROWS, SHARD_ROWS = 192, 16
-#: three seconds for two workers, in which they are killed
-SLOW = "oracle?seconds_per_crop=0.03"
+ROWS, SHARD_ROWS = 48, 4
+#: three seconds for two workers, in which they are killed; most of it is waiting: a round costs little
+SLOW = "oracle?seconds_per_crop=0.12"
 #: the kdcache beside this file, for Dask's workers too
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
 PARTS = ("build", "worker", "scheduler", "build on Dask")
