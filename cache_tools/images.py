@@ -23,7 +23,13 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None, options: P
     options: turn the photo by its EXIF orientation, which is how people and phones show it; how 16 bits become 8.
     Raises FileNotFoundError when there is no such file, ValueError when it cannot be decoded whole.
     """
-    data = Path(path).read_bytes()
+    return image_of(Path(path).read_bytes(), path, size, options)
+
+
+def image_of(
+    data: bytes, path: str | Path, size: tuple[int, int] | None = None, options: PhotoOptions = AS_STORED
+) -> Image:
+    """Return the photo in the content of a file, as `read_image` does; `path` is what errors call it."""
     try:
         image = decode_photo(data, options.depth)
     except ValueError as error:

@@ -93,10 +93,9 @@ def checksums_of(names: Iterable[str], folder: str | Path, files: Sequence[str |
     return {name: checksums[name] for name in names}
 
 
-def check_file(path: str | Path, checksum: str) -> None:
-    """Raise ValueError where the content of a file has another checksum."""
+def check_content(data: bytes, path: str | Path, checksum: str) -> None:
+    """Raise ValueError where the content of the file `path` has another checksum."""
     algorithm = ALGORITHMS[len(checksum)]
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, algorithm).hexdigest()
+    found = hashlib.new(algorithm, data).hexdigest()
     if found != checksum:
         raise ValueError(f"{path} has the {algorithm} {found}, expected {checksum}: fetch it again")

@@ -82,6 +82,7 @@ def training_evaluation(
             inference=inference,
             photo_options=photo_options.stated(),
             max_persons=settings.train.evaluate_persons,
+            photos_checked=True,
             progress=False,
         )
         return result.metrics.numbers

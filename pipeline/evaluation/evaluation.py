@@ -68,6 +68,7 @@ def evaluate(
     photo_options: PhotoOptions = NOT_STATED,
     checksums: Sequence[Path] = (),
     max_persons: int | None = None,
+    photos_checked: bool = False,
     progress: bool = True,
 ) -> EvaluationResult:
     """Evaluate a network on the photos of `image_root`.
@@ -81,7 +82,7 @@ def evaluate(
     photo_options: how photos are read; as stored, with a warning where that matters, where it does not say otherwise.
     checksums: files, as md5sum or sha256sum writes them, with a checksum of each photo.
     max_persons: about that many persons, in photos drawn evenly from the file: for evaluations during training.
-    progress: show a progress bar.
+    photos_checked: the photos were checked before. progress: show a progress bar.
     Raises ValueError before any inference where the files are not understood, and where the network knows no joint.
     """
     labels = annotations if isinstance(annotations, CocoLabels) else CocoLabels(annotations)
@@ -105,14 +106,16 @@ def evaluate(
         images = sample_images(persons, max_persons)
         persons = persons.take(np.flatnonzero(np.isin(persons.image_id, images)))
         searched = searched.take(np.isin(searched.image_id, images))
-    check_photos(
-        Path(image_root),
-        searched.file_name,
-        searched.image_size,
-        photo_options,
-        checksums=checksums,
-        threads=inference.workers,
-    )
+    if not photos_checked:
+        threads = inference.workers
+        check_photos(
+            Path(image_root),
+            searched.file_name,
+            searched.image_size,
+            photo_options,
+            checksums=checksums,
+            threads=threads,
+        )
     poses = predict(
         matched.network,
         [Path(image_root) / name for name in searched.file_name],

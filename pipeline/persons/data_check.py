@@ -5,20 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cache_tools.annotations.annotation_file import AnnotationFile, read_annotation_file
-from cache_tools.images import read_image
 from cache_tools.instances import Instances
 from cache_tools.photos.options import NOT_STATED, PhotoOptions
-from cache_tools.prefetch import ordered_map, usable_cpus
-from cache_tools.progress import progress_bar
+from cache_tools.prefetch import usable_cpus
 from cache_tools.skeletons import Skeleton
 from pipeline.persons.boxes import PersonBoxes, detected
 from pipeline.persons.coco_labels import CocoLabels
 from pipeline.persons.photo_check import check_photos
 
-#: damaged photos, and categories, that are named
+#: categories that are named
 NAMED = 5
 
 
@@ -77,9 +74,7 @@ def check_data(
             names, sizes = [*names, *searched.file_name], np.concatenate([sizes, searched.image_size])
     threads = threads or usable_cpus()
     try:
-        check_photos(images, names, sizes, photo_options, checksums=checksums, threads=threads)
-        if decode:
-            _decode_all(images, names, sizes, photo_options.stated(), threads)
+        check_photos(images, names, sizes, photo_options, checksums=checksums, decode=decode, threads=threads)
     except (ValueError, OSError) as problem:
         found.problems.append(str(problem))
     else:
@@ -115,27 +110,3 @@ def _photos_line(images: Path, count: int, options: PhotoOptions, *, with_checks
     extent = ", each decoded whole" if decoded else ", their content not looked at (--decode does)"
     sums = ", with their checksums" if with_checksums else ""
     return f"{images}: all {count} photos are there{sums}, read {reading}{extent}"
-
-
-def _decode_all(
-    folder: Path, names: Sequence[str], sizes: NDArray[np.int32], options: PhotoOptions, threads: int
-) -> None:
-    """Read every photo; ValueError that counts those that are refused and names some."""
-    size_of = {name: (int(height), int(width)) for name, (height, width) in zip(names, sizes, strict=True)}
-
-    def refusal(name: str) -> str | None:
-        try:
-            read_image(folder / name, size_of[name], options)
-        except (ValueError, OSError) as problem:
-            return str(problem)
-        return None
-
-    wrong = []
-    with progress_bar(len(size_of), "decode", "photo") as bar:
-        for problem in ordered_map(refusal, sorted(size_of), threads):
-            bar.update()
-            if problem is not None:
-                wrong.append(problem)
-    if wrong:
-        more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
-        raise ValueError(f"{len(wrong)} of {len(size_of)} photos are refused: {'; '.join(wrong[:NAMED])}{more}")

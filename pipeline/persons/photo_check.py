@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.images import read_image
-from cache_tools.photos.checksums import check_file, checksums_of
+from cache_tools.images import image_of, read_image
+from cache_tools.photos.checksums import check_content, checksums_of
 from cache_tools.photos.options import PhotoOptions
-from cache_tools.photos.orientation import AS_IT_IS, EXCHANGED, orientation_of
+from cache_tools.photos.orientation import AS_IT_IS, EXCHANGED, orientation_of, stated_orientation
 from cache_tools.prefetch import ordered_map, usable_cpus
 from cache_tools.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
+#: refused photos that an error names
+NAMED = 5
 #: subfolders that are looked into for photos that are not there
 FOLDERS_SEARCHED = 100
 #: (height, width) in pixels
@@ -29,15 +31,17 @@ def check_photos(
     photo_options: PhotoOptions,
     *,
     checksums: Sequence[Path] = (),
+    decode: bool = False,
     threads: int | None = None,
 ) -> None:
     """Raise an error where photos of `folder` are not what annotations and checksums say; warn where none can tell.
 
     names (N,), sizes (N, 2): of each person's photo, its height and width as annotations state them. photo_options: how
     the photos will be read; there is no warning where it states whether they are turned. checksums: files, as md5sum or
-    sha256sum writes them, with one of each photo. threads: that read photos, None for one a CPU.
+    sha256sum writes them, with one of each photo. decode: read every photo whole. threads: that read photos, None for
+    one a CPU. Each photo is opened once: of its content only the header is read, without `checksums` and `decode`.
     Raises FileNotFoundError where photos are missing, ValueError where one has another checksum or, because of its
-    EXIF orientation, another size.
+    EXIF orientation, another size, and where some cannot be decoded, which are counted.
     """
     threads = threads or usable_cpus()
     size_of: dict[str, Size] = dict(zip(names, ((int(h), int(w)) for h, w in sizes), strict=True))
@@ -45,19 +49,47 @@ def check_photos(
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise _missing(folder, missing, len(names))
-    if checksums:
-        expected = checksums_of(names, folder, checksums)
-        with progress_bar(len(names), "checksums", "photo") as bar:
-            for _ in ordered_map(lambda name: check_file(folder / name, expected[name]), names, threads):
-                bar.update()
+    expected = checksums_of(names, folder, checksums) if checksums else {}
     sizes_by_path = {folder / name: size_of[name] for name in names}
-    orientations = find_turned(list(sizes_by_path), threads)
+    refused: list[str] = []
+    if checksums or decode:
+        options = photo_options.stated() if decode else None
+        orientations = {}
+        with progress_bar(len(names), "photos", "photo") as bar:
+            looks = ordered_map(lambda n: _read(folder / n, expected.get(n), size_of[n], options), names, threads)
+            for name, (orientation, refusal) in zip(names, looks, strict=True):
+                bar.update()
+                if orientation != AS_IT_IS:
+                    orientations[folder / name] = orientation
+                refused += [] if refusal is None else [refusal]
+    else:
+        orientations = find_turned(list(sizes_by_path), threads)
     for path, orientation in orientations.items():
         height, width = sizes_by_path[path]
         if orientation >= EXCHANGED and height != width:
             read_image(path, (height, width), photo_options)
     if photo_options.exif is None:
         _warn(orientations, sizes_by_path)
+    if refused:
+        more = f"; and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
+        raise ValueError(f"{len(refused)} of {len(names)} photos are refused: {'; '.join(refused[:NAMED])}{more}")
+
+
+def _read(path: Path, checksum: str | None, size: Size, options: PhotoOptions | None) -> tuple[int, str | None]:
+    """Return the EXIF orientation of a photo, and why it is refused, if it is. options: to decode it; None: do not.
+
+    Raises ValueError for another checksum than `checksum`.
+    """
+    data = path.read_bytes()
+    if checksum is not None:
+        check_content(data, path, checksum)
+    refusal = None
+    if options is not None:
+        try:
+            image_of(data, path, size, options)
+        except ValueError as problem:
+            refusal = str(problem)
+    return stated_orientation(data), refusal
 
 
 def _missing(folder: Path, names: Sequence[str], count: int) -> FileNotFoundError:

@@ -1,9 +1,13 @@
 """Photos are checked before anything long begins, and warned of where only the annotator knows."""
 
+import builtins
 import hashlib
+import io
+import itertools
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from pipeline.persons.photo_boxes import find_boxes
 from pipeline.persons.photo_check import check_photos
 from tests.samples.photo_files import content, picture
 
+open_file = io.open
 #: name -> (EXIF orientation, stored height and width)
 PHOTOS = {
     "plain.jpg": (None, (40, 60)), "one.jpg": (1, (40, 60)), "half.jpg": (3, (40, 60)), "mirror.png": (2, (40, 60)),
@@ -87,3 +92,22 @@ def test_boxes_without_sizes_in_turned_photos_are_warned_of(folder: Path, caplog
     find_boxes(photos, boxes, photo_options=AS_STORED)
     find_boxes(photos)
     assert not caplog.messages
+
+
+def test_each_photo_is_opened_once_whatever_is_checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = [f"{hashlib.md5((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in PHOTOS]
+    (folder / "sums.txt").write_text("".join(sums))
+    sizes = np.array([size for _, size in PHOTOS.values()], np.int32)
+    opened: list[str] = []
+
+    def noted(path: Any, *arguments: Any, **more: Any) -> Any:
+        opened.append(str(path))
+        return open_file(path, *arguments, **more)
+
+    # pathlib opens by the one, the rest by the other
+    for module in (builtins, io):
+        monkeypatch.setattr(module, "open", noted)
+    for decode, checksums in itertools.product((False, True), ([], [folder / "sums.txt"])):
+        opened.clear()
+        check_photos(folder, list(PHOTOS), sizes, NOT_STATED, checksums=checksums, decode=decode, threads=2)
+        assert sorted(path for path in opened if "sums" not in path) == sorted(str(folder / name) for name in PHOTOS)
