@@ -18,6 +18,9 @@ BUCKET = "stores"
 IDENTITIES = {
     "owner": ["Admin", "Read", "Write", "List", "Tagging"],
     "reader": [f"Read:{BUCKET}", f"List:{BUCKET}"],
+    "builder": [f"Read:{BUCKET}", f"Write:{BUCKET}"],
+    # whoever has no credentials
+    "anonymous": [f"Read:{BUCKET}/public/*"],
 }
 PORTS = 8
 

@@ -94,7 +94,12 @@ def test_parts_are_merged(local: BuildJob, s3: Seaweed, s3_url: str, tmp_path: P
     assert s3.content(f"{s3_url}.2") == content(str(tmp_path / "store.zarr.2"))
 
 
-def test_damage_is_named_and_repaired(local: BuildJob, s3: Seaweed, s3_url: str) -> None:
+def test_damage_is_named_and_repaired(
+    local: BuildJob, s3: Seaweed, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # by somebody who may not list
+    for name, value in s3.env("builder").items():
+        monkeypatch.setenv(name, value)
     whole = content(local.store)
     maps, crops = "heatmaps/c/1/0/0/0", "crops/packed/2/c/0"
     flipped = bytearray(whole[maps])

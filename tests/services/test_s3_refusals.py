@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from tests.samples.command_line import run_command
@@ -48,6 +49,21 @@ def test_who_is_not_known_reads_nothing(
     assert done.code == 2
     assert done.stderr.startswith(f"error: {URL}/zarr.json: {problem}")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_public_store_needs_no_credentials(
+    stored: None, s3: Seaweed, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = f"s3://{BUCKET}/public/store.zarr"
+    s3.put(public, s3.content(URL))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    # FSSPEC_S3_ANON of a shell, which fsspec reads when it is imported
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"anon": "true"})
+    assert run_command("verify", public).stdout == f"{public} is whole\n"
+    done = run_command("verify", URL)
+    assert done.code == 2
+    assert done.stderr.startswith(f"error: {URL}/zarr.json: not allowed (AccessDenied: ")
 
 
 def test_an_address_without_its_scheme_is_named(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
