@@ -6,10 +6,12 @@ line answers a missing one with one line that names the extra to install.
 
 #: Module -> the extra that installs it. pyproject.toml declares the same.
 EXTRA_OF = {
+    "aiohttp": "cloud",
     "cloudpickle": "cluster",
     "cryptography": "cluster",
     "dask": "cluster",
     "distributed": "cluster",
+    "fsspec": "cloud",
     "huggingface_hub": "vitpose",
     "matplotlib": "report",
     "onnx": "export",

@@ -24,6 +24,7 @@ NOT_IN_AN_EXTRA = {"ffcv", "streaming", "nvidia"}
 #: Folder -> the extras that its code may need. A folder that is not named has those of the folder above.
 EXTRAS = {
     "cache_tools": [],
+    "cache_tools/store": ["cloud"],
     "student": ["train"],
     "student/export": ["export"],
     "pipeline": ["train"],
