@@ -5,8 +5,10 @@
 Both make batches of augmented images (256x192, normalised), Gaussian targets and the teacher's maps in the same view,
 on the CPU. The usual loader: 2 worker processes; cv2.imread of the whole photo, cv2.warpAffine, targets in numpy, one
 float16 .npy a person warped by the same affine; its random views are drawn beforehand. Ours: a store with crops, 2
-threads, replay by `peaks`. The table shows CPU time of all threads and processes, an instance, from a warm page cache,
-without start-up. The teacher's maps are Gaussians at the annotated joints: they cost as much as any teacher's.
+threads, replay by `peaks`; `jpeg` decodes a crop for every view, `memory` only in the first epoch (`train.pixels`). The
+first epoch also finds the peaks of each row. The table shows CPU time of all threads and processes, an instance, from a
+warm page cache, without start-up. The teacher's maps are Gaussians at the annotated joints: they cost as much as any
+teacher's.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,7 @@ from tabulate import tabulate
 from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, invert
-from cache_tools.images import cut, read_image
+from cache_tools.images import read_image
 from cache_tools.instances import Instances
 from cache_tools.skeletons import COCO
 from cache_tools.store.spec import CropsSpec, TeacherSpec, make_spec
@@ -38,16 +41,20 @@ from student.augment_recipes import recipe
 from student.batches.augment import sample_views
 from student.batches.loader import TrainLoader
 from student.batches.pixel_source import PixelSource
-from student.batches.plan import BatchPlan, plan_batch
+from student.batches.plan import plan_batch
 from student.batches.stream import StreamSettings
-from student.heatmaps.device_codec import decode_codes
-from student.heatmaps.replay import replay_maps
+from student.heatmaps.patches import PatchCodec, replay_codes
 from student.heatmaps.targets import render_targets
 from student.normalise import IMAGENET_MEAN, IMAGENET_STD, normalise
+from student.settings import Pixels
 
 INPUT, CELLS, SIGMA = (256, 192), (64, 48), 2.0
 MEAN, STD = np.array(IMAGENET_MEAN, np.float32), np.array(IMAGENET_STD, np.float32)
 REAL = Path(os.environ.get("KDCACHE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "coco"
+#: what a stage's name says that later epochs do not have
+FIRST = "first epoch"
+#: batches that are not timed
+WARM_UP = 3
 STREAM = StreamSettings(
     input_size=INPUT,
     heatmap_size=CELLS,
@@ -56,7 +63,7 @@ STREAM = StreamSettings(
     replay="peaks",
     live=False,
     batch_size=32,
-    epochs=1,
+    epochs=10,
     seed=0,
     max_rows=None,
     workers=2,
@@ -79,23 +86,29 @@ def main() -> None:
             np.save(Path(folder) / f"{row}.npy", maps[row])
         del maps
         usual = usual_seconds(table, photos, Path(folder), options.batches)
-        ours = our_seconds(store, options.batches)
+        ours = {
+            f"kdcache, {pixels}, {epoch} epoch": seconds
+            for pixels in ("jpeg", "memory")
+            for epoch, seconds in zip(("first", "later"), our_seconds(store, pixels, options.batches), strict=True)
+        }
         stages = stage_seconds(store, options.batches)
         for_gpu = seconds_for_gpu(store, options.batches)
     print(f"{store.rows} persons in {len(set(table.file_name))} photos, batches of {STREAM.batch_size}, 2 workers each")
-    loaders = {"torch DataLoader, 2 processes": usual, "kdcache, 2 threads": ours}
-    rows = [(name, f"{1e3 * seconds:.2f}", f"{1 / seconds:.0f}") for name, seconds in loaders.items()]
-    rows.append(("", f"{usual / ours:.2f}x", ""))
-    print("\n" + aligned(["", "CPU-ms an instance", "instances a CPU-second"], rows))
-    stages["rest: copies, threads, the ring"] = ours - sum(stages.values())
-    rows = [(name, f"{1e3 * seconds:.3f}", f"{seconds / ours:.0%}") for name, seconds in stages.items()]
-    print("\n" + aligned(["stages of ours, one thread", "CPU-ms an instance", "share"], rows))
-    print(f"\nwhere a GPU cuts the views and makes targets and maps: {1e3 * for_gpu:.2f} CPU-ms an instance")
+    loaders = {"torch DataLoader, 2 processes": usual, **ours}
+    rows = [(name, f"{1e3 * s:.2f}", f"{1 / s:.0f}", f"{usual / s:.2f}") for name, s in loaders.items()]
+    print("\n" + aligned(["", "CPU-ms an instance", "instances a CPU-second", "times as fast"], rows))
+    later = ours["kdcache, memory, later epoch"]
+    stages["rest: copies, threads, the ring"] = later - sum(s for name, s in stages.items() if FIRST not in name)
+    rows = [(name, f"{1e3 * seconds:.3f}", f"{seconds / later:.0%}", "") for name, seconds in stages.items()]
+    print("\n" + aligned(["stages of ours, one thread", "CPU-ms an instance", "of a later epoch", ""], rows))
+    print("\nwhere a GPU cuts the views and makes targets and maps, CPU-ms an instance:")
+    print("  ".join(f"{pixels} {1e3 * seconds:.2f}" for pixels, seconds in for_gpu.items()))
 
 
-def aligned(heads: list[str], rows: list[tuple[str, str, str]]) -> str:
+def aligned(heads: list[str], rows: list[tuple[str, str, str, str]]) -> str:
     """Return a table with names to the left and numbers to the right."""
-    return tabulate(rows, heads, tablefmt="plain", disable_numparse=True, colalign=("left", "right", "right"))
+    columns = ("left", "right", "right", "right")
+    return tabulate(rows, heads, tablefmt="plain", disable_numparse=True, colalign=columns)
 
 
 def persons_of(data: Path) -> Instances:
@@ -127,15 +140,23 @@ def make_store(url: Path, table: Instances, photos: Path) -> HeatmapStore:
     return HeatmapStore.open(url)
 
 
-def our_seconds(store: HeatmapStore, batches: int) -> float:
-    """Return the CPU seconds an instance of our loader."""
-    with TrainLoader([store], STREAM) as loader:
-        for _ in loader.batches(0, 3):
-            pass
-        began = time.process_time()
-        for _ in loader.batches(3, 3 + batches):
-            pass
-        return (time.process_time() - began) / (batches * STREAM.batch_size)
+def our_seconds(store: HeatmapStore, pixels: Pixels, batches: int) -> tuple[float, float]:
+    """Return the CPU seconds an instance of our loader, in the first epoch and in later ones."""
+    epoch = -(-store.rows // STREAM.batch_size)
+    batches = min(batches, epoch - WARM_UP)
+    with TrainLoader([store], replace(STREAM, pixels=pixels)) as loader:
+        seconds = []
+        for start in (0, epoch):
+            for _ in loader.batches(start, start + WARM_UP):
+                pass
+            if start:
+                for _ in loader.batches(WARM_UP + batches, epoch):
+                    pass
+            began = time.process_time()
+            for _ in loader.batches(start + WARM_UP, start + WARM_UP + batches):
+                pass
+            seconds.append((time.process_time() - began) / (batches * STREAM.batch_size))
+    return seconds[0], seconds[1]
 
 
 class UsualDataset(torch.utils.data.Dataset[tuple[NDArray[np.floating], ...]]):
@@ -220,46 +241,54 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
         return result
 
     pixels = np.empty((STREAM.batch_size, *INPUT, 3), np.uint8)
-    with TrainLoader([store], STREAM) as loader:
-        cache = loader.caches[0]
-        for number in range(batches):
-            rows, epochs = loader.sampler.batch(number)
-            plan = timed("sample views, compose matrices", plan_batch, STREAM, store.instances, rows, epochs, COCO)
-            canvases = timed("read and decode JPEG", decode_crops, loader.pixels, plan)
-            timed("cut the view", cut_views, canvases, plan.view_to_image, pixels)
-            timed("normalise", normalise, torch.from_numpy(pixels))
-            timed("targets", render_targets, torch.from_numpy(plan.xy_cells), CELLS, SIGMA)
-            codes = timed("take the teacher's codes", lambda all_rows: torch.from_numpy(cache.codes(all_rows)), rows)
-            maps = timed("decode the teacher's maps", decode_codes, codes, cache.codec)
-            matrices, flipped = torch.from_numpy(cache.matrices(plan)), torch.from_numpy(plan.flipped)
-            replay = partial(replay_maps, mirror=COCO.mirror)
-            timed("replay them in the view", replay, maps, matrices, flipped, CELLS)
-    return {name: total / (batches * STREAM.batch_size) for name, total in seconds.items()}
-
-
-def seconds_for_gpu(store: HeatmapStore, batches: int) -> float:
-    """Return the CPU seconds an instance that are left where a GPU cuts the views: the plan, and crops decoded."""
-    with TrainLoader([store], STREAM, cut_on_device=True) as loader:
-        canvases = np.empty((STREAM.batch_size, *loader.pixels.canvas_size(store.rows), 3), np.uint8)
-        began = time.thread_time()
+    with TrainLoader([store], replace(STREAM, pixels="memory")) as loader:
+        cache, source = loader.caches[0], loader.pixels
+        patches = PatchCodec.of(cache.codec, CELLS, teacher_sigma=SIGMA, student_sigma=SIGMA)
+        # kept already: cutting is timed by itself
         for number in range(batches):
             rows, epochs = loader.sampler.batch(number)
             plan = plan_batch(STREAM, store.instances, rows, epochs, COCO)
-            loader.caches[0].matrices(plan)
-            loader.pixels.copy_canvases(rows, plan.view_to_image, canvases)
-        return (time.thread_time() - began) / (batches * STREAM.batch_size)
+            source.cut(rows, [(plan.view_to_image, pixels)])
+        for number in range(batches):
+            rows, epochs = loader.sampler.batch(number)
+            plan = timed("sample views, compose matrices", plan_batch, STREAM, store.instances, rows, epochs, COCO)
+            timed(f"read and decode JPEG ({FIRST})", decode_crops, source, rows)
+            timed("cut the views from kept pixels", source.cut, rows, [(plan.view_to_image, pixels)])
+            timed("normalise", normalise, torch.from_numpy(pixels))
+            timed("targets", render_targets, torch.from_numpy(plan.xy_cells), CELLS, SIGMA)
+            codes = timed("take the teacher's codes", lambda all_rows: torch.from_numpy(cache.codes(all_rows)), rows)
+            peaks = torch.from_numpy(timed(f"find their peaks ({FIRST})", cache.peaks, rows))
+            matrices, flipped = torch.from_numpy(cache.matrices(plan)), torch.from_numpy(plan.flipped)
+            replay = partial(replay_codes, mirror=COCO.mirror)
+            timed("replay them in the view", replay, codes, patches, peaks, matrices, flipped, CELLS)
+    return {name: total / (batches * STREAM.batch_size) for name, total in seconds.items()}
 
 
-def decode_crops(pixels: PixelSource, plan: BatchPlan) -> list[Any]:
-    """Do the decoding half of PixelSource.cut."""
-    pixel_sizes = np.sqrt(np.abs(np.linalg.det(plan.view_to_image[:, :, :2])))
-    return [pixels.canvas(int(row), float(size), "RGBA") for row, size in zip(plan.rows, pixel_sizes, strict=True)]
+def seconds_for_gpu(store: HeatmapStore, batches: int) -> dict[Pixels, float]:
+    """Return the CPU seconds an instance that are left where a GPU cuts the views: the plan, and what it does not hold.
+
+    Of later epochs, by where pixels are kept.
+    """
+    seconds: dict[Pixels, float] = {}
+    places: tuple[Pixels, ...] = ("jpeg", "memory", "device")
+    for pixels in places:
+        with TrainLoader([store], replace(STREAM, pixels=pixels), cut_on_device=True) as loader:
+            (slot, *_) = loader._ring
+            for timed in (False, True):
+                began = time.thread_time()
+                for number in range(batches):
+                    loader._fill(slot, number)
+                    if not timed:
+                        assert slot.plan is not None
+                        loader.views.receive(slot, slot.plan)
+            seconds[pixels] = (time.thread_time() - began) / (batches * STREAM.batch_size)
+    return seconds
 
 
-def cut_views(canvases: list[Any], view_to_image: NDArray[np.float64], pixels: NDArray[np.uint8]) -> None:
-    """Do the cutting half of PixelSource.cut."""
-    for i, (canvas, canvas_to_image) in enumerate(canvases):
-        cut(canvas, compose(view_to_image[i], invert(canvas_to_image)), INPUT, out=pixels[i])
+def decode_crops(source: PixelSource, rows: NDArray[np.int64]) -> None:
+    """Read and decode crops as they are stored."""
+    for row, (height, width) in zip(rows.tolist(), source.store.read_crop_sizes(rows).tolist(), strict=True):
+        source.decode(row, 1, np.empty((height, width, 3), np.uint8))
 
 
 if __name__ == "__main__":

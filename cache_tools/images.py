@@ -87,7 +87,8 @@ def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int], out: Image |
 
 def shrink_factor(crop_to_image: Matrix) -> int:
     """Return the power of two up to the image pixels of a crop pixel, a side; 1 where it is below HALVED_FROM."""
-    step = math.sqrt(abs(np.linalg.det(np.asarray(crop_to_image)[:, :2])))
+    (a, b, _), (c, d, _) = np.asarray(crop_to_image).tolist()
+    step = math.sqrt(abs(a * d - b * c))
     # the small part makes it 4 where rounding made a step of 4 a little smaller
     factor = int(2 ** max(0, math.floor(math.log2(max(step, 1)) + 1e-6)))
     return factor if factor >= HALVED_FROM else 1

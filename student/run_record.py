@@ -25,9 +25,15 @@ from student.weights_file import find_damage
 
 FORMAT: Literal[1] = 1
 # Settings that a resumed run may change: they are of speed and safety, not of results.
-FREE_SETTINGS = tuple(
-    f"train.{name}"
-    for name in ("workers", "checkpoint_minutes", "log_steps", "evaluate_epochs", "evaluate_persons", "compile")
+FREE_SETTINGS = (
+    "train.workers",
+    "train.pixels",
+    "train.pixels_gib",
+    "train.checkpoint_minutes",
+    "train.log_steps",
+    "train.evaluate_epochs",
+    "train.evaluate_persons",
+    "train.compile",
 )
 #: file that names the process which trains into a folder
 LOCK = ".train-lock"

@@ -23,6 +23,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 Replay = Literal["peaks", "warp", "views"]
 LossName = Literal["adaptive_wing", "mse", "kl"]
+Pixels = Literal["auto", "jpeg", "memory", "device"]
 #: where the heatmap cells of every student lie in its crop: the outermost cells on the outermost pixels
 STUDENT_FRAME = "udp"
 
@@ -173,6 +174,18 @@ class TrainSettings(Settings):
         4.0,
         ge=0,
         description="Cached heatmaps of up to so many GiB are held on the device; larger ones are read from the store.",
+    )
+    pixels: Pixels = Field(
+        "auto",
+        description="Where the decoded pixels of stored crops are kept between epochs. jpeg: nowhere, they are decoded "
+        "for every view; memory: in the host's memory; device: on the GPU; auto: on the GPU where all fit, else in "
+        "memory, as many as fit. Batches are the same bit for bit.",
+    )
+    pixels_gib: float | None = Field(
+        None,
+        ge=0,
+        description="Decoded pixels of up to so many GiB are kept; null: of half of the GPU's free memory, or of three "
+        "quarters of the host's.",
     )
     log_steps: int = Field(50, gt=0, description="Steps between two entries of the log.")
     amp: bool = Field(True, description="Compute in bfloat16 on CUDA; a CPU computes in float32.")

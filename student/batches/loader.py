@@ -6,9 +6,7 @@
 
 Batch n is a function of the store, the settings and n only: threads, processes and resumes cannot change it.
 
-Pixels are cut to the student's view where that is cheapest: by the threads (OpenCV, uint8) for training on a CPU and
-for photos from a folder, on the device for stored crops and a GPU. Targets, teacher maps and normalisation are made on
-the device.
+Targets, teacher maps and normalisation are made on the device; `ViewPixels` says where views are cut and pixels kept.
 """
 
 from collections import deque
@@ -18,14 +16,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from cache_tools.geometry import Matrix
 from cache_tools.skeletons import Skeleton
 from cache_tools.store.writer import HeatmapStore
 from student.batches.cached_maps import CachedMaps, check_same_joints, check_same_rows, fits_memory
@@ -34,9 +29,11 @@ from student.batches.live_maps import LiveMaps
 from student.batches.pixel_source import PixelSource
 from student.batches.plan import BatchPlan, plan_batch
 from student.batches.sampler import Sampler
+from student.batches.shared_bytes import Gather, gather_alone
+from student.batches.slot import Slot
 from student.batches.stream import StreamSettings
 from student.batches.teacher_maps import TeacherMaps
-from student.batches.warp import warp_image
+from student.batches.view_pixels import ViewPixels
 from student.heatmaps.targets import render_targets, target_weight
 from student.normalise import normalise
 from student.pose_network import PoseNetwork
@@ -65,30 +62,13 @@ class Batch:
     plan: BatchPlan
 
 
-@dataclass(kw_only=True)
-class Slot:
-    """One slot of the ring: the arrays of a batch that a thread fills, pinned where the device is a GPU."""
-
-    arrays: dict[str, Tensor]
-    #: set when the device has read the arrays
-    copied: torch.cuda.Event | None = None
-    plan: BatchPlan | None = None
-
-    def write(self, name: str, values: NDArray[Any]) -> None:
-        """Copy `values` into the slot's array of that name."""
-        np.copyto(self.view(name), values, casting="same_kind")
-
-    def view(self, name: str) -> NDArray[Any]:
-        """Return the slot's array as a numpy array on the same memory."""
-        return self.arrays[name].numpy()
-
-
 class TrainLoader:
     """The stream of batches of one process. Close it, or use it in a `with` block.
 
     photos: folder of the photos, in place of stored crops. teacher: runs on every batch where `settings.live`. rank,
     world: which process of how many this is. skeleton: in place of the stores', with the same names: another mirror
-    order or other halves. cut_on_device: where views are cut; None chooses the cheaper place.
+    order or other halves. cut_on_device: where views are cut; None chooses the cheaper place. gather: of all processes,
+    where there are several: those on this host share the pixels that they keep.
 
     Raises CacheMismatch for stores of different persons, ValueError for settings that stores and teacher cannot serve.
     """
@@ -105,6 +85,7 @@ class TrainLoader:
         world: int = 1,
         skeleton: Skeleton | None = None,
         cut_on_device: bool | None = None,
+        gather: Gather = gather_alone,
     ) -> None:
         check_same_rows(stores)
         self.settings, self.device = settings, torch.device(device)
@@ -126,10 +107,19 @@ class TrainLoader:
             CachedMaps(store, settings, rows, self.device, mirror=self.skeleton.mirror) for store in stores if cached
         ]
         self.teacher_maps = TeacherMaps(self.caches, self.live, self.skeleton, self.device)
-        with_crops = next((store for store in stores if store.spec.crops is not None), stores[0])
-        self.pixels = PixelSource(with_crops, photos)
+        self.pixels = PixelSource(next((s for s in stores if s.spec.crops is not None), stores[0]), photos)
         requested = self.cuda if cut_on_device is None else cut_on_device
         self.cut_on_device = requested and self.pixels.stored and self.live is None
+        self.views = ViewPixels(
+            self.pixels,
+            settings,
+            rows,
+            self.device,
+            cut_on_device=self.cut_on_device,
+            gather=gather,
+            rank=rank,
+            world=world,
+        )
         # decided by the store even where its maps are not used: runs with and without a teacher see the same rows in
         # the same order
         in_memory = all(fits_memory(store, rows, settings.memory_gib) for store in stores)
@@ -147,6 +137,11 @@ class TrainLoader:
         if self._copy_stream is not None:
             # the current stream copied the caches to the device
             self._copy_stream.wait_stream(torch.cuda.current_stream(self.device))
+        #: arrays that are not copied as they are: crops by DevicePixels, and those of a live teacher that is no torch
+        #: network, which has read them on the CPU when its maps are there
+        self._on_host = {"pixels"} if self.cut_on_device else set()
+        if self.live is not None and not self.live.on_device:
+            self._on_host.add("teacher_pixels")
         self._threads = ThreadPoolExecutor(settings.workers, "decode")
         self._ring = [self._new_slot() for _ in range(settings.workers + READY_BATCHES)]
 
@@ -222,27 +217,21 @@ class TrainLoader:
         for name in ("rows", "flipped", "gain", "bias", "visibility"):
             slot.write(name, getattr(plan, name))
         slot.write("xy_cells", plan.xy_cells.astype(np.float32))
-        if self.cut_on_device:
-            view_to_canvas = self.pixels.copy_canvases(rows, plan.view_to_image, slot.view("pixels"))
-            slot.write("view_to_canvas", view_to_canvas.astype(np.float32))
-            return
-        views: list[tuple[Matrix, NDArray[np.uint8]]] = [(plan.view_to_image, slot.view("pixels"))]
-        if self.live is not None:
-            views.append((self.live.crop_to_image(plan), slot.view("teacher_pixels")))
-        self.pixels.cut(rows, views)
+        self.views.fill(slot, plan, None if self.live is None else self.live.crop_to_image(plan))
 
     # --- in the training loop
 
     def _to_device(self, slot: Slot) -> Batch:
         assert slot.plan is not None
         if self._copy_stream is None:
+            self.views.receive(slot, slot.plan)
             return self._batch(slot.arrays, slot.arrays, slot.plan)
         with torch.cuda.stream(self._copy_stream):
+            self.views.receive(slot, slot.plan)
             arrays = {
                 name: array.to(self.device, non_blocking=True)
                 for name, array in slot.arrays.items()
-                # a live teacher that is no torch network takes its pixels from the CPU, and has read them then
-                if name != "teacher_pixels" or (self.live is not None and self.live.on_device)
+                if name not in self._on_host
             }
             slot.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
             slot.copied.record()
@@ -258,17 +247,9 @@ class TrainLoader:
     def _batch(self, arrays: dict[str, Tensor], host: dict[str, Tensor], plan: BatchPlan) -> Batch:
         """Make the batch of the arrays on the device; host: the slot's arrays."""
         settings = self.settings
-        if self.cut_on_device:
-            crops = warp_image(
-                arrays["pixels"], arrays["view_to_canvas"], settings.input_size, arrays["gain"], arrays["bias"]
-            ).permute(0, 2, 3, 1)
-        else:
-            crops = arrays["pixels"]
-            if settings.augment.colour:
-                crops = (crops * arrays["gain"][:, None, None] + arrays["bias"][:, None, None]).clamp_(0, 255)
         xy, size = arrays["xy_cells"], settings.heatmap_size
         return Batch(
-            images=normalise(crops),
+            images=normalise(self.views.views(arrays)),
             targets=render_targets(xy, size, settings.sigma),
             target_weight=target_weight(xy, arrays["visibility"], size),
             teacher_maps=self.teacher_maps.maps(arrays, host),
@@ -279,28 +260,19 @@ class TrainLoader:
 
     def _new_slot(self) -> Slot:
         batch_size, joints = self.settings.batch_size, self.instances.keypoints.shape[1]
-        size = self.pixels.canvas_size(self.sampler.rows) if self.cut_on_device else self.settings.input_size
         shapes: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
-            "pixels": ((*size, 3), torch.uint8),
-            "rows": ((), torch.int64),
-            "flipped": ((), torch.bool),
-            "gain": ((3,), torch.float32),
-            "bias": ((3,), torch.float32),
-            "visibility": ((joints,), torch.uint8),
-            "xy_cells": ((joints, 2), torch.float32),
+            **self.views.shapes(None if self.live is None else self.live.input_size),
+            "rows": ((batch_size,), torch.int64),
+            "flipped": ((batch_size,), torch.bool),
+            "gain": ((batch_size, 3), torch.float32),
+            "bias": ((batch_size, 3), torch.float32),
+            "visibility": ((batch_size, joints), torch.uint8),
+            "xy_cells": ((batch_size, joints, 2), torch.float32),
         }
-        if self.cut_on_device:
-            shapes["view_to_canvas"] = ((2, 3), torch.float32)
-        if self.live is not None:
-            shapes["teacher_pixels"] = ((*self.live.input_size, 3), torch.uint8)
         for i, cache in enumerate(self.caches):
-            shapes[f"student_to_teacher_{i}"] = ((2, 3), torch.float32)
+            shapes[f"student_to_teacher_{i}"] = (batch_size, 2, 3), torch.float32
             if cache.needs_transfer:
-                shapes[f"codes_{i}"] = (cache.shape, cache.torch_dtype)
+                shapes[f"codes_{i}"] = (batch_size, *cache.shape), cache.torch_dtype
             if cache.needs_peaks:
-                shapes[f"peaks_{i}"] = ((joints, 2), torch.float32)
-        arrays = {
-            name: torch.empty((batch_size, *shape), dtype=dtype, pin_memory=self.cuda)
-            for name, (shape, dtype) in shapes.items()
-        }
-        return Slot(arrays=arrays)
+                shapes[f"peaks_{i}"] = (batch_size, joints, 2), torch.float32
+        return Slot.of(shapes, pinned=self.cuda)

@@ -51,4 +51,5 @@ class PeakTable:
 
 def peaks_on_device(codes: Tensor, codec: DeviceCodec) -> Tensor:
     """Return the peaks (N, K, 2) of codes (N, K, h', w'), on their device."""
-    return torch.cat([find_peaks(decode_codes(part, codec)) for part in codes.split(GPU_BLOCK_ROWS)])
+    starts = range(0, len(codes), GPU_BLOCK_ROWS)
+    return torch.cat([find_peaks(decode_codes(codes[start : start + GPU_BLOCK_ROWS], codec)) for start in starts])

@@ -5,7 +5,7 @@ between processes.
 """
 
 from pathlib import Path
-from typing import Literal
+from threading import local
 
 import cv2
 import numpy as np
@@ -15,20 +15,18 @@ from numpy.typing import NDArray
 from cache_tools.geometry import Matrix, compose, invert
 from cache_tools.images import Image, cut, read_image
 from cache_tools.store.writer import HeatmapStore
-
-ColourSpace = Literal["RGB", "RGBA"]
-# sides of pixel blocks that a JPEG decoder averages to one pixel at almost no cost
-SHRINKS = (8, 4, 2)
+from student.batches.kept_pixels import SHRINKS, KeptPixels
 
 
 class PixelSource:
     """The pixels of each row, from the store's crops or from the folder of photos.
 
-    Raises ValueError where the store holds no crops and no folder is given, FileNotFoundError for a missing folder.
+    kept: stored crops that are decoded once. Raises ValueError where the store holds no crops and no folder is given,
+    FileNotFoundError for a missing folder.
     """
 
-    def __init__(self, store: HeatmapStore, folder: str | Path | None = None) -> None:
-        self.store, self.folder = store, None if folder is None else Path(folder)
+    def __init__(self, store: HeatmapStore, folder: str | Path | None = None, kept: KeptPixels | None = None) -> None:
+        self.store, self.folder, self.kept = store, None if folder is None else Path(folder), kept
         #: whether pixels come from the store
         self.stored = folder is None
         if self.stored and store.spec.crops is None:
@@ -37,76 +35,108 @@ class PixelSource:
             raise FileNotFoundError(f"there is no folder of photos at {self.folder}: give the one that --images named")
         # OpenCV would start threads of its own in each of ours
         cv2.setNumThreads(1)
-
-    def canvas_size(self, rows: int) -> tuple[int, int]:
-        """Return the (height, width) in which each of the first `rows` stored crops fits."""
-        height, width = self.store.read_crop_sizes(np.arange(rows)).max(axis=0)
-        return int(height), int(width)
+        self._scratch = local()
 
     def cut(self, rows: NDArray[np.int64], views: list[tuple[Matrix, NDArray[np.uint8]]]) -> None:
         """Fill each crop array (B, H, W, 3) through its matrices (B, 2, 3), crop pixel -> image pixel.
 
         Several views of one row share one decoding. Bilinear, black outside.
         """
-        pixel_sizes = np.min([_pixel_size(matrix) for matrix, _ in views], axis=0)  # (B,)
-        for index, row in enumerate(rows):
-            canvas, canvas_to_image = self.canvas(int(row), float(pixel_sizes[index]), "RGBA")
-            image_to_canvas = invert(canvas_to_image)
-            for matrix, crops in views:
-                height, width = crops.shape[1:3]
-                cut(canvas, compose(matrix[index], image_to_canvas), (height, width), out=crops[index])
+        shrinks = self.shrinks(rows, np.min([pixel_size(matrix) for matrix, _ in views], axis=0))
+        if not self.stored:
+            self._cut_photos(rows, shrinks, views)
+            return
+        image_to_canvas = invert(self.canvas_to_image(rows, shrinks))
+        to_canvas = [compose(matrix, image_to_canvas) for matrix, _ in views]
+        sizes = self.canvas_sizes(rows, shrinks)
+        for index, row in enumerate(rows.tolist()):
+            canvas = self._canvas(row, int(shrinks[index]), sizes[index].tolist())
+            for matrices, (_, crops) in zip(to_canvas, views, strict=True):
+                cut(canvas, matrices[index], crops.shape[1:3], out=crops[index])
 
-    def copy_canvases(self, rows: NDArray[np.int64], view_to_image: Matrix, canvases: NDArray[np.uint8]) -> Matrix:
-        """Copy whole stored crops into canvases (B, H, W, 3), top left, black around; return view -> canvas (B, 2, 3).
+    def _cut_photos(
+        self, rows: NDArray[np.int64], shrinks: NDArray[np.int64], views: list[tuple[Matrix, NDArray[np.uint8]]]
+    ) -> None:
+        for index, row in enumerate(rows.tolist()):
+            photo, to_image = self.photo(row, int(shrinks[index]))
+            for matrices, crops in views:
+                cut(photo, compose(matrices[index], invert(to_image)), crops.shape[1:3], out=crops[index])
 
-        They are the pixels that `cut` samples: views cut from them on the device are the same.
+    def shrinks(self, rows: NDArray[np.int64], view_pixel: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return by how much the pixels of rows are shrunk, (B,) of SHRINKS, for views of these pixels (B,).
+
+        view_pixel: image pixels per view pixel. Where pixels are at least twice as dense as the view's they are
+        averaged to half their size or less, because sampling them bilinearly would alias.
         """
-        view_to_canvas = np.empty((len(rows), 2, 3))
-        pixel_sizes = _pixel_size(view_to_image)
-        for index, row in enumerate(rows):
-            pixels, canvas_to_image = self.canvas(int(row), float(pixel_sizes[index]))
-            height, width = pixels.shape[:2]
-            canvas = canvases[index]
-            canvas[:height, :width] = pixels
-            canvas[height:] = 0
-            canvas[:height, width:] = 0
-            view_to_canvas[index] = compose(view_to_image[index], invert(canvas_to_image))
-        return view_to_canvas
+        density = view_pixel / pixel_size(self.store.read_crop_matrices(rows)) if self.stored else view_pixel
+        shrinks: NDArray[np.int64] = np.array(SHRINKS)[(density[:, None] >= SHRINKS[1:]).sum(1)]
+        return shrinks
 
-    def canvas(self, row: int, pixel_size: float, colour_space: ColourSpace = "RGB") -> tuple[Image, Matrix]:
-        """Return pixels (h, w, 3 or 4) that show a row, and the matrix (2, 3) from them to the image.
+    def canvas_sizes(self, rows: NDArray[np.int64], shrinks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return height and width (B, 2) of stored crops that are shrunk by `shrinks` (B,)."""
+        return -(-self.store.read_crop_sizes(rows) // shrinks[:, None])
 
-        pixel_size: image pixels per view pixel. Where the pixels are at least twice as dense as the view's they are
-        averaged to half their size or less, because sampling them bilinearly would alias. colour_space: of stored
-        crops; `cut` is faster from RGBA. Photos are always RGB.
-        """
-        if self.folder is not None:
-            height, width = map(int, self.store.instances.image_size[row])
-            photo = read_image(
-                self.folder / self.store.instances.file_name[row], (height, width), self.store.spec.photos
-            )
-            return _shrink_photo(photo, _shrink_factor(pixel_size))
-        data = self.store.read_crops([row])[0]
-        canvas_to_image = self.store.read_crop_matrices([row])[0]
-        shrink = _shrink_factor(pixel_size / float(_pixel_size(canvas_to_image)))
-        if shrink == 1:
-            return simplejpeg.decode_jpeg(data, colorspace=colour_space), canvas_to_image
-        height, width = (-(-int(side) // shrink) for side in self.store.read_crop_sizes([row])[0])
-        canvas = simplejpeg.decode_jpeg(data, colorspace=colour_space, min_height=height, min_width=width)
-        # pixel x of the small canvas is the mean of pixels shrink * x to shrink * x + shrink - 1
-        grow = np.array([[shrink, 0, (shrink - 1) / 2], [0, shrink, (shrink - 1) / 2]])
-        return canvas, compose(grow, canvas_to_image)
+    def canvas_to_image(self, rows: NDArray[np.int64], shrinks: NDArray[np.int64]) -> Matrix:
+        """Return the matrices (B, 2, 3) from pixels of stored crops, shrunk by `shrinks` (B,), to the image."""
+        # pixel x of a shrunk crop is the mean of pixels shrink * x to shrink * x + shrink - 1
+        grow = np.zeros((len(rows), 2, 3))
+        grow[:, [0, 1], [0, 1]] = shrinks[:, None]
+        grow[:, :, 2] = (shrinks[:, None] - 1) / 2
+        matrices = self.store.read_crop_matrices(rows)
+        return np.where(shrinks[:, None, None] == 1, matrices, compose(grow, matrices))
+
+    def photo(self, row: int, shrink: int) -> tuple[Image, Matrix]:
+        """Return a row's photo (h, w, 3) shrunk, and the matrix (2, 3) from its pixels to the image."""
+        assert self.folder is not None
+        height, width = map(int, self.store.instances.image_size[row])
+        path = self.folder / self.store.instances.file_name[row]
+        return _shrink_photo(read_image(path, (height, width), self.store.spec.photos), shrink)
+
+    def decode(self, row: int, shrink: int, out: Image) -> None:
+        """Write a row's stored crop, shrunk, to `out` (h, w, 3 RGB or 4 RGBA)."""
+        height, width, channels = out.shape
+        (data,) = self.store.read_crops([row])
+        simplejpeg.decode_jpeg(
+            data,
+            colorspace="RGB" if channels == 3 else "RGBA",
+            min_height=0 if shrink == 1 else height,
+            min_width=0 if shrink == 1 else width,
+            buffer=out,
+        )
+
+    def copy(self, row: int, shrink: int, out: Image) -> None:
+        """Write a row's stored crop, shrunk, to `out` (h, w, 3): the kept one, or decoded."""
+        kept = self._kept(row, shrink)
+        if kept is None:
+            self.decode(row, shrink, out)
+        else:
+            np.copyto(out, kept)
+
+    def _canvas(self, row: int, shrink: int, size: tuple[int, int]) -> Image:
+        """Return a row's stored crop: the kept one (h, w, 3), or one (h, w, 4), valid until the thread's next."""
+        kept = self._kept(row, shrink)
+        if kept is not None:
+            return kept
+        height, width = size
+        # OpenCV cuts four channels faster; fresh memory for each crop would be faulted in page by page
+        scratch = getattr(self._scratch, "pixels", None)
+        if scratch is None or scratch.size < 4 * height * width:
+            scratch = self._scratch.pixels = np.empty(4 * height * width, np.uint8)
+        canvas = scratch[: 4 * height * width].reshape(height, width, 4)
+        self.decode(row, shrink, canvas)
+        return canvas
+
+    def _kept(self, row: int, shrink: int) -> Image | None:
+        if self.kept is None:
+            return None
+        found = self.kept.find(row, shrink)
+        return self.kept.add(row, shrink, lambda out: self.decode(row, shrink, out)) if found is None else found
 
 
-def _pixel_size(matrix: Matrix) -> NDArray[np.float64]:
+def pixel_size(matrix: Matrix) -> NDArray[np.float64]:
     """Return the side (...) of a source pixel in destination pixels of matrices (..., 2, 3), by area."""
     side: NDArray[np.float64] = np.sqrt(np.abs(np.linalg.det(matrix[..., :2])))
     return side
-
-
-def _shrink_factor(density: float) -> int:
-    """Return by how much to shrink pixels that are `density` times as dense as the view's."""
-    return next((factor for factor in SHRINKS if factor <= density), 1)
 
 
 def _shrink_photo(photo: Image, shrink: int) -> tuple[Image, Matrix]:

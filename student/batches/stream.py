@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from student.augment_recipes import recipe
-from student.settings import AugmentSettings, DistillSettings, Replay, Size, StudentSettings
+from student.settings import AugmentSettings, DistillSettings, Pixels, Replay, Size, StudentSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,9 @@ class StreamSettings:
     labelled: int | None = field(default=None, metadata={"path": "train.labelled"})
     #: whether persons without labels are shown; undecided: the students disagree, and there may be none
     unlabelled: Literal["shown", "left out", "undecided"] = "shown"
+    #: where decoded pixels are kept
+    pixels: Pixels = field(default="auto", metadata={"path": "train.pixels"})
+    pixels_gib: float | None = field(default=None, metadata={"path": "train.pixels_gib"})
     #: how a teacher's maps become the student's; None: no student uses them
     replay: Replay | None
     #: the teacher runs on every batch, and no cache is read

@@ -39,15 +39,18 @@ class PatchCodec:
         # half a window's diagonal, and half a cell by which its middle lies beside the patch's
         reach = window_margin(student_sigma) * math.sqrt(2) * teacher_sigma / student_sigma + 0.5
         side = 2 * math.ceil(reach) + 1
-        resamples = codec.synthesis_y is not None and codec.synthesis_x_transposed is not None
+        rows = columns = None
+        if codec.synthesis_y is not None and codec.synthesis_x_transposed is not None:
+            rows = _parts(codec.synthesis_y, side)
+            columns = _parts(codec.synthesis_x_transposed.mT, side).mT.contiguous()
         return cls(
             codec=codec,
             heatmap_size=heatmap_size,
             side=side,
             teacher_sigma=teacher_sigma,
             student_sigma=student_sigma,
-            rows=_parts(codec.synthesis_y, side) if resamples else None,
-            columns=_parts(codec.synthesis_x_transposed.mT, side).mT.contiguous() if resamples else None,
+            rows=rows,
+            columns=columns,
         )
 
 
@@ -63,7 +66,7 @@ def replay_codes(
 ) -> Tensor:
     """Return the maps (B, K, *out_size) that `replay_maps` makes of the decoded codes (B, K, h', w') by `peaks`.
 
-    Equal but for rounding, below 1e-5. peaks (B, K, 2): `find_peaks` of the decoded maps; the other arguments are those
+    Equal but for rounding, about 1e-5. peaks (B, K, 2): `find_peaks` of the decoded maps; the other arguments are those
     of `replay_maps`.
     """
     windows = place_windows(

@@ -4,11 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from student.batches.shared_bytes import Gather, gather_alone
 from student.device import torch_device
 
 
@@ -79,6 +81,19 @@ def largest_of_all(number: int, process: ProcessContext) -> int:
     largest = torch.tensor(number, device=process.device)
     dist.all_reduce(largest, op=dist.ReduceOp.MAX)
     return int(largest.item())
+
+
+def gather_from(process: ProcessContext) -> Gather:
+    """Return the function by which this process and the others tell each other a value."""
+    if process.world == 1:
+        return gather_alone
+
+    def gather(value: Any) -> list[Any]:
+        values: list[Any] = [None] * process.world
+        dist.all_gather_object(values, value)
+        return values
+
+    return gather
 
 
 def wait_for_all(process: ProcessContext) -> None:

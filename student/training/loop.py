@@ -33,7 +33,7 @@ from student.heatmaps.sharpen import sharpen
 from student.pose_network import PoseNetwork
 from student.run_record import RunRecord, State, read_record
 from student.settings import StudentSettings
-from student.training.distributed import ProcessContext, join, mean_labelled_joints, wait_for_all
+from student.training.distributed import ProcessContext, gather_from, join, mean_labelled_joints, wait_for_all
 from student.training.learner import Evaluate, Learner
 from student.training.losses import distillation_loss
 from student.training.metric_logger import MetricLogger
@@ -92,6 +92,7 @@ def train(
         with TrainLoader(
             opened, stream, photos=photos, teacher=teacher,
             device=process.device, rank=process.rank, world=process.world, skeleton=skeleton,
+            gather=gather_from(process),
         ) as loader:  # fmt: skip
             # before the runs' folders exist
             loader.probe_teacher()
@@ -101,6 +102,7 @@ def train(
                 _warn_beyond_crops(loader)
                 for unknown in loader.skeleton.unknown():
                     logger.warning(f"skeleton {loader.skeleton.name} has {unknown}")
+                logger.info(str(loader.views.choice))
                 for learner in learners:
                     start_run(learner, opened, data, loader.sampler.rows)
             _run_loop(learners, loader, evaluate, stop)

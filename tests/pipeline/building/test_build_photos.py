@@ -66,7 +66,7 @@ def test_the_store_is_that_of_the_same_pixels(
     with pytest.raises(CacheMismatch, match=r"photos\.depth: None and"):
         check_same_rows([HeatmapStore.open(job.store), HeatmapStore.open(other.store)])
     # as `kdcache train --images` reads them
-    pixels, _ = PixelSource(HeatmapStore.open(other.store), photos).canvas(0, 1.0)
+    pixels, _ = PixelSource(HeatmapStore.open(other.store), photos).photo(0, 1)
     np.testing.assert_array_equal(pixels, read_image(job.images / HeatmapStore.open(job.store).instances.file_name[0]))
 
 

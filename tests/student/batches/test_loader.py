@@ -12,12 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 from cache_tools.geometry import apply, cell_to_crop
+from cache_tools.images import Image
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
 from student.batches.loader import Batch, TrainLoader
+from student.batches.pixel_source import PixelSource
 from student.batches.sampler import Sampler
+from student.batches.stream import StreamSettings
 from student.normalise import IMAGENET_MEAN, IMAGENET_STD
+from student.settings import Pixels
 from tests.samples.coco_joints import MIRROR
 from tests.samples.drawn_store import (
     CELLS,
@@ -209,6 +213,50 @@ def test_a_store_too_large_for_memory_gives_the_same_maps(
     on_disk = dict(by_row(take_batches(store, replace(plain, memory_gib=0.0))))
     assert sorted(in_memory) == sorted(on_disk) == list(range(ROWS))
     assert all(torch.equal(in_memory[row], maps) for row, maps in on_disk.items())
+
+
+@pytest.mark.parametrize("size", [INPUT, (64, 48)])
+@pytest.mark.parametrize("on_device", [False, True])
+def test_batches_are_bit_for_bit_the_same_wherever_pixels_are_kept(
+    store: HeatmapStore, size: tuple[int, int], on_device: bool
+) -> None:
+    """At 64x48 some views take crops as they are and others the same crops shrunk."""
+    cells = size[0] // 4, size[1] // 4
+    settings = replace(STREAM, input_size=size, heatmap_size=cells, epochs=4, max_rows=11, pixels="jpeg")
+    expected = take_batches(store, settings, stop=6, cut_on_device=on_device)
+    kept: list[StreamSettings] = [
+        replace(settings, pixels="memory"),
+        replace(settings, pixels="memory", pixels_gib=5e-4),
+        replace(settings, pixels="auto"),
+    ]
+    if on_device:
+        kept += [replace(settings, pixels="device"), replace(settings, pixels="device", pixels_gib=5e-4)]
+    for other in kept:
+        batches = take_batches(store, other, stop=6, cut_on_device=on_device)
+        assert all(equal(a, b) for a, b in zip(expected, batches, strict=True)), other
+    assert len({int(row) for batch in expected for row in batch.plan.rows}) == 11
+
+
+def test_a_crop_is_decoded_once_an_epoch_or_once(store: HeatmapStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    decode = PixelSource.decode
+
+    def counted(source: PixelSource, row: int, shrink: int, out: Image) -> None:
+        decoded.append(row)
+        decode(source, row, shrink, out)
+
+    monkeypatch.setattr(PixelSource, "decode", counted)
+    settings = replace(STREAM, epochs=3, workers=1, augment=recipe("none"))
+    places: list[tuple[Pixels, bool]] = [("jpeg", False), ("memory", False), ("memory", True), ("device", True)]
+    for pixels, on_device in places:
+        decoded.clear()
+        with TrainLoader([store], replace(settings, pixels=pixels), cut_on_device=on_device) as loader:
+            for _ in loader.batches(0, 15):
+                pass
+        # a crop that comes again before its first batch is on the device is decoded again
+        again = 3 * STREAM.batch_size if pixels == "device" else 0
+        once = 3 * ROWS if pixels == "jpeg" else ROWS
+        assert once <= len(decoded) <= once + again, pixels
 
 
 # --- when something fails

@@ -3,12 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from cache_tools.crops import decode_crop
 from cache_tools.geometry import apply, cell_to_crop, crop_to_image
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
+from student.batches.kept_pixels import KeptPixels
 from student.batches.loader import TrainLoader
 from student.batches.pixel_source import PixelSource
 from student.normalise import IMAGENET_MEAN, IMAGENET_STD
@@ -59,15 +62,42 @@ def test_pixels_much_denser_than_the_view_are_shrunk_and_stay_in_place(
 
 def test_canvases_are_shrunk_by_the_density(store: HeatmapStore, bare: HeatmapStore, photos: Path) -> None:
     stored, folder = PixelSource(store), PixelSource(bare, photos)
-    size = float(np.sqrt(np.linalg.det(store.read_crop_matrices([0])[0][:, :2])))
-    crop_size = store.read_crop_sizes([0])[0]
-    assert stored.canvas(0, size)[0].shape[:2] == tuple(crop_size)
-    for density, shrink in ((1.9, 1), (2.1, 2), (3.9, 2), (4.1, 4), (50.0, 8)):
-        for canvas, sides in (
-            (stored.canvas(0, size * density)[0], crop_size),
-            (folder.canvas(0, density)[0], (300, 240)),
-        ):
-            assert canvas.shape[:2] == tuple(-(-int(side) // shrink) for side in sides)
+    rows = np.arange(2)
+    size = np.sqrt(np.linalg.det(store.read_crop_matrices(rows)[:, :, :2]))
+    for density, shrink in ((1.0, 1), (1.9, 1), (2.1, 2), (3.9, 2), (4.1, 4), (50.0, 8)):
+        shrinks = stored.shrinks(rows, size * density)
+        assert shrinks.tolist() == folder.shrinks(rows, np.full(2, density)).tolist() == [shrink, shrink]
+        sizes = stored.canvas_sizes(rows, shrinks)
+        assert np.array_equal(sizes, -(-store.read_crop_sizes(rows) // shrink))
+        canvas = np.zeros((*sizes[0], 3), np.uint8)
+        stored.decode(0, shrink, canvas)
+        whole = np.asarray(decode_crop(store.read_crops([0])[0]), np.float64)
+        # the decoder's small picture is the large one's mean
+        small = cv2.resize(whole, (canvas.shape[1], canvas.shape[0]), interpolation=cv2.INTER_AREA)
+        assert np.abs(small - canvas).mean() < 4
+        assert folder.photo(0, shrink)[0].shape[:2] == (-(-300 // shrink), -(-240 // shrink))
+        # its corners lie where the crop's do
+        corner = np.array([[-0.5, -0.5], [canvas.shape[1] - 0.5, canvas.shape[0] - 0.5]])
+        far = np.array([[-0.5, -0.5], [whole.shape[1] - 0.5, whole.shape[0] - 0.5]])
+        found = apply(stored.canvas_to_image(rows, shrinks)[0], corner)
+        assert np.abs(found - apply(store.read_crop_matrices([0])[0], far)).max() < shrink * size[0]
+
+
+def test_crops_are_decoded_once_where_they_are_kept(store: HeatmapStore) -> None:
+    rows = np.arange(3)
+    matrices = crop_to_image(store.instances.box[rows], "udp", INPUT)
+    kept = KeptPixels(store.read_crop_sizes(rows), 2**30)
+    plain, keeping = PixelSource(store), PixelSource(store, kept=kept)
+    first, second, expected = (np.zeros((3, *INPUT, 3), np.uint8) for _ in range(3))
+    plain.cut(rows, [(matrices, expected)])
+    keeping.cut(rows, [(matrices, first)])
+    assert kept.kept_bytes == 3 * store.read_crop_sizes(rows).prod(1).sum()
+    # from now on the store's files are not read
+    keeping.store = HeatmapStore.open(store.url)
+    keeping.store.read_crops = None  # type: ignore[assignment]
+    keeping.cut(rows, [(matrices, second)])
+    np.testing.assert_array_equal(first, expected)
+    np.testing.assert_array_equal(second, expected)
 
 
 def test_several_views_are_cut_as_each_would_be(store: HeatmapStore) -> None:

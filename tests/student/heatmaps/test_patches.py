@@ -49,7 +49,7 @@ def test_patches_give_the_maps_that_decoded_maps_give(
     expected = replay_maps(decoded, matrix, flipped, size, "peaks", mirror=COCO.mirror, **sigmas)
     patches = PatchCodec.of(device_codec, TEACHER, **sigmas)
     found = replay_codes(codes, patches, find_peaks(decoded), matrix, flipped, size, mirror=COCO.mirror)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found, expected, atol=3e-5, rtol=0)
 
 
 def test_every_window_lies_within_its_patch() -> None:

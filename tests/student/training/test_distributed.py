@@ -2,6 +2,7 @@
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +10,27 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from cache_tools.crops import decode_crop
 from cache_tools.skeletons import COCO
 from cache_tools.store.writer import HeatmapStore
 from pipeline.cli import kdcache
+from student.augment_recipes import recipe
 from student.batches.loader import TrainLoader
 from student.batches.stream import stream_of
 from student.models.student import create_student
 from student.run_record import read_record
 from student.settings import StudentSettings
-from student.training.distributed import ProcessContext, data_parallel, join, largest_of_all, mean_labelled_joints
+from student.training.distributed import (
+    ProcessContext,
+    data_parallel,
+    gather_from,
+    join,
+    largest_of_all,
+    mean_labelled_joints,
+    wait_for_all,
+)
 from student.training.losses import distillation_loss
-from tests.samples.drawn_store import draw_photos, quick_settings, write_store
+from tests.samples.drawn_store import STREAM, draw_photos, quick_settings, write_store
 from tests.samples.short_run import ROWS
 
 WORLD = 2
@@ -50,6 +61,20 @@ def gradients(
     return {n: p.grad for n, p in model.named_parameters() if p.grad is not None}, rows.tolist()
 
 
+def kept_rows(store: HeatmapStore, process: ProcessContext) -> tuple[list[int], list[int], bool]:
+    """Return the rows that this process cut, those whose pixels it then finds, and whether these are right."""
+    stream = replace(STREAM, batch_size=4, epochs=3, pixels="memory", augment=recipe("none"))
+    with TrainLoader([store], stream, rank=process.rank, world=process.world, gather=gather_from(process)) as loader:
+        rows = [int(row) for batch in loader.batches(0, 2) for row in batch.plan.rows]
+        wait_for_all(process)
+        kept = loader.pixels.kept
+        assert kept is not None
+        found = {row: crop for row in range(store.rows) if (crop := kept.find(row, 1)) is not None}
+        right = all(np.array_equal(crop, decode_crop(store.read_crops([row])[0])) for row, crop in found.items())
+        wait_for_all(process)
+    return rows, sorted(found), right
+
+
 def train_beside_another(rank: int, url: str, folder: Path, port: int) -> None:
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(WORLD), "RANK": str(rank)}
@@ -57,6 +82,7 @@ def train_beside_another(rank: int, url: str, folder: Path, port: int) -> None:
     with join("cpu") as process:
         assert largest_of_all(10 * rank, process) == 10 * (WORLD - 1)
         torch.save(gradients(store, student, process), folder / f"{rank}.pt")
+        torch.save(kept_rows(store, process), folder / f"kept {rank}.pt")
     arguments = ["train", url, "--out", str(folder / "run"), "--settings", student.model_dump_json()]
     arguments += ["--device", "cpu", "--receipt", str(folder / f"receipt {rank}.json")]
     result = CliRunner().invoke(kdcache, arguments)
@@ -72,6 +98,17 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[HeatmapStore, Path]:
         port = free.getsockname()[1]
     torch.multiprocessing.spawn(train_beside_another, (store.url, folder, port), nprocs=WORLD)
     return store, folder
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="only Linux has nameless memory to share")
+def test_pixels_that_one_process_decoded_are_the_others(both: tuple[HeatmapStore, Path]) -> None:
+    (rows, found, right), (other_rows, other_found, other_right) = (
+        torch.load(both[1] / f"kept {rank}.pt") for rank in range(WORLD)
+    )
+    assert len(set(rows) & set(other_rows)) == 0
+    assert sorted(rows + other_rows) == found == other_found
+    assert right
+    assert other_right
 
 
 def test_gradients_are_those_of_one_process_on_the_joined_batch(both: tuple[HeatmapStore, Path]) -> None:
