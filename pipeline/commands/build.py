@@ -19,8 +19,9 @@ from pipeline.printable import printable
 if TYPE_CHECKING:
     from cache_tools.photos.options import PhotoOptions
 
-# the keys of cache_tools.codec.profiles.PROFILES, which would import numpy
-CODECS = ("compact", "compact6", "exact8", "float16")
+# PROFILES and SUPERSEDED of cache_tools.codec.profiles, which would import numpy
+CODECS = ("compact", "compact80", "exact8", "float16")
+CODECS_OF_OLD_STORES = ("compact6",)
 
 
 @click.command("build")
@@ -37,7 +38,8 @@ CODECS = ("compact", "compact6", "exact8", "float16")
 @click.option("--unlabelled", is_flag=True, help="Every person with a box, not only those with labelled keypoints.")
 @click.option("--part", metavar="I/N", callback=lambda *given: parse_part(given[2]),
               help="Only the I-th of N parts of the persons; `kdcache merge` joins the N stores.")  # fmt: skip
-@click.option("--codec", default="compact", show_default=True, type=click.Choice(CODECS),
+@click.option("--codec", default="compact", show_default=True, type=click.Choice([*CODECS, *CODECS_OF_OLD_STORES]),
+              metavar=f"[{'|'.join(CODECS)}]",
               help="How heatmaps are stored: small, smaller, at full resolution, nearly lossless.")  # fmt: skip
 @flip_option(False)
 @click.option(

@@ -62,10 +62,11 @@ def test_a_mistake_is_one_line_and_exit_code_two(tmp_path: Path) -> None:
 
 
 def test_codecs_are_named_without_importing_them() -> None:
-    from cache_tools.codec.profiles import PROFILES
-    from pipeline.commands.build import CODECS
+    from cache_tools.codec.profiles import PROFILES, SUPERSEDED
+    from pipeline.commands.build import CODECS, CODECS_OF_OLD_STORES
 
     assert [*PROFILES] == [*CODECS]
+    assert SUPERSEDED == CODECS_OF_OLD_STORES
 
 
 @pytest.mark.parametrize("name", ["student.py", "cache_tools/__init__.py", "student/notes.txt"])

@@ -6,18 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache_tools.codec.error import error_of_row, peak_xy, rows_to_measure, summarize_errors
-from cache_tools.codec.profiles import PROFILES, get_codec
+from cache_tools.codec.profiles import PROFILES, SUPERSEDED, get_codec
 from tests.samples.small_store import peaks, persons
 
 
 def test_measured_error_ranks_the_profiles_and_sees_a_moved_peak() -> None:
     maps = peaks(persons(8))
     rmse = {}
-    for name in PROFILES:
+    for name in (*PROFILES, *SUPERSEDED):
         decoded = get_codec(name).decode(get_codec(name).encode(maps))
         errors = [error_of_row(*row) for row in zip(maps, decoded, strict=True)]
         rmse[name] = summarize_errors(errors)["rmse_at_peaks"]
-    assert rmse["float16"] < rmse["exact8"] < rmse["compact"] < rmse["compact6"] < 0.01
+    assert rmse["float16"] < rmse["exact8"] < rmse["compact"] < rmse["compact80"] < rmse["compact6"] < 0.01
     moved = error_of_row(maps[0], np.roll(maps[0], 1, axis=-1))
     assert np.median(moved["shift"]) == pytest.approx(1, abs=0.05)
 

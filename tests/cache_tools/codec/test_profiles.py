@@ -7,16 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numcodecs import zstd
 from scipy.interpolate import BSpline
 
-from cache_tools.codec.profiles import PROFILES, Codec, _quintic, get_codec
+from cache_tools.codec import encode_maps, error_of_row, summarize_errors
+from cache_tools.codec.profiles import PROFILES, SUPERSEDED, Codec, _quintic, get_codec
 from tests.samples.small_store import peaks, persons
 
-BOUND = {"compact": 0.09, "compact6": 0.1, "exact8": 0.0101, "float16": 0.0005}  # largest error on peaks of sigma 2
+# largest error on peaks of sigma 2
+BOUND = {"compact": 0.09, "compact80": 0.1, "exact8": 0.0101, "float16": 0.0005, "compact6": 0.1}
+# those of new stores and of old ones
+ALL = (*PROFILES, *SUPERSEDED)
 sizes = st.tuples(st.integers(8, 70), st.integers(8, 70))
 
 
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("size", [(64, 48), (32, 24), (33, 17)])
 def test_decoded_peaks_are_within_the_profiles_bound(name: str, size: tuple[int, int]) -> None:
     maps = peaks(persons(8), size)
@@ -27,7 +32,7 @@ def test_decoded_peaks_are_within_the_profiles_bound(name: str, size: tuple[int,
     assert np.abs(codec.decode(codes) - maps).max() < BOUND[name]
 
 
-@given(st.sampled_from(PROFILES), hnp.arrays(np.float32, (2, 3, 16, 12), elements=st.floats(-2, 3, width=32)))
+@given(st.sampled_from(ALL), hnp.arrays(np.float32, (2, 3, 16, 12), elements=st.floats(-2, 3, width=32)))
 @settings(max_examples=60)
 def test_any_values_are_clamped_and_full_resolution_stays_within_half_a_level(name: str, maps: np.ndarray) -> None:
     codec = get_codec(name, (16, 12))
@@ -39,7 +44,7 @@ def test_any_values_are_clamped_and_full_resolution_stays_within_half_a_level(na
         assert np.abs(codec.decode(codes) - np.clip(maps, 0, 1)).max() <= allowed + 1e-6
 
 
-@given(st.sampled_from(PROFILES), st.integers(0, 2**32 - 1), st.integers(1, 7))
+@given(st.sampled_from(ALL), st.integers(0, 2**32 - 1), st.integers(1, 7))
 @settings(max_examples=30)
 def test_rows_do_not_depend_on_the_rows_beside_them(name: str, seed: int, rows: int) -> None:
     maps = np.random.default_rng(seed).random((rows, 17, 32, 24), dtype=np.float32)
@@ -51,7 +56,7 @@ def test_rows_do_not_depend_on_the_rows_beside_them(name: str, seed: int, rows: 
         assert np.array_equal(codec.decode(codes[row]), decoded[row])
 
 
-@given(st.sampled_from(PROFILES), sizes)
+@given(st.sampled_from(ALL), sizes)
 @settings(max_examples=30)
 def test_decoding_is_two_matrix_products_of_a_look_up_and_survives_json(name: str, size: tuple[int, int]) -> None:
     codec = get_codec(name, size)
@@ -66,13 +71,13 @@ def test_decoding_is_two_matrix_products_of_a_look_up_and_survives_json(name: st
 
 
 def test_a_profile_of_a_later_version_decodes_by_its_arrays() -> None:
-    codec = get_codec("compact6")
+    codec = get_codec("compact80")
     later = Codec.from_json(codec.to_json() | {"name": "compact9"})
     codes = codec.encode(peaks(persons(2)))
     assert np.array_equal(later.decode(codes), codec.decode(codes))
 
 
-@pytest.mark.parametrize("name", [name for name in PROFILES if name != "float16"])
+@pytest.mark.parametrize("name", [name for name in ALL if name != "float16"])
 def test_the_arithmetic_of_a_profile_is_its_table_to_the_bit(name: str) -> None:
     codec = get_codec(name)
     assert codec.levels is not None
@@ -80,6 +85,26 @@ def test_the_arithmetic_of_a_profile_is_its_table_to_the_bit(name: str) -> None:
     codes = np.arange(len(codec.levels), dtype=np.uint8).reshape(1, -1)
     plain = replace(codec, synthesis_x=None, synthesis_y=None)
     assert np.array_equal(plain.decode(codes)[0], codec.levels)
+
+
+def test_80_levels_are_smaller_than_the_64_that_they_replace_with_less_error() -> None:
+    maps, sizes, errors = peaks(persons(16)), {}, {}
+    for name in ("compact80", "compact6"):
+        codec = get_codec(name)
+        codes = codec.encode(maps)
+        sizes[name] = len(zstd.compress(codes.tobytes(), 9))
+        errors[name] = summarize_errors([error_of_row(*row) for row in zip(maps, codec.decode(codes), strict=True)])
+    assert sizes["compact80"] < sizes["compact6"]
+    assert errors["compact80"]["rmse_at_peaks"] < errors["compact6"]["rmse_at_peaks"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_tails_too_small_for_a_float_change_no_code(name: str) -> None:
+    maps = peaks(persons(4))
+    tails = np.where(maps < 1e-6, np.float32(1e-40), maps)
+    assert (tails == np.float32(1e-40)).any()
+    codes = encode_maps(get_codec(name), tails, np.arange(4))[0]
+    assert np.array_equal(codes, encode_maps(get_codec(name), np.where(maps < 1e-6, 0, maps), np.arange(4))[0])
 
 
 def test_levels_that_are_not_evenly_spaced_are_looked_up() -> None:
@@ -130,7 +155,7 @@ def test_the_spline_is_scipys() -> None:
 
 
 def test_a_blank_map_is_all_zero_codes_and_decodes_to_zero() -> None:
-    for name in PROFILES:
+    for name in ALL:
         codec = get_codec(name)
         codes = codec.encode(np.zeros((64, 48)))
         assert not codes.any()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cache_tools.codec.profiles import PROFILES, Codec
+from cache_tools.codec.profiles import PROFILES, SUPERSEDED, Codec
 from cache_tools.store import layout
 from cache_tools.store.spec import StoreSpec
 from cache_tools.store.verify import verify_store
@@ -18,7 +18,7 @@ from tests.samples.small_store import built, persons, spec_of, write
 ROWS = 20
 
 
-@pytest.mark.parametrize("codec", PROFILES)
+@pytest.mark.parametrize("codec", [*PROFILES, *SUPERSEDED])
 def test_the_example_reads_a_store_of_every_codec(codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(__file__).parents[3] / "docs" / "store-format.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]
@@ -52,7 +52,7 @@ def later(json_of: Any) -> Any:
     return to_json
 
 
-@pytest.mark.parametrize("codec", PROFILES)
+@pytest.mark.parametrize("codec", [*PROFILES, *SUPERSEDED])
 def test_a_store_of_a_later_version_opens_reads_and_verifies(
     codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

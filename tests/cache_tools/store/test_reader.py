@@ -11,7 +11,7 @@ import pytest
 import zarr
 
 from cache_tools import geometry
-from cache_tools.codec.profiles import PROFILES
+from cache_tools.codec.profiles import PROFILES, SUPERSEDED
 from cache_tools.store.writer import HeatmapStore
 from tests.samples.small_store import (
     SHARD_ROWS,
@@ -25,7 +25,7 @@ ROWS = 40  # two full shards and half a one
 
 
 @pytest.mark.parametrize("load", [False, True])
-@pytest.mark.parametrize("codec", PROFILES)
+@pytest.mark.parametrize("codec", [*PROFILES, *SUPERSEDED])
 def test_rows_come_back_in_any_order(codec: str, load: bool, tmp_path: Path) -> None:
     table = persons(ROWS)
     store = built(tmp_path / "store", table, codec=codec, views=0)

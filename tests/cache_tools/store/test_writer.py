@@ -62,7 +62,7 @@ def test_the_receipt_adds_up(finished_store: Path) -> None:
 def test_another_spec_is_a_mismatch(finished_store: Path) -> None:
     table = persons(ROWS, seed=1)
     with pytest.raises(CacheMismatch, match=r"annotations.digest: found .*\n  codec: found .compact\""):
-        HeatmapStore.open_or_create(finished_store, spec_of(table, codec="compact6"), table)
+        HeatmapStore.open_or_create(finished_store, spec_of(table, codec="compact80"), table)
 
 
 def test_what_is_no_store_is_said_so(tmp_path: Path) -> None:

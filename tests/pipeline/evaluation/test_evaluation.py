@@ -115,7 +115,7 @@ def test_one_object_serves_several_evaluations(
     assert again == fresh == result.metrics.numbers
 
 
-@pytest.mark.parametrize("codec", ["exact8", "compact", "compact6"])
+@pytest.mark.parametrize("codec", ["exact8", "compact", "compact80", "compact6"])
 def test_cached_heatmaps_keep_the_ap(
     codec: str,
     tmp_path: Path,

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from cache_tools.codec.profiles import PROFILES, get_codec
+from cache_tools.codec.profiles import PROFILES, SUPERSEDED, get_codec
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("size", [(64, 48), (32, 24)])
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", [*PROFILES, *SUPERSEDED])
 def test_codes_decode_on_the_device_as_in_numpy(profile: str, size: tuple[int, int], device: str) -> None:
     codec = get_codec(profile, size)
     maps = np.random.default_rng(1).random((4, 17, *size), dtype=np.float32) ** 4
