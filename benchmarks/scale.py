@@ -57,6 +57,19 @@ print(f"(this machine took {paged:.2f} CPU-s to hand a process as much empty mem
 """
 
 
+#: what a Dask worker opens: the persons of a shard come with the shard
+OPEN_AS_WORKER = """
+import sys, time
+from cache_tools.store.writer import HeatmapStore
+def peak():
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    return int(status["VmHWM"].split()[0]) / 1024
+start, before = time.process_time(), peak()
+HeatmapStore.open(sys.argv[1], mode="r+", table=sys.argv[2] == "whole")
+print(f"open with {sys.argv[2]} table: {time.process_time() - start:.2f} CPU-s, {peak() - before:,.0f} MB")
+"""
+
+
 def main() -> None:
     """Build, then measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -92,6 +105,8 @@ def main() -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         print(f"build again, with nothing to do: {time.perf_counter() - start:.1f} s, imports included")
         subprocess.run([sys.executable, "-c", OPEN, str(folder / "store.zarr")], check=True)
+        for table in ("whole", "no"):
+            subprocess.run([sys.executable, "-c", OPEN_AS_WORKER, str(folder / "store.zarr"), table], check=True)
 
 
 def write_data(folder: Path, rows: int) -> Path:

@@ -5,7 +5,6 @@
 
 from cache_tools.store.merge import merge_stores
 from cache_tools.store.objects import Url
-from cache_tools.store.reader import StoredViews
 from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.spec import (
     AnnotationsSpec,
@@ -16,6 +15,7 @@ from cache_tools.store.spec import (
     TeacherSpec,
     make_spec,
 )
+from cache_tools.store.stored_views import StoredViews
 from cache_tools.store.verify import Damage, forget_damaged, verify_store
 from cache_tools.store.writer import HeatmapStore, open_store
 

@@ -1,6 +1,5 @@
 """Read a store: its rows, its geometry, its ledger. HeatmapStore in writer.py adds creating and writing."""
 
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Self
 
@@ -9,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cache_tools import geometry
 from cache_tools.codec.profiles import Codes, Maps
+from cache_tools.instances import Instances
 from cache_tools.store import ledger
 from cache_tools.store.crop_files import CropShards
 from cache_tools.store.layout import shard_keys
@@ -21,31 +21,23 @@ from cache_tools.store.sealed_json import fingerprint
 from cache_tools.store.shard_rows import ShardedRows
 from cache_tools.store.shard_tables import ShardTables
 from cache_tools.store.spec import StoreSpec
-from cache_tools.store.tables import check_lengths, check_metadata, read_instances
-
-
-@dataclass(frozen=True)
-class StoredViews:
-    """The K augmented views of B rows; docs/store-format.md says what flipped views hold."""
-
-    maps: Maps  #: (B, K, 17, h, w)
-    crop_to_image: NDArray[np.float64]  #: (B, K, 2, 3)
-    flipped: NDArray[np.bool_]  #: (B, K)
+from cache_tools.store.stored_views import StoredViews
+from cache_tools.store.tables import check_lengths, check_metadata, read_instances, static_keys
 
 
 class StoreReader:
     """One store, to read; safe from several threads. Use it as HeatmapStore, which can also write."""
 
-    def __init__(self, objects: Objects, root: Root, parsed: Parsed, writable: bool) -> None:
+    def __init__(self, objects: Objects, root: Root, parsed: Parsed, writable: bool, table: bool = True) -> None:
         """Read the objects that belong to no shard and decode the instance table; `open` calls this."""
         self.url, self._objects, self._writable = objects.url, objects, writable
         # with the fields that only another version of kdcache knows
         self.spec_json = root.spec
         self.spec, self.codec = parsed
         check_lengths(root.objects, self.spec)
-        self._static = {key: read_checked(objects, key, recorded) for key, recorded in root.objects.items()}
+        self._static = {key: read_checked(objects, key, root.objects[key]) for key in static_keys(root.objects, table)}
         check_metadata(self._static, self.spec, self.codec.code_shape, self.codec.dtype)
-        self.instances, self.crop_to_image = read_instances(self._static, self.spec, self.url)
+        self._table = read_instances(self._static, self.spec, self.url) if table else None
         self._root_sha256 = root.sha256
         self._ledger = self.new_ledger()
         self.heatmaps = self.sharded("heatmaps")
@@ -61,9 +53,11 @@ class StoreReader:
         )
 
     @classmethod
-    def open(cls, url: Url, expect: StoreSpec | None = None, mode: str = "r") -> Self:
+    def open(cls, url: Url, expect: StoreSpec | None = None, mode: str = "r", *, table: bool = True) -> Self:
         """Open the store at `url`, to read ("r") or to add shards ("r+").
 
+        table: False for a process that only writes shards of persons that it is given: of a million persons, the
+        instance table takes seconds and most of a gigabyte.
         Raises CacheMismatch where it differs from `expect`, FileNotFoundError where there is none, ValueError where it
         is damaged.
         """
@@ -79,12 +73,22 @@ class StoreReader:
         if expect is not None:
             expect.check(parsed.spec, objects.url)
         with malformed(objects.url):
-            return cls(objects, root, parsed, mode == "r+")
+            return cls(objects, root, parsed, mode == "r+", table)
 
     @classmethod
     def exists(cls, url: Url) -> bool:
         """Return whether there is a store at `url`; False where the creation of one was interrupted."""
         return Objects(url).get(ROOT) is not None
+
+    @property
+    def instances(self) -> Instances:
+        """The instance table."""
+        return self._whole_table()[0]
+
+    @property
+    def crop_to_image(self) -> geometry.Matrix:
+        """Matrix (N, 2, 3) of each row from teacher crop pixel to image pixel."""
+        return self._whole_table()[1]
 
     @property
     def rows(self) -> int:
@@ -121,6 +125,7 @@ class StoreReader:
 
     def receipt_of(self, entries: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the receipt of this store with these ledger entries, one a shard."""
+        self._whole_table()
         static = {key: fingerprint(data) for key, data in self._static.items()}
         return ledger.make_receipt(self.spec_json, static, entries)
 
@@ -237,6 +242,11 @@ class StoreReader:
             object_bytes=self._object_bytes,
             are_codes=self.codec.are_codes if checks_codes else lambda codes: True,
         )
+
+    def _whole_table(self) -> tuple[Instances, geometry.Matrix]:
+        if self._table is None:
+            raise RuntimeError(f"{self.url} was opened without its instance table: open it with table=True")
+        return self._table
 
     def _object_bytes(self, shard: int, key: str) -> int:
         return int(self._recorded(shard, key)["bytes"])

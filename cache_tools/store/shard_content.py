@@ -24,8 +24,9 @@ class ShardContent:
     store.write_shard(content)
     """
 
-    def __init__(self, store: StoreReader, shard: int) -> None:
-        """Make room for the rows of a shard."""
+    def __init__(self, store: StoreReader, shard: int, annotation_id: NDArray[np.int64]) -> None:
+        """Make room for the rows of a shard. annotation_id: (n,) of its rows, for errors."""
+        self._annotation_id = annotation_id
         self.store, self.shard, self.rows = store, shard, store.shard_rows(shard)
         self.clamped = {"below": 0, "above": 0}
         self.errors: dict[int, dict[str, Any]] = {}  #: error_of_row of each measured row
@@ -109,8 +110,7 @@ class ShardContent:
         expected = (len(places), *views, self.store.spec.joints, *self.store.codec.heatmap_size)
         if maps.shape != expected:
             raise ValueError(f"heatmaps of shape {maps.shape}: expected {expected}")
-        annotation_id = self.store.instances.annotation_id[self.rows.start + places]
-        codes, clamped = encode_maps(self.store.codec, maps, annotation_id)
+        codes, clamped = encode_maps(self.store.codec, maps, self._annotation_id[places])
         for side, count in clamped.items():
             self.clamped[side] += count
         return codes

@@ -1,6 +1,6 @@
 """Decode the small arrays of a store: one compressed chunk each, of the length that the spec implies."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from math import prod
 from typing import Any
@@ -85,6 +85,11 @@ def check_lengths(recorded: Mapping[str, Any], spec: StoreSpec) -> None:
             limit = LARGEST_JSON
         if fingerprint["bytes"] > limit:
             raise ValueError(f"{key} has {fingerprint['bytes']} bytes: expected at most {limit}")
+
+
+def static_keys(keys: Iterable[str], table: bool) -> list[str]:
+    """Return the objects to read on opening. table: False: without the values of the instance table."""
+    return [key for key in keys if table or not (key.startswith("instances/") and "/c/" in key)]
 
 
 def read_instances(static: Mapping[str, bytes], spec: StoreSpec, url: str) -> tuple[Instances, geometry.Matrix]:

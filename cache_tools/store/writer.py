@@ -16,6 +16,9 @@ Several processes may write shards at once, each shard by one process; a shard i
 import contextlib
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cache_tools.instances import Instances
 from cache_tools.store import ledger
 from cache_tools.store.build_lock import LOCK
@@ -80,9 +83,15 @@ class HeatmapStore(StoreReader):
                 return cls.create(url, spec, instances)
         return cls.open(url, expect=spec, mode="r+")
 
-    def new_shard(self, shard: int) -> ShardContent:
-        """Return the empty content of a shard: add its rows, then give it to `write_shard`."""
-        return ShardContent(self, shard)
+    def new_shard(self, shard: int, annotation_id: NDArray[np.int64] | None = None) -> ShardContent:
+        """Return the empty content of a shard: add its rows, then give it to `write_shard`.
+
+        annotation_id: (n,) of its rows, for errors, where the store was opened without its table.
+        """
+        if annotation_id is None:
+            rows = self.shard_rows(shard)
+            annotation_id = self.instances.annotation_id[rows.start : rows.stop]
+        return ShardContent(self, shard, annotation_id)
 
     def write_shard(self, content: ShardContent) -> dict[str, Any]:
         """Write a shard, then its ledger entry, which is returned; leave a shard that is written as it is.

@@ -199,7 +199,7 @@ def make_pending(
                 # Dask takes half a second to import
                 from pipeline.building.cluster import make_on_cluster
 
-                with contextlib.closing(make_on_cluster(job, pending, stop, workers, scheduler)) as finished:
+                with contextlib.closing(make_on_cluster(job, store, pending, stop, workers, scheduler)) as finished:
                     for made in finished:
                         bar.update(made)
                         check_codec_error(store, max_rmse)

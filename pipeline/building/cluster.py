@@ -1,7 +1,8 @@
 """Make shards on Dask: on worker processes of this host, or on a cluster that is running already.
 
-A worker loads the teacher once and opens the store itself, therefore a task is only a shard's number. Tasks may run
-twice and workers may die: writing a shard is idempotent, and the ledger says which shards are done.
+A worker loads the teacher once and opens the store itself, without the instance table: a task is a shard's number and
+its persons, and few tasks wait for each worker, because all of them would be the whole table again. Tasks may run twice
+and workers may die: writing a shard is idempotent, and the ledger says which shards are done.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import os
 import pickle
 import time
 import uuid
+from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import CancelledError
 from dataclasses import replace
@@ -20,15 +22,19 @@ from distributed import Client, KilledWorker, as_completed
 from distributed.comm.core import CommClosedError
 
 from cache_tools.prefetch import usable_cpus
+from cache_tools.store.writer import HeatmapStore
 from pipeline.building import on_worker
 from pipeline.building.job import BuildJob
 from pipeline.building.local_cluster import local_cluster
 from pipeline.building.on_worker import MakerOnWorker, lack_of, shard_task
+from pipeline.building.shard_maker import ShardPersons
 from pipeline.building.stop_request import LOOK_SECONDS, StopRequest
 from pipeline.teachers.names import absolute_reference
 
 logger = logging.getLogger(__name__)
 
+#: that are submitted for each thread of the workers: one is made while others are sent
+SHARDS_A_THREAD = 3
 #: of a shard, when its worker died or raised
 RETRIES = 3
 #: without a finished shard, until the workers are counted
@@ -41,7 +47,12 @@ cloudpickle.register_pickle_by_value(on_worker)
 
 
 def make_on_cluster(
-    job: BuildJob, shards: list[int], stop: StopRequest, workers: int = 0, scheduler: str | None = None
+    job: BuildJob,
+    store: HeatmapStore,
+    shards: list[int],
+    stop: StopRequest,
+    workers: int = 0,
+    scheduler: str | None = None,
 ) -> Generator[int, None, None]:
     """Make the shards on `workers` processes of this host or on a cluster; yield the rows of each when it is done.
 
@@ -62,16 +73,14 @@ def make_on_cluster(
             client = stack.enter_context(connect(scheduler))
             awaited = AwaitedWorkers(client, f"of at least 1): start them with `dask worker {scheduler}`")
             fewer = "fewer workers a host"
-        futures: list[Any] = []
+        tasks: ShardTasks | None = None
         try:
             while awaited.missing():
                 time.sleep(LOOK_SECONDS)
                 stop.check()
-            prepare_workers(client, job, name)
-            make_shard = shard_task(name)
-            for shard in shards:
-                futures.append(client.submit(make_shard, shard, key=f"shard-{shard}-{name}", retries=RETRIES))
-            yield from results(futures, awaited, stop)
+            prepare_workers(client, job, store.instances.file_name[0], name)
+            tasks = ShardTasks(client, store, shards, name)
+            yield from results(tasks, awaited, stop)
         except (CancelledError, CommClosedError) as error:
             raise OSError("the Dask scheduler is gone; run the same command again to go on") from error
         except KilledWorker as error:
@@ -79,7 +88,8 @@ def make_on_cluster(
         finally:
             # the scheduler may be gone
             with contextlib.suppress(CancelledError, OSError):
-                client.cancel(futures)
+                if tasks is not None:
+                    client.cancel(list(tasks.running))
                 if scheduler is not None and client.status == "running":
                     client.unregister_worker_plugin(name)
 
@@ -103,10 +113,10 @@ class AwaitedWorkers:
         return True
 
 
-def prepare_workers(client: Client, job: BuildJob, name: str) -> None:
+def prepare_workers(client: Client, job: BuildJob, photo: str, name: str) -> None:
     """Let every worker open the store and the teacher, those that join later too; ValueError where one cannot."""
     numbers = numbers_on_host(client.run(os.getpid))
-    client.register_plugin(MakerOnWorker(pickle.dumps(with_absolute_paths(job)), name, numbers))
+    client.register_plugin(MakerOnWorker(pickle.dumps((with_absolute_paths(job), photo)), name, numbers))
     answers = client.run(lack_of, name, on_error="ignore")
     lacking = [answer for answer in answers.values() if answer is not None]
     if lacking:
@@ -114,9 +124,39 @@ def prepare_workers(client: Client, job: BuildJob, name: str) -> None:
         raise ValueError(f"{lacking[0]}{others}")
 
 
-def results(futures: list[Any], awaited: AwaitedWorkers, stop: StopRequest) -> Generator[int, None, None]:
+class ShardTasks:
+    """The shards of a build as Dask's tasks, few at a time."""
+
+    def __init__(self, client: Client, store: HeatmapStore, shards: list[int], name: str) -> None:
+        """Plan the shards; name: of the build."""
+        self.client, self.store, self.name = client, store, name
+        self.make_shard, self.waiting = shard_task(name), deque(shards)
+        #: futures, each of which keeps its persons in the scheduler's memory
+        self.running: set[Any] = set()
+
+    def submit(self) -> list[Any]:
+        """Submit shards up to SHARDS_A_THREAD for each thread of the workers; return the new futures."""
+        threads = sum(self.client.nthreads().values())  # type: ignore[no-untyped-call]  # Dask annotates few
+        new = []
+        while self.waiting and len(self.running) < SHARDS_A_THREAD * max(threads, 1):
+            shard = self.waiting.popleft()
+            persons, key = pickle.dumps(ShardPersons.of(self.store, shard)), f"shard-{shard}-{self.name}"
+            new.append(self.client.submit(self.make_shard, shard, persons, key=key, retries=RETRIES))
+            self.running.add(new[-1])
+        return new
+
+    def rows_made(self, future: Any) -> int:
+        """Return the number of rows of a shard that is made, and forget it; raise what it ended with."""
+        made = future.result()
+        if isinstance(made, ValueError):
+            raise made
+        self.running.remove(future)
+        return int(made)
+
+
+def results(tasks: ShardTasks, awaited: AwaitedWorkers, stop: StopRequest) -> Generator[int, None, None]:
     """Yield the number of rows of each shard when it is done."""
-    finished: Any = as_completed(futures)  # type: ignore[no-untyped-call]  # Dask annotates few of its functions
+    finished: Any = as_completed(tasks.submit())  # type: ignore[no-untyped-call]  # Dask annotates few
     quiet_since = time.monotonic()
     while not finished.is_empty():
         batch = finished.next_batch(block=False)
@@ -129,9 +169,8 @@ def results(futures: list[Any], awaited: AwaitedWorkers, stop: StopRequest) -> G
                 awaited.missing()
                 quiet_since = time.monotonic()
         for future in batch:
-            made = future.result()
-            if isinstance(made, ValueError):
-                raise made
+            made = tasks.rows_made(future)
+            finished.update(tasks.submit())
             yield made
 
 

@@ -20,7 +20,10 @@ class MakerOnWorker(WorkerPlugin):
     """Loads a job's teacher once on each worker, for one build: several builds may share a cluster."""
 
     def __init__(self, job: bytes, name: str, numbers: dict[str, int]) -> None:
-        """Describe the build. job: a pickled BuildJob; numbers: of each worker, by address, among those of its host."""
+        """Describe the build.
+
+        job: a pickled BuildJob and the name of a photo; numbers: of each worker, by address, among those of its host.
+        """
         self.job, self.numbers = job, numbers
         # by this name Dask distinguishes plugins, and `shard_task` finds what is set up here
         self.name = name
@@ -32,7 +35,7 @@ class MakerOnWorker(WorkerPlugin):
         try:
             from pipeline.building.worker_maker import open_maker
 
-            maker = open_maker(pickle.loads(self.job), number, worker.state.nthreads)
+            maker = open_maker(*pickle.loads(self.job), number, worker.state.nthreads)
         except ImportError as error:
             maker = lack(worker, f"cannot import kdcache: {explained(error)}")
         except ValueError as error:
@@ -72,19 +75,19 @@ def lack_of(name: str, dask_worker: Any) -> ValueError | None:
     return maker if isinstance(maker, ValueError) else None
 
 
-def shard_task(name: str) -> Callable[[int], int | ValueError]:
-    """Return the function that makes one shard on a worker and returns the number of its rows.
+def shard_task(name: str) -> Callable[[int, bytes], int | ValueError]:
+    """Return the function that makes one shard of pickled ShardPersons on a worker; it returns the number of its rows.
 
     It returns, rather than raises, a ValueError, which a retry would meet again. It is made here because Dask's
     scheduler sends a function of a module on by its name.
     """
 
-    def make_shard(shard: int) -> int | ValueError:
+    def make_shard(shard: int, persons: bytes) -> int | ValueError:
         maker = getattr(get_worker(), name)
         if isinstance(maker, ValueError):
             return maker
         try:
-            rows: int = maker.make(shard)
+            rows: int = maker.make(shard, pickle.loads(persons))
         except ValueError as error:
             return error
         return rows

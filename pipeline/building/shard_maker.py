@@ -33,6 +33,21 @@ class Stopped(Exception):
     """Raised in a shard that is dropped, because the build is being stopped."""
 
 
+class ShardPersons(NamedTuple):
+    """The persons of one shard: all that a worker needs of the instance table."""
+
+    instances: Instances
+    #: (n, 2, 3) teacher crop pixel -> image pixel
+    crop_to_image: Matrix
+
+    @classmethod
+    def of(cls, store: HeatmapStore, shard: int) -> "ShardPersons":
+        """Return those of a store's shard."""
+        rows = store.shard_rows(shard)
+        part = slice(rows.start, rows.stop)
+        return cls(store.instances.take(part), store.crop_to_image[part])
+
+
 class CropBatch(NamedTuple):
     """Crops for one call of the teacher, and what the store keeps of the same persons."""
 
@@ -114,19 +129,22 @@ class ShardMaker:
         self._teacher_lock = threading.Lock()
         self._stop = threading.Event()
 
-    def make(self, shard: int) -> int:
-        """Make and write one shard; return the number of its rows."""
+    def make(self, shard: int, persons: ShardPersons | None = None) -> int:
+        """Make and write one shard; return the number of its rows.
+
+        persons: of the shard, where the store was opened without its table.
+        """
         store = self.store
         rows = store.shard_rows(shard)
         # a cluster may run a task a second time
         if store.is_written(shard):
             return len(rows)
-        persons = store.instances.take(slice(rows.start, rows.stop))
-        content = store.new_shard(shard)
+        persons = persons or ShardPersons.of(store, shard)
+        content = store.new_shard(shard, persons.instances.annotation_id)
         with self._teacher_lock:
             self._add_heatmaps(content, persons)
             if store.spec.views:
-                self._add_views(content, persons)
+                self._add_views(content, persons.instances)
         store.write_shard(content)
         return len(rows)
 
@@ -134,12 +152,12 @@ class ShardMaker:
         """Drop every shard that is being made, at its next batch, by raising Stopped there."""
         self._stop.set()
 
-    def _add_heatmaps(self, content: ShardContent, persons: Instances) -> None:
+    def _add_heatmaps(self, content: ShardContent, persons: ShardPersons) -> None:
         """Add each person's heatmaps and, where the store holds crops, its crop."""
         rows, keeps_crops = content.rows, self.store.spec.crops is not None
         policy = CropPolicy(input_size=self.teacher.input_size) if keeps_crops else None
-        to_image = self.store.crop_to_image[rows.start : rows.stop, None]  # (n, 1, 2, 3)
-        with closing(self._heatmaps(persons, to_image, policy)) as batches:
+        to_image = persons.crop_to_image[:, None]  # (n, 1, 2, 3)
+        with closing(self._heatmaps(persons.instances, to_image, policy)) as batches:
             for positions, maps, stored in batches:
                 content.add(rows[positions.start : positions.stop], maps[:, 0], stored if keeps_crops else None)
 

@@ -10,18 +10,19 @@ from pipeline.teachers.load import load_network
 from student.pose_network import PoseNetwork
 
 
-def open_maker(job: BuildJob, number: int, threads: int) -> ShardMaker:
-    """Return what makes the job's shards on this worker.
+def open_maker(job: BuildJob, photo: str, number: int, threads: int) -> ShardMaker:
+    """Return what makes the job's shards on this worker, of the persons that come with each of them.
 
-    number: of the worker among those of its host. threads: CPU threads where the job states none.
+    photo: name of one, which this worker must see. number: of the worker among those of its host. threads: CPU threads
+    where the job states none.
     Raises ValueError, whose text goes on after the worker's name, for what the worker does not have.
     """
     threads = job.threads or threads
     try:
-        store = HeatmapStore.open(job.store, mode="r+")
+        store = HeatmapStore.open(job.store, mode="r+", table=False)
     except (ValueError, OSError, ImportError) as error:
         raise ValueError(f"cannot open the store: {error}") from error
-    check_photo(job.images / store.instances.file_name[0])
+    check_photo(job.images / photo)
     # the process that started the build has loaded the same teacher and shown its warnings
     logging.getLogger("pipeline.teachers").setLevel(logging.ERROR)
     device = worker_device(job.device, number)

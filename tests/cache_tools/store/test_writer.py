@@ -102,3 +102,22 @@ def test_a_url_whose_package_is_missing_says_which_extra_brings_it(monkeypatch: 
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(ValueError, match=r"s3://bucket/store needs another package .*kdcache\[cloud\]"):
         HeatmapStore.exists("s3://bucket/store")
+
+
+def test_without_its_table_a_store_takes_shards_of_given_persons(tmp_path: Path) -> None:
+    table = persons(ROWS)
+    spec, maps = spec_of(table, crops=None, views=0), peaks(table)
+    for name in ("whole", "shards"):
+        HeatmapStore.create(tmp_path / name, spec, table)
+    whole = HeatmapStore.open(tmp_path / "whole", mode="r+")
+    shards = HeatmapStore.open(tmp_path / "shards", mode="r+", table=False)
+    for shard in range(whole.shards):
+        rows = list(whole.shard_rows(shard))
+        ids = table.annotation_id[rows]
+        for store, content in ((whole, whole.new_shard(shard)), (shards, shards.new_shard(shard, ids))):
+            content.add(rows, maps[rows])
+            store.write_shard(content)
+    assert files_of(tmp_path / "shards") == files_of(tmp_path / "whole")
+    for read in (lambda: shards.instances, lambda: shards.crop_to_image, shards.finalize):
+        with pytest.raises(RuntimeError, match="opened without its instance table"):
+            read()

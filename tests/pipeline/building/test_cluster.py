@@ -19,7 +19,7 @@ from distributed import Client, LocalCluster
 
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.build import build
-from pipeline.building.cluster import make_on_cluster, numbers_on_host
+from pipeline.building.cluster import ShardTasks, make_on_cluster, numbers_on_host
 from pipeline.building.job import BuildJob
 from pipeline.building.worker_maker import worker_device
 from tests.samples.small_build import content, run_build, slow, small_job, wait_for_shard
@@ -97,6 +97,27 @@ def test_builds_share_a_cluster_and_leave_nothing_on_it(
         build(replace(one, store="plain.zarr"))
         assert content(one.store) == content("plain.zarr")
         shutil.rmtree("plain.zarr")
+
+
+def test_few_shards_wait_for_a_worker_at_once(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each carries its persons: all of them would be the whole table again, in the scheduler's memory."""
+    running: list[int] = []
+
+    def noting(tasks: ShardTasks) -> list[Any]:
+        submitted = submit(tasks)
+        running.append(len(tasks.running))
+        return submitted
+
+    submit = ShardTasks.submit
+    monkeypatch.setattr(ShardTasks, "submit", noting)
+    monkeypatch.setattr("pipeline.building.cluster.SHARDS_A_THREAD", 1)
+    many = replace(job, shard_rows=4)
+    build(many, workers=1)
+    # a worker has two threads
+    assert max(running) == 2
+    assert len(running) == 1 + 11
+    build(replace(many, store=job.store + ".plain"))
+    assert content(job.store) == content(job.store + ".plain")
 
 
 def test_a_stopped_build_with_workers_says_how_to_go_on(job: BuildJob) -> None:
