@@ -34,6 +34,7 @@ from student.pose_network import PoseNetwork
 from student.run_record import RunRecord, State, read_record
 from student.settings import StudentSettings
 from student.training.distributed import ProcessContext, gather_from, join, mean_labelled_joints, wait_for_all
+from student.training.known_results import known_to_lose
 from student.training.learner import Evaluate, Learner
 from student.training.losses import distillation_loss
 from student.training.metric_logger import MetricLogger
@@ -103,6 +104,7 @@ def train(
                 for unknown in loader.skeleton.unknown():
                     logger.warning(f"skeleton {loader.skeleton.name} has {unknown}")
                 logger.info(str(loader.views.choice))
+                _warn_of_lessons(students, opened, loader)
                 for learner in learners:
                     start_run(learner, opened, data, loader.sampler.rows)
             _run_loop(learners, loader, evaluate, stop)
@@ -243,6 +245,15 @@ def _warn_beyond_crops(loader: TrainLoader) -> None:
         warning = beyond_crops(loader.pixels.store.spec, loader.settings.augment, loader.settings.input_size)
         if warning:
             logger.warning(warning)
+
+
+def _warn_of_lessons(students: Sequence[StudentSettings], stores: Sequence[HeatmapStore], loader: TrainLoader) -> None:
+    """Warn of settings that are known to lose."""
+    teacher_maps = all(store.spec.teacher.digest != "none" for store in stores)
+    for student in students:
+        lesson = known_to_lose(student, loader.instances, teacher_maps=teacher_maps)
+        if lesson is not None:
+            logger.warning(lesson)
 
 
 def _evaluation_is_due(learner: Learner) -> bool:
