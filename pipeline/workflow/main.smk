@@ -2,6 +2,9 @@
 
 One rule runs one `kdcache` command. A store or a run is never an output, because Snakemake deletes outputs before a job and
 after a failure. The receipt that the command writes last is the output, and an interrupted job goes on where it stopped.
+
+A job is run again where one of its `params` changes, except for functions of `threads`: `params.execution` is such a
+function, and has the options that change no result.
 """
 
 import re

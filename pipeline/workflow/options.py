@@ -1,11 +1,19 @@
-"""Options of the `kdcache` commands that the workflow runs: functions of the checked configuration."""
+"""Options of the `kdcache` commands that the workflow runs: functions of the checked configuration.
+
+Those that change no result, only its speed, are of functions named `..._execution`: Snakemake runs a job again where
+one of the others changes.
+"""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.config import Config, TeacherConfig
 from pipeline.data_config import RenderedConfig
 from pipeline.workflow import paths
+from student.settings import StudentSettings
+
+#: of `train`: change no result
+TRAIN_EXECUTION = ("workers", "checkpoint_minutes", "log_steps", "compile")
 
 
 def _strings(parts: Iterable[object]) -> list[str]:
@@ -38,7 +46,40 @@ def _pixels(cfg: Config) -> list[object]:
 
 def _checksums(cfg: Config) -> list[object]:
     """Return the options that name the files of checksums."""
-    return [part for path in cfg.data.checksums for part in ("--checksums", cfg.data.root / path)]
+    return [part for path in paths.checksum_files(cfg) for part in ("--checksums", path)]
+
+
+def build_execution(cfg: Config) -> list[str]:
+    """Return the options of `kdcache build` that change no result."""
+    return _strings(["--workers", cfg.store.workers, "--batch-size", cfg.store.batch_size, "--device", cfg.device])
+
+
+def evaluate_execution(cfg: Config) -> list[str]:
+    """Return the options of `kdcache evaluate` that change no result."""
+    return _strings(["--batch-size", cfg.evaluate.batch_size, "--device", cfg.device])
+
+
+def panel_execution(cfg: Config) -> list[str]:
+    """Return the options of panels and angles that change no result."""
+    return ["--device", cfg.device]
+
+
+def train_execution(cfg: Config, training: str) -> list[str]:
+    """Return the options of `kdcache train` that change no result.
+
+    The file of its settings has them as they were when it was written; where its students agree, these are laid over.
+    """
+    options: list[object] = ["--device", cfg.device]
+    for name in TRAIN_EXECUTION:
+        first, *others = [getattr(settings.train, name) for settings in paths.trainings(cfg)[training]]
+        if all(other == first for other in others):
+            options += ["--set", f"train.{name}={str(first).lower()}"]
+    return _strings(options)
+
+
+def settings_of_results(students: Iterable[StudentSettings]) -> list[dict[str, Any]]:
+    """Return the settings of students on which their results depend."""
+    return [one.model_dump(mode="json", exclude={"train": set(TRAIN_EXECUTION)}) for one in students]
 
 
 def demo_data_options(cfg: Config) -> list[str]:
@@ -91,12 +132,11 @@ def build_options(cfg: Config, teacher: str) -> list[str]:
     options += ["--codec", store.codec]
     options += ["--flip" if store.flip else "--no-flip", "--crops" if store.crops else "--no-crops"]
     options += ["--views", store.views, "--shard-rows", store.shard_rows]
-    options += ["--workers", store.workers, "--batch-size", store.batch_size]
     if store.max_rmse:
         options += ["--max-rmse", store.max_rmse]
     if chosen.expect_ap:
         options += ["--expect-ap", chosen.expect_ap, "--tolerance", chosen.tolerance, *_photos(cfg, "val", "expect-")]
-    return _strings([*options, "--device", cfg.device])
+    return _strings(options)
 
 
 def train_options(cfg: Config, training: str) -> list[str]:
@@ -114,7 +154,7 @@ def train_options(cfg: Config, training: str) -> list[str]:
         options += [part for one in cfg.data.category for part in ("--val-category", one)]
     if paths.measures_ap(cfg, training) or not cfg.store.crops:
         options += _checksums(cfg)
-    return _strings([*options, "--device", cfg.device])
+    return _strings(options)
 
 
 def network_argument(cfg: Config, network: str) -> list[str]:
@@ -134,12 +174,11 @@ def evaluate_options(cfg: Config, network: str) -> list[str]:
         options += _joints(paths.teacher_named(cfg, name))
     if cfg.evaluate.boxes != "gt":
         options += ["--score-threshold", cfg.evaluate.score_threshold]
-    options += ["--flip" if cfg.evaluate.flip else "--no-flip", "--batch-size", cfg.evaluate.batch_size]
-    return _strings([*options, "--device", cfg.device])
+    return _strings([*options, "--flip" if cfg.evaluate.flip else "--no-flip"])
 
 
 def benchmark_options(cfg: Config) -> list[str]:
-    """Return the options of `kdcache benchmark`."""
+    """Return the options of `kdcache benchmark`, whose result depends on the device."""
     report = cfg.report
     options = ["--seconds", report.benchmark_seconds, "--batch-size", report.benchmark_batch_size]
     return _strings([*options, "--device", cfg.device])
@@ -156,14 +195,14 @@ def heatmaps_options(cfg: Config) -> list[str]:
         options += ["--person", annotation_id]
     if not cfg.report.person_ids:
         options += ["--persons", cfg.report.persons]
-    return _strings([*options, "--device", cfg.device])
+    return _strings(options)
 
 
 def predictions_options(cfg: Config) -> list[str]:
     """Return the options of `kdcache report predictions`."""
     run = paths.run_folder(cfg, paths.predictions_run(cfg))
     options = [*_photos(cfg, "val"), *_pixels(cfg), *_keypoints(cfg), "--run", run]
-    return _strings([*options, "--device", cfg.device])
+    return _strings(options)
 
 
 def hka_options(cfg: Config) -> list[str]:
@@ -173,4 +212,4 @@ def hka_options(cfg: Config) -> list[str]:
         options += ["--student", paths.run_folder(cfg, name)]
     options += [*_photos(cfg, "val"), *_keypoints(cfg), *_pixels(cfg), *_checksums(cfg)]
     options += ["--rendered", cfg.report.hka_rendered]
-    return _strings([*options, "--device", cfg.device])
+    return _strings(options)

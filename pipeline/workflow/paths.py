@@ -15,6 +15,7 @@ from pipeline.configured_skeleton import configured_skeleton
 from pipeline.download import DETECTIONS
 from pipeline.hka.definition import define_angle
 from pipeline.report.rows import RepeatFiles, RowFiles
+from pipeline.workflow.reference_files import initial_weights, reference_files
 from student.settings import StudentSettings
 
 WORKFLOW = Path(__file__).parent  #: folder of main.smk, its rules, captions, environments, profiles and configurations
@@ -22,10 +23,10 @@ ONE_STREAM = "one_stream"  #: name of the only training job where all runs share
 
 
 def skeleton_file(cfg: Config) -> list[Path]:
-    """Return the file of a stated skeleton, the input of jobs that read labels by it; nothing where it is built in.
+    """Return the file of a stated skeleton, the input of jobs that write or read labels by it.
 
-    A store does not wait for it: with the same names, another mirror order or other halves need no second pass of the
-    teacher, because `kdcache train --skeleton` takes them.
+    Nothing where it is built in. A store does not wait for it: with the same names, another mirror order or other
+    halves need no second pass of the teacher, because `kdcache train --skeleton` takes them.
     """
     stated = cfg.data.skeleton
     return [] if stated is None or stated in built_in_names() else [Path(stated)]
@@ -54,10 +55,15 @@ def check_inputs(cfg: Config, split: Literal["train", "val"]) -> list[Path]:
     Where students are evaluated while they are trained, labels of validation are compared with those of training.
     """
     if split == "train":
-        return [annotations_ready(cfg, "train")]
+        return [annotations_ready(cfg, "train"), *checksum_files(cfg)]
     labels = [annotations_ready(cfg, "train")] if compares_splits(cfg) else []
     # both splits of a download have the same receipt
-    return [*dict.fromkeys([*labels, annotations_ready(cfg, "val")]), *boxes_ready(cfg)]
+    return [*dict.fromkeys([*labels, annotations_ready(cfg, "val")]), *boxes_ready(cfg), *checksum_files(cfg)]
+
+
+def checksum_files(cfg: Config) -> list[Path]:
+    """Return the files with checksums of the photos."""
+    return [cfg.data.root / path for path in cfg.data.checksums]
 
 
 def compares_splits(cfg: Config) -> bool:
@@ -135,9 +141,16 @@ def networks(cfg: Config) -> list[str]:
 
 
 def network_ready(cfg: Config, network: str) -> list[Path]:
-    """Return the receipt of a student's run; nothing for a teacher, which is there from the beginning."""
+    """Return the receipt of a student's run; of a teacher the files that its reference names."""
     kind, name = network.split("/")
-    return [run_receipt(cfg, name)] if kind == "students" else []
+    if kind == "students":
+        return [run_receipt(cfg, name)]
+    return reference_files(teacher_named(cfg, name).reference)
+
+
+def first_teacher_files(cfg: Config) -> list[Path]:
+    """Return the files of the teacher that live training, the heatmap panel and the angles use."""
+    return reference_files(cfg.teachers[0].reference)
 
 
 def build_inputs(cfg: Config, teacher: str) -> list[Path]:
@@ -145,7 +158,7 @@ def build_inputs(cfg: Config, teacher: str) -> list[Path]:
     ready = [split_ready(cfg, "train")]
     if teacher_named(cfg, teacher).expect_ap:
         ready.append(split_ready(cfg, "val"))
-    return ready
+    return ready + reference_files(teacher_named(cfg, teacher).reference)
 
 
 def build_conditions(cfg: Config, teacher: str) -> list[Path]:
@@ -176,11 +189,16 @@ def measures_ap(cfg: Config, training: str) -> bool:
 
 
 def train_inputs(cfg: Config, training: str) -> list[Path]:
-    """Return what a training waits for besides its settings: stores, and labels where AP is measured meanwhile."""
+    """Return what a training waits for besides its settings.
+
+    Stores, labels where AP is measured meanwhile, and the files of a live teacher and of initial weights.
+    """
     ready = [store_receipt(cfg, teacher.name) for teacher in cfg.cached_teachers]
     if measures_ap(cfg, training):
         ready.append(split_ready(cfg, "val"))
-    return ready + skeleton_file(cfg)
+    if needs_teacher(cfg, training):
+        ready += first_teacher_files(cfg)
+    return ready + initial_weights(trainings(cfg)[training]) + skeleton_file(cfg)
 
 
 def rows_file(cfg: Config) -> Path:

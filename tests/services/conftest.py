@@ -10,7 +10,7 @@ from zarr.core.sync import sync
 from tests.samples.seaweed import BUCKET, Seaweed, seaweed
 
 #: fixture -> the group of the tests that use it
-GROUPS = {"s3": "s3", "dask": "dask"}
+GROUPS = {"s3": "s3", "dask": "dask", "slurm": "slurm"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

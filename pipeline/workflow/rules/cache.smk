@@ -17,5 +17,6 @@ rule build:
     params:
         store=str(paths.store_folder(cfg, "{teacher}")),
         options=lambda wildcards: options.build_options(cfg, wildcards.teacher),
+        execution=lambda wildcards, threads: options.build_execution(cfg),
     shell:
-        "kdcache build {params.store:q} {params.options:q} --receipt {output:q} 2>&1 | tee -i {log:q}"
+        "kdcache build {params.store:q} {params.options:q} {params.execution:q} --receipt {output:q} 2>&1 | tee -i {log:q}"

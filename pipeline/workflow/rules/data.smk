@@ -3,6 +3,8 @@
 if cfg.data.rendered:
 
     rule demo_data:
+        input:
+            paths.skeleton_file(cfg),
         output:
             cfg.data.path("train", "annotations"),
             cfg.data.path("val", "annotations"),

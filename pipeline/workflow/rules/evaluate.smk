@@ -17,8 +17,9 @@ rule evaluate:
     params:
         network=lambda wildcards: options.network_argument(cfg, wildcards.network),
         options=lambda wildcards: options.evaluate_options(cfg, wildcards.network),
+        execution=lambda wildcards, threads: options.evaluate_execution(cfg),
     shell:
-        "kdcache evaluate {params.network:q} {params.options:q} --out {output:q} 2>&1 | tee -i {log:q}"
+        "kdcache evaluate {params.network:q} {params.options:q} {params.execution:q} --out {output:q} 2>&1 | tee -i {log:q}"
 
 
 # All cores are taken, so that nothing else runs while a speed is measured.

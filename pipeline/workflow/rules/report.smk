@@ -76,6 +76,7 @@ rule heatmaps:
     input:
         [paths.run_receipt(cfg, name) for name in cfg.shown],
         paths.split_ready(cfg, "val"),
+        paths.first_teacher_files(cfg),
         paths.skeleton_file(cfg),
     output:
         report(
@@ -93,8 +94,9 @@ rule heatmaps:
         teacher=cfg.teachers[0].reference,
         shown=cfg.shown,
         options=options.heatmaps_options(cfg),
+        execution=lambda wildcards, threads: options.panel_execution(cfg),
     shell:
-        "kdcache report heatmaps {params.options:q} --out {output:q} 2>&1 | tee -i {log:q}"
+        "kdcache report heatmaps {params.options:q} {params.execution:q} --out {output:q} 2>&1 | tee -i {log:q}"
 
 
 rule predictions:
@@ -117,14 +119,16 @@ rule predictions:
     params:
         shown=paths.predictions_run(cfg),
         options=options.predictions_options(cfg),
+        execution=lambda wildcards, threads: options.panel_execution(cfg),
     shell:
-        "kdcache report predictions {params.options:q} --out {output:q} 2>&1 | tee -i {log:q}"
+        "kdcache report predictions {params.options:q} {params.execution:q} --out {output:q} 2>&1 | tee -i {log:q}"
 
 
 rule hka:
     input:
         [paths.run_receipt(cfg, name) for name in cfg.shown],
         paths.split_ready(cfg, "val"),
+        paths.first_teacher_files(cfg),
         paths.skeleton_file(cfg),
     output:
         table=report(
@@ -150,5 +154,6 @@ rule hka:
         shown=cfg.shown,
         rendered=cfg.report.hka_rendered,
         options=options.hka_options(cfg),
+        execution=lambda wildcards, threads: options.panel_execution(cfg),
     shell:
-        "kdcache hka evaluate {params.options:q} --out {output.numbers:q} 2>&1 | tee -i {log:q}"
+        "kdcache hka evaluate {params.options:q} {params.execution:q} --out {output.numbers:q} 2>&1 | tee -i {log:q}"

@@ -11,12 +11,17 @@ rule settings:
     log:
         cfg.out / "logs/settings/{training}.log",
     params:
-        students=lambda wildcards: [
-            student.model_dump(mode="json")
-            for student in paths.trainings(cfg)[wildcards.training]
-        ],
+        students=lambda wildcards: options.settings_of_results(
+            paths.trainings(cfg)[wildcards.training]
+        ),
     run:
-        write_json(Path(output[0]), params.students)
+        write_json(
+            Path(output[0]),
+            [
+                student.model_dump(mode="json")
+                for student in paths.trainings(cfg)[wildcards.training]
+            ],
+        )
 
 
 rule train:
@@ -43,7 +48,10 @@ rule train:
         options=lambda wildcards: options.train_options(
             cfg, wildcards.get("run", paths.ONE_STREAM)
         ),
+        execution=lambda wildcards, threads: options.train_execution(
+            cfg, wildcards.get("run", paths.ONE_STREAM)
+        ),
         receipts=cfg.out / "receipts/train",
     shell:
-        "kdcache train {params.options:q} --students {input.students:q} --overwrite --receipt {params.receipts:q} "
-        "2>&1 | tee -i {log:q}"
+        "kdcache train {params.options:q} {params.execution:q} --students {input.students:q} --overwrite "
+        "--receipt {params.receipts:q} 2>&1 | tee -i {log:q}"

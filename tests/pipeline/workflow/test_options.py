@@ -109,6 +109,22 @@ def test_every_command_that_reads_photos_reads_them_in_the_same_way() -> None:
     assert "--no-exif" in options.evaluate_options(config(data={**SMALL["data"], "exif": False}), "students/a")
 
 
+def test_settings_that_change_no_result_are_options_of_their_own() -> None:
+    """They are laid over the file of settings, which keeps those of the first run; where students differ, it holds."""
+    students = [{"name": name, "control": False, "train": {"workers": n, "lr": n}} for n, name in ((3, "a"), (5, "b"))]
+    apart, together = config(students=students, device="cpu"), config(students=students, one_stream=True)
+    changes = following(options.train_execution(apart, "a"), "--set")
+    assert changes == ["train.workers=3", "train.checkpoint_minutes=5", "train.log_steps=50", "train.compile=auto"]
+    assert following(options.train_execution(apart, "a"), "--device") == ["cpu"]
+    assert following(options.train_execution(together, paths.ONE_STREAM), "--set") == changes[1:]
+    (kept,) = options.settings_of_results(paths.trainings(apart)["b"])
+    assert kept["train"]["lr"] == 5
+    assert not kept["train"].keys() & {"workers", "checkpoint_minutes", "log_steps", "compile"}
+    stored = config(store={"workers": 2, "batch_size": 9}, evaluate={"batch_size": 7}, device="cpu")
+    assert options.build_execution(stored) == ["--workers", "2", "--batch-size", "9", "--device", "cpu"]
+    assert options.evaluate_execution(stored) == ["--batch-size", "7", "--device", "cpu"]
+
+
 def test_panels_show_the_requested_runs_and_persons() -> None:
     cfg = config(report={"students": ["b", "a-control"], "person_ids": [7, 9], "predictions_student": "a"})
     shown = ["results/x/runs/b", "results/x/runs/a-control"]
@@ -179,11 +195,15 @@ def test_every_option_exists() -> None:
     given = {
         ("demo-data",): ["out", *options.demo_data_options(cfg)],
         ("check",): options.check_options(cfg, "val"),
-        ("build",): ["store", *options.build_options(cfg, "vit")],
-        ("train",): options.train_options(cfg, "s"),
-        ("evaluate",): [*options.network_argument(cfg, "teachers/vit"), *options.evaluate_options(cfg, "teachers/vit")],
+        ("build",): ["store", *options.build_options(cfg, "vit"), *options.build_execution(cfg)],
+        ("train",): [*options.train_options(cfg, "s"), *options.train_execution(cfg, "s")],
+        ("evaluate",): [
+            *options.network_argument(cfg, "teachers/vit"),
+            *options.evaluate_options(cfg, "teachers/vit"),
+            *options.evaluate_execution(cfg),
+        ],
         ("benchmark",): [*options.network_argument(cfg, "students/s"), *options.benchmark_options(cfg)],
-        ("report", "heatmaps"): [*options.heatmaps_options(cfg), "--out", "x.png"],
+        ("report", "heatmaps"): [*options.heatmaps_options(cfg), *options.panel_execution(cfg), "--out", "x.png"],
         ("report", "predictions"): [*options.predictions_options(cfg), "--out", "x.png"],
         ("hka", "evaluate"): options.hka_options(cfg),
     }

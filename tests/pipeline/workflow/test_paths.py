@@ -93,7 +93,7 @@ def test_a_build_waits_for_both_splits_and_depends_on_validation_only_where_the_
     cfg = config(teachers=[{**checked, "expect_ap": 75}, other])
     train, val = OUT / "receipts/check/train.json", OUT / "receipts/check/val.json"
     assert (paths.build_inputs(cfg, "vit"), paths.build_conditions(cfg, "vit")) == ([train, val], [])
-    assert (paths.build_inputs(cfg, "tiny"), paths.build_conditions(cfg, "tiny")) == ([train], [val])
+    assert (paths.build_inputs(cfg, "tiny"), paths.build_conditions(cfg, "tiny")) == ([train, Path("tiny.onnx")], [val])
 
 
 def test_each_run_is_a_training_or_all_are_one() -> None:

@@ -10,38 +10,19 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from pipeline.building.build import build
 from tests.samples.small_build import SHARD_ROWS, content, slow, small_job
+from tests.samples.small_workflow import STUDENT, commands, named, planned, small_config, snakemake, start, write
 
 ROOT = Path(__file__).parents[3]
-STUDENT = {"backbone": "timm:resnet10t", "backbone_options": {"stem_width": 8, "channels": [8, 8, 16, 16]}}
 JOBS = {
     "demo_data": 1, "check": 2, "build": 1, "settings": 2, "train": 2, "evaluate": 3, "cost": 3, "rows": 1, "table": 1,
     "chart": 1, "heatmaps": 1, "predictions": 1, "hka": 1, "all": 1,
 }  # fmt: skip
-
-
-def start(config: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start Snakemake in a process group of its own."""
-    command = ["snakemake", "--cores", "2", "--configfile", str(config), "--directory", str(config.parent), *arguments]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )  # fmt: skip
-
-
-def snakemake(config: Path, *arguments: str) -> str:
-    """Return Snakemake's output; its return code is checked."""
-    process = start(config, *arguments)
-    output, _ = process.communicate(timeout=580)
-    assert process.returncode == 0, output
-    return output
 
 
 def demo(config: Path, out: str) -> str:
@@ -57,40 +38,6 @@ def demo(config: Path, out: str) -> str:
     )  # fmt: skip
     assert ended.returncode == 0
     return ended.stdout
-
-
-def planned(output: str) -> dict[str, int]:
-    """Return the number of jobs of each rule, from Snakemake's table of job stats."""
-    return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE) if rule != "total"}
-
-
-def named(output: str) -> set[str]:
-    """Return the jobs of a dry run, each as its rule and its wildcard."""
-    blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", output, re.MULTILINE)
-    wildcards = [re.search(r"wildcards: \w+=(\S+)", text) for _, text in blocks]
-    return {f"{rule} {found[1]}" if found else rule for (rule, _), found in zip(blocks, wildcards, strict=True)}
-
-
-def commands(output: str, command: str) -> list[str]:
-    """Return the shell commands of a dry run that begin with `command`."""
-    return re.findall(rf"^Shell command: ({command} .*)$", output, re.MULTILINE)
-
-
-def small_config(**changes: Any) -> dict[str, Any]:
-    """Return the demo's configuration with two tiny students without controls; folder names have spaces."""
-    text: dict[str, Any] = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
-    text["out"], text["data"]["root"] = "results of it", "results of it/data"
-    text["data"]["rendered"] = {"persons": 24, "val_persons": 12, "seed": 3}
-    text["defaults"]["train"].update(epochs=1, batch_size=8)
-    text["students"] = [{"name": name, "control": False, "model": STUDENT} for name in ("one", "two")]
-    text["report"] = {"persons": 2, "benchmark_seconds": 0.1, "benchmark_batch_size": 4, "hka_rendered": 2}
-    return text | changes
-
-
-def write(path: Path, config: dict[str, Any]) -> Path:
-    """Write a configuration and return its path."""
-    path.write_text(yaml.safe_dump(config))
-    return path
 
 
 @pytest.mark.parametrize(("name", "trainings", "evaluations"), [("paper", 14, 18), ("demo", 6, 7)])
@@ -155,7 +102,7 @@ def test_data_without_legs_are_planned_without_angles(tmp_path: Path) -> None:
         assert len(stated) == count, command
 
 
-def test_every_job_that_is_given_a_skeleton_s_file_depends_on_it_but_for_data_and_stores(tmp_path: Path) -> None:
+def test_every_job_that_is_given_a_skeleton_s_file_depends_on_it_but_for_checks_and_stores(tmp_path: Path) -> None:
     legs = tmp_path / "legs.yaml"
     legs.write_text("keypoints: [left_hip, left_knee, left_ankle, right_hip, right_knee, right_ankle]")
     text = small_config()
@@ -163,7 +110,7 @@ def test_every_job_that_is_given_a_skeleton_s_file_depends_on_it_but_for_data_an
     output = snakemake(write(tmp_path / "c.yaml", text), "--dry-run")
     jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", output, re.MULTILINE)
     waiting = {rule for rule, block in jobs if str(legs) in block.partition("output:")[0]}
-    assert waiting == {"train", "evaluate", "heatmaps", "predictions", "hka"}
+    assert waiting == {"demo_data", "train", "evaluate", "heatmaps", "predictions", "hka"}
 
 
 def test_a_killed_workflow_goes_on_to_the_same_store(tmp_path: Path) -> None:
