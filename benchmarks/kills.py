@@ -111,8 +111,7 @@ def kill(part: str, store: Path, annotations: Path, generator: random.Random) ->
     else:
         process = WarmProcess(arguments)
     # Dask's processes take seconds to start: they are killed at work
-    has_begun = (lambda: any(store.glob("ledger/*"))) if more else store.exists
-    while not has_begun() and process.poll() is None:
+    while not (any(store.glob("ledger/*")) if more else store.exists()) and process.poll() is None:
         time.sleep(0.01)
     after = generator.uniform(0, 2.5)
     time.sleep(after)

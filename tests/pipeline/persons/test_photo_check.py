@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def check(folder: Path, options: PhotoOptions = NOT_STATED, **more: list[Path]) -> None:
+def check(folder: Path, options: PhotoOptions = NOT_STATED, checksums: Sequence[Path] = ()) -> None:
     """Check PHOTOS as those of persons, of whom one photo has two."""
     names = [*PHOTOS, "plain.jpg"]
     sizes = np.array([PHOTOS[name][1] for name in names], np.int32)
-    check_photos(folder, names, sizes, options, threads=2, **more)
+    check_photos(folder, names, sizes, options, checksums=checksums, threads=2)
 
 
 def test_photos_of_which_sizes_tell_nothing_are_counted(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from cache_tools.store.writer import HeatmapStore
 from student import checkpoint
-from student.run_record import read_record
+from student.run_record import RunRecord, read_record
 from student.trained_student import load_student
 from student.training import run_folder
 from tests.samples.drawn_store import quick_settings
@@ -98,9 +99,21 @@ def test_weights_come_before_finished_and_the_last_save_goes_last(
             order.append("last save removed")
         unlink(path, missing_ok)
 
-    monkeypatch.setattr(os, "fsync", lambda handle: order.append("fsync") or fsync(handle))
-    monkeypatch.setattr(checkpoint, "save_weights", lambda p, m: (save_weights(p, m), order.append(p.name)))
-    monkeypatch.setattr(run_folder, "write_record", lambda r, x: (write(r, x), order.append(f"finished {x.finished}")))
+    def noted_fsync(handle: int) -> None:
+        fsync(handle)
+        order.append("fsync")
+
+    def noted_weights(path: Path, module: torch.nn.Module) -> None:
+        save_weights(path, module)
+        order.append(path.name)
+
+    def noted_record(folder: Path, record: RunRecord) -> None:
+        write(folder, record)
+        order.append(f"finished {record.finished}")
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(checkpoint, "save_weights", noted_weights)
+    monkeypatch.setattr(run_folder, "write_record", noted_record)
     monkeypatch.setattr(Path, "unlink", noted_unlink)
     run(store, tmp_path, quick_settings(train__checkpoint_minutes=1e-9))
     end = order[order.index("last.safetensors") - 2 :]
