@@ -119,7 +119,13 @@ class Learner:
         Raises FloatingPointError, and leaves the last save as it is, where weights or losses are not finite any more.
         """
         self._add_seconds()
-        state = {
+        state = self._state()
+        self._check_finite(_numbers(state), "weights or losses")
+        checkpoint.save_resume(self.run, state)
+        self.saved_at = self.step
+
+    def _state(self) -> dict[str, Any]:
+        return {
             "step": self.step,
             "seconds": self.seconds,
             "best": self.best,
@@ -130,25 +136,22 @@ class Learner:
             "summed": self.losses.count,
             "reported": self._seconds_at_report,
         }
-        self._check_finite(_numbers(state), "weights or losses")
-        checkpoint.save_resume(self.run, state)
-        self.saved_at = self.step
 
     def resume(self, *, overwrite: bool = False) -> None:
         """Load what `save` saved last; start at step 0 where there is no save, or, with `overwrite`, a damaged one."""
+        path = self.run / "resume.pt"
         try:
             state = checkpoint.load_resume(self.run, self.process.device)
-            if state is not None and not is_finite(_numbers(state)):
-                raise ValueError(
-                    f"{self.run / 'resume.pt'} holds numbers that are not finite: the loss had diverged; give a lower "
-                    "train.lr, with --overwrite"
-                )
+            if state is not None:
+                _check_save(path, state, self._state())
         except ValueError:
             if not overwrite:
                 raise
             return
-        if state is None:
-            return
+        if state is not None:
+            self._load(state)
+
+    def _load(self, state: Mapping[str, Any]) -> None:
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -185,6 +188,22 @@ class Learner:
     def _add_seconds(self) -> None:
         now = time.perf_counter()
         self.seconds, self._clock = self.seconds + now - self._clock, now
+
+
+def _check_save(path: Path, found: object, new: Mapping[str, Any]) -> None:
+    """Raise ValueError where a save is not one of the run that `new` is the beginning of, or is not finite."""
+    advice = "begin again with --overwrite"
+    if not isinstance(found, Mapping) or found.keys() != new.keys():
+        raise ValueError(f"{path} is no save of this version of kdcache: {advice}")
+    for part in ("model", "ema"):
+        if _shapes(found[part]) != _shapes(new[part]):
+            raise ValueError(f"{path} is of another network: {advice}")
+    if not is_finite(_numbers(found)):
+        raise ValueError(f"{path} holds numbers that are not finite, because the loss had diverged: {advice}")
+
+
+def _shapes(weights: Mapping[str, torch.Tensor] | None) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in (weights or {}).items()}
 
 
 def _numbers(state: Mapping[str, Any]) -> list[Any]:

@@ -147,3 +147,23 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on(
     run(store, tmp_path / "run")
     assert read_record(tmp_path / "run").finished
     assert equal(tmp_path / "run", undisturbed)
+
+
+@pytest.mark.parametrize("spoil", ["another network", "a part is missing", "no mapping"])
+def test_a_save_of_something_else_is_one_line(store: HeatmapStore, tmp_path: Path, spoil: str) -> None:
+    def stop(*_: object) -> dict[str, float]:
+        raise SystemExit(1)
+
+    with pytest.raises(SystemExit):
+        run(store, tmp_path, quick_settings(train__checkpoint_minutes=1e-9), evaluate=stop)
+    path = tmp_path / "resume.pt"
+    state = torch.load(path, weights_only=True)
+    if spoil == "another network":
+        state["model"].popitem()
+    elif spoil == "a part is missing":
+        del state["sums"]
+    torch.save([1] if spoil == "no mapping" else state, path)
+    with pytest.raises(ValueError, match=r"resume\.pt is (no save|of another network).*: begin again with --overwrite"):
+        run(store, tmp_path)
+    run(store, tmp_path, overwrite=True)
+    assert read_record(tmp_path).finished
