@@ -4,16 +4,18 @@ Those that change no result, only its speed, are of functions named `..._executi
 one of the others changes.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any, Literal
 
 from pipeline.config import Config, TeacherConfig
 from pipeline.data_config import RenderedConfig
 from pipeline.workflow import paths
+from student.run_record import FREE_SETTINGS
 from student.settings import StudentSettings
 
-#: of `train`: change no result
-TRAIN_EXECUTION = ("workers", "checkpoint_minutes", "log_steps", "compile")
+#: of `train`: change no result. What AP is measured on, and when, decides which weights are the best.
+TRAIN_EXECUTION = [name.removeprefix("train.") for name in FREE_SETTINGS if not name.startswith("train.evaluate_")]
 
 
 def _strings(parts: Iterable[object]) -> list[str]:
@@ -73,8 +75,12 @@ def train_execution(cfg: Config, training: str) -> list[str]:
     for name in TRAIN_EXECUTION:
         first, *others = [getattr(settings.train, name) for settings in paths.trainings(cfg)[training]]
         if all(other == first for other in others):
-            options += ["--set", f"train.{name}={str(first).lower()}"]
+            options += ["--set", f"train.{name}={_yaml(first)}"]
     return _strings(options)
+
+
+def _yaml(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def settings_of_results(students: Iterable[StudentSettings]) -> list[dict[str, Any]]:

@@ -114,12 +114,16 @@ def test_settings_that_change_no_result_are_options_of_their_own() -> None:
     students = [{"name": name, "control": False, "train": {"workers": n, "lr": n}} for n, name in ((3, "a"), (5, "b"))]
     apart, together = config(students=students, device="cpu"), config(students=students, one_stream=True)
     changes = following(options.train_execution(apart, "a"), "--set")
-    assert changes == ["train.workers=3", "train.checkpoint_minutes=5", "train.log_steps=50", "train.compile=auto"]
+    assert changes == [
+        "train.workers=3", "train.pixels=auto", "train.pixels_gib=null", "train.checkpoint_minutes=5",
+        "train.log_steps=50", "train.compile=auto",
+    ]  # fmt: skip
     assert following(options.train_execution(apart, "a"), "--device") == ["cpu"]
     assert following(options.train_execution(together, paths.ONE_STREAM), "--set") == changes[1:]
     (kept,) = options.settings_of_results(paths.trainings(apart)["b"])
     assert kept["train"]["lr"] == 5
-    assert not kept["train"].keys() & {"workers", "checkpoint_minutes", "log_steps", "compile"}
+    assert not kept["train"].keys() & {"workers", "pixels", "checkpoint_minutes", "log_steps", "compile"}
+    assert "evaluate_epochs" in kept["train"]
     stored = config(store={"workers": 2, "batch_size": 9}, evaluate={"batch_size": 7}, device="cpu")
     assert options.build_execution(stored) == ["--workers", "2", "--batch-size", "9", "--device", "cpu"]
     assert options.evaluate_execution(stored) == ["--batch-size", "7", "--device", "cpu"]
