@@ -1,16 +1,18 @@
 """Build a store of COCO's size: 149,813 persons in 56,599 photos by the oracle, two workers.
 
     python benchmarks/scale.py [--rows 149813] [--workers 2] [--folder DIR] [--crops]
+    python benchmarks/scale.py --real [--rows 2864] [--workers 2]
 
 Prints the store's size, the CPU time a row outside the teacher and how much of that is photos and crops, the peak
 memory of a process, and what it costs to open the store and hold it in memory. Photos are 64 small files under many
 names: measured is what grows with rows, that is cutting, codec, compression, ledger, and with --crops the crops' JPEG
-files, which are small here as the photos are. (A photo of COCO's size takes about 4 ms to read, once for its 2.6
-persons.)
+files, which are small here as the photos are. --real builds from COCO's photos instead, repeated, without crops and
+with them, and prints the stages of both.
 """
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -24,11 +26,13 @@ import cv2
 import numpy as np
 
 from cache_tools.annotations.annotation_file import read_coco
+from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, four_channels, read_image
 from pipeline.teachers.oracle import OracleTeacher
 
 INPUT = OracleTeacher.input_size
+REAL = Path(os.environ.get("KDCACHE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "coco"
 PERSONS_A_PHOTO = 149_813 / 56_599
 PHOTO_FILES, PHOTO_SIZE = 64, (120, 160)
 #: crops a pass of the teacher, as in a build
@@ -73,33 +77,27 @@ print(f"open with {sys.argv[2]} table: {time.process_time() - start:.2f} CPU-s, 
 def main() -> None:
     """Build, then measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=149_813)
+    parser.add_argument("--rows", type=int, help="149,813 by default; with --real four times the persons of the photos")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="Keep the data here; a store.zarr in it is replaced.")
     parser.add_argument("--crops", action="store_true", help="Store each person's crop as well.")
+    parser.add_argument("--real", action="store_true", help="Real photos, with and without crops.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        annotations = write_data(folder, arguments.rows)
-        command = [
-            sys.executable, "-m", "pipeline.cli", "build", str(folder / "store.zarr"),
-            "--crops" if arguments.crops else "--no-crops",
-            "--teacher", "oracle", "--images", str(folder), "--annotations", str(annotations),
-            "--workers", str(arguments.workers),
-        ]  # fmt: skip
+        if arguments.real:
+            measure_real(folder, arguments.rows, arguments.workers)
+            return
+        rows = arguments.rows or 149_813
+        annotations = write_data(folder, rows)
+        command = build_command(folder, folder, annotations, arguments.workers, crops=arguments.crops)
         shutil.rmtree(folder / "store.zarr", ignore_errors=True)
-        start, before = time.perf_counter(), children_cpu()
-        subprocess.run(command, check=True)
-        seconds, cpu = time.perf_counter() - start, children_cpu() - before
+        start, cpu = time.perf_counter(), cpu_of(command)
+        seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        photos, teacher = photos_and_teacher_cpu(folder, annotations)
-        outside = cpu / arguments.rows * 1e3 - teacher
-        print(f"{arguments.rows:,} rows in {seconds:.0f} s, {arguments.workers} workers; {cpu:.0f} CPU-s in all")
-        print(
-            f"outside the teacher (itself {teacher:.2f} CPU-ms a row): {outside:.2f} CPU-ms a row, of which photos and "
-            f"crops are {photos:.2f}, and the store with all else {outside - photos:.2f} "
-            "(teacher, photos and crops measured apart)"
-        )
+        stages, teacher = stages_and_teacher_cpu(folder, annotations, crops=arguments.crops)
+        print(f"{rows:,} rows in {seconds:.0f} s, {arguments.workers} workers; {cpu:.0f} CPU-s in all")
+        print(outside_text(cpu / rows * 1e3, stages, teacher))
         print(f"largest process: {peak:,.0f} MB")
         start = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -107,6 +105,72 @@ def main() -> None:
         subprocess.run([sys.executable, "-c", OPEN, str(folder / "store.zarr")], check=True)
         for table in ("whole", "no"):
             subprocess.run([sys.executable, "-c", OPEN_AS_WORKER, str(folder / "store.zarr"), table], check=True)
+
+
+def measure_real(folder: Path, rows: int | None, workers: int) -> None:
+    """Build from real photos without crops and with them; print the CPU time a row of the stages of both.
+
+    Each is built twice, from all rows and from a quarter of them: what starts and ends a build cancels out.
+    """
+    if not (REAL / "person_keypoints_train.json").is_file():
+        print(f"nothing measured: no real photos at {REAL}; set KDCACHE_TEST_DATA")
+        return
+    for crops in (False, True):
+        cpu: list[float] = []
+        counts: list[int] = []
+        for part in (4, 1):
+            annotations, count = repeat_real(folder, rows, part)
+            shutil.rmtree(folder / "store.zarr", ignore_errors=True)
+            cpu.append(cpu_of(build_command(folder, REAL / "train", annotations, workers, crops=crops)))
+            counts.append(count)
+        stages, teacher = stages_and_teacher_cpu(REAL / "train", annotations, crops=crops)
+        print(f"real photos, {counts[1]:,} rows, {'with' if crops else 'without'} crops, {workers} workers:")
+        print(outside_text((cpu[1] - cpu[0]) / (counts[1] - counts[0]) * 1e3, stages, teacher), flush=True)
+
+
+def repeat_real(folder: Path, rows: int | None, part: int) -> tuple[Path, int]:
+    """Write annotations of real photos under many ids, 1 / part of `rows`; return their path and number of persons."""
+    document = json.loads((REAL / "person_keypoints_train.json").read_text())
+    persons = len(read_coco(REAL / "person_keypoints_train.json"))
+    times = max(1, round((rows or 4 * persons) / persons / part))
+    # far apart: rows are sorted by image id, and copies of a photo side by side would be read once
+    apart = 10**9
+    images, annotations = document["images"], document["annotations"]
+    document["images"] = [image | {"id": image["id"] + k * apart} for k in range(times) for image in images]
+    document["annotations"] = [
+        person | {"id": person["id"] + k * apart, "image_id": person["image_id"] + k * apart}
+        for k in range(times)
+        for person in annotations
+    ]
+    path = folder / "person_keypoints_real.json"
+    path.write_text(json.dumps(document))
+    return path, times * persons
+
+
+def build_command(folder: Path, images: Path, annotations: Path, workers: int, *, crops: bool) -> list[str]:
+    """Return the command that builds by the oracle."""
+    return [
+        sys.executable, "-m", "pipeline.cli", "-q", "build", str(folder / "store.zarr"),
+        "--crops" if crops else "--no-crops", "--teacher", "oracle", "--images", str(images),
+        "--annotations", str(annotations), "--workers", str(workers),
+    ]  # fmt: skip
+
+
+def cpu_of(command: list[str]) -> float:
+    """Run a command; return the CPU seconds of all its processes."""
+    before = children_cpu()
+    subprocess.run(command, check=True)
+    return children_cpu() - before
+
+
+def outside_text(total: float, stages: dict[str, float], teacher: float) -> str:
+    """Return the CPU-ms a row outside the teacher and of its stages."""
+    outside = total - teacher
+    listed = ", ".join(f"{name} {milliseconds:.2f}" for name, milliseconds in stages.items())
+    return (
+        f"outside the teacher (itself {teacher:.2f} CPU-ms a row): {outside:.2f} CPU-ms a row; {listed}, the store "
+        f"with all else {outside - sum(stages.values()):.2f} (all but the sum measured apart)"
+    )
 
 
 def write_data(folder: Path, rows: int) -> Path:
@@ -137,23 +201,37 @@ def write_data(folder: Path, rows: int) -> Path:
     return path
 
 
-def photos_and_teacher_cpu(folder: Path, annotations: Path, sample: int = 8192) -> tuple[float, float]:
-    """Return the CPU milliseconds a row of photos and crops, and of the teacher, by the functions of a build."""
+def stages_and_teacher_cpu(
+    images: Path, annotations: Path, *, crops: bool, sample: int = 2048
+) -> tuple[dict[str, float], float]:
+    """Return the CPU milliseconds a row of what a build does with photos, and of the teacher, by its functions."""
     cv2.setNumThreads(1)
     persons = read_coco(annotations).take(slice(0, sample))
-    to_image, crops = crop_to_image(persons.box, "udp", INPUT), np.empty((len(persons), *INPUT, 3), np.uint8)
+    to_image, pixels = crop_to_image(persons.box, "udp", INPUT), np.empty((len(persons), *INPUT, 3), np.uint8)
     # the memory is mapped before the clock runs
-    crops[:] = 0
-    start = time.process_time()
-    for name, rows in groupby(range(len(persons)), key=persons.file_name.__getitem__):
-        photo = four_channels(read_image(folder / name))
+    pixels[:] = 0
+    seconds = dict.fromkeys(
+        ("read and decode photos", *(["encode crops"] if crops else []), "cut for the teacher"), 0.0
+    )
+    policy = CropPolicy()
+    for name, group in groupby(range(len(persons)), key=persons.file_name.__getitem__):
+        rows, start = list(group), time.process_time()
+        photo = read_image(images / name)
+        seconds["read and decode photos"] += (read := time.process_time()) - start
+        if crops:
+            for row in rows:
+                encode_crop(photo, persons.box[row], policy)
+            seconds["encode crops"] += time.process_time() - read
+        start = time.process_time()
+        photo = four_channels(photo)
         for row in rows:
-            cut(photo, to_image[row], INPUT, out=crops[row])
-    photos = time.process_time() - start
+            cut(photo, to_image[row], INPUT, out=pixels[row])
+        seconds["cut for the teacher"] += time.process_time() - start
     teacher, start = OracleTeacher(), time.process_time()
-    for first in range(0, len(crops), BATCH):
-        teacher(crops[first : first + BATCH])
-    return photos / len(persons) * 1e3, (time.process_time() - start) / len(persons) * 1e3
+    for first in range(0, len(pixels), BATCH):
+        teacher(pixels[first : first + BATCH])
+    spent = time.process_time() - start
+    return {name: total / len(persons) * 1e3 for name, total in seconds.items()}, spent / len(persons) * 1e3
 
 
 def children_cpu() -> float:
