@@ -19,11 +19,15 @@ from peer_formats.timing import Batch, Epoch, Peer, Reader
 from cache_tools.crops import decode_crop
 from cache_tools.geometry import Matrix
 from student.augment_recipes import recipe
+from student.batches.kept_pixels import KeptPixels
 from student.batches.loader import TrainLoader
 from student.batches.pixel_source import PixelSource
 from student.batches.stream import StreamSettings
 
 BATCH = 32
+KEPT = "kdcache, views, pixels kept in memory"
+#: enough for all crops at every density
+KEPT_BYTES = 2**40
 #: part of a crop's area that a view shows on average, for FFCV's random resized crop
 AREA = (0.25, 0.55)
 
@@ -31,21 +35,24 @@ AREA = (0.25, 0.55)
 def view_peers(data: PeerData, epochs: int) -> list[Peer]:
     """Return the peers of the table of views."""
     prepare: dict[str, Callable[[], Reader]] = {
-        "kdcache, views": lambda: kdcache_views(data),
+        KEPT: lambda: kdcache_views(data, kept=True),
+        "kdcache, views, JPEG in every epoch": lambda: kdcache_views(data, kept=False),
         "kdcache, views + targets + teacher's maps": lambda: kdcache_batches(data, epochs),
         "LMDB + cv2": lambda: lmdb_views(data),
         "files + cv2": lambda: file_views(data),
         "MosaicML streaming + cv2": lambda: streaming_views(data),
         "webdataset + cv2": lambda: webdataset_views(data),
         "DALI (CPU)": lambda: dali_views(data),
-        "FFCV, random resized crop": lambda: ffcv_views(data),
+        "FFCV, JPEG, random resized crop": lambda: ffcv_views(data, "jpg"),
+        "FFCV, raw pixels, random resized crop": lambda: ffcv_views(data, "raw"),
     }
-    return [Peer(name=name, prepare=make, ours=name == "kdcache, views") for name, make in prepare.items()]
+    return [Peer(name=name, prepare=make, ours=name == KEPT) for name, make in prepare.items()]
 
 
-def kdcache_views(data: PeerData) -> Reader:
-    """Cut the views by the code of training."""
-    pixels = PixelSource(data.store)
+def kdcache_views(data: PeerData, *, kept: bool) -> Reader:
+    """Cut the views by the code of training. kept: crops are decoded in the first epoch and kept in memory."""
+    sizes = data.store.read_crop_sizes(np.arange(len(data.table)))
+    pixels = PixelSource(data.store, kept=KeptPixels(sizes, KEPT_BYTES) if kept else None)
 
     def epoch(number: int) -> Iterator[Batch]:
         views = data.views(number)
@@ -61,7 +68,7 @@ def kdcache_batches(data: PeerData, epochs: int) -> Reader:
     """Run the loader of training: normalised images, Gaussian targets, replayed teacher's maps."""
     settings = StreamSettings(
         input_size=INPUT, heatmap_size=(64, 48), sigma=2.0, augment=recipe("vitpose"), replay="peaks", live=False,
-        batch_size=data.batch(BATCH), epochs=epochs, seed=0, max_rows=None, workers=1,
+        batch_size=data.batch(BATCH), epochs=epochs, seed=0, max_rows=None, workers=1, pixels="memory",
     )  # fmt: skip
     loader, batches = TrainLoader([data.store], settings), len(data.table) // data.batch(BATCH)
 
@@ -203,15 +210,15 @@ def dali_views(data: PeerData) -> Reader:
     return Reader(bytes_per_row=crop_bytes(data), epoch=epoch)
 
 
-def ffcv_views(data: PeerData) -> Reader:
-    """Write FFCV's file of JPEG images at the quality of the crops."""
+def ffcv_views(data: PeerData, mode: str) -> Reader:
+    """Write FFCV's file, of JPEG images at the quality of the crops or of pixels."""
     from ffcv.fields import IntField, RGBImageField
     from ffcv.fields.decoders import IntDecoder, RandomResizedCropRGBImageDecoder
     from ffcv.loader import Loader, OrderOption
     from ffcv.writer import DatasetWriter
 
-    path = data.folder / "views.beton"
-    fields = {"row": IntField(), "image": RGBImageField(write_mode="jpg", jpeg_quality=90)}
+    path = data.folder / f"{mode}.beton"
+    fields = {"row": IntField(), "image": RGBImageField(write_mode=mode, jpeg_quality=90)}
     DatasetWriter(str(path), fields, num_workers=1).from_indexed_dataset(IndexedPixels(data.crops))
     ratio = INPUT[1] / INPUT[0]
     loader = Loader(

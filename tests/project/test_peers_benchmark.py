@@ -35,7 +35,12 @@ def cells(printed: str, name: str) -> list[str]:
 
 def test_every_reader_has_its_times_and_each_peer_its_target(printed: str) -> None:
     assert printed.startswith("8 persons in 3 photos")
-    for name in ("kdcache, views", "files + cv2", "kdcache exact8, in memory", ".npy memory map, uint8"):
+    for name in (
+        "kdcache, views, pixels kept in memory",
+        "files + cv2",
+        "kdcache exact8, in memory",
+        ".npy memory map, uint8",
+    ):
         size, *times, ratio, target = cells(printed, name)
         assert float(size.replace(",", "")) > 0
         assert all(float(time) >= 0 for time in times)
