@@ -35,7 +35,8 @@ class MakerOnWorker(WorkerPlugin):
         try:
             from pipeline.building.worker_maker import open_maker
 
-            maker = open_maker(*pickle.loads(self.job), number, worker.state.nthreads)
+            job, photo = pickle.loads(self.job)
+            maker = open_maker(job, photo, number, worker.state.nthreads)
         except ImportError as error:
             maker = lack(worker, f"cannot import kdcache: {explained(error)}")
         except ValueError as error:
