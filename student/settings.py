@@ -169,7 +169,12 @@ class TrainSettings(Settings):
         "warmed up, so that short runs are not averaged with their start; null: no average.",
     )
     seed: int = Field(0, description="Seed of initial weights, order of rows, views and dropout.")
-    workers: int = Field(2, gt=0, description="Threads that read and cut crops.")
+    workers: int | None = Field(
+        None,
+        gt=0,
+        description="Threads that read and cut crops; null: 2, and on a GPU as many more as it needs not to wait, of "
+        "the CPUs that may be used.",
+    )
     memory_gib: float = Field(
         4.0,
         ge=0,

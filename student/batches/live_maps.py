@@ -24,6 +24,8 @@ class LiveMaps:
         #: whether the teacher knows each joint
         self.known_joints = tuple(name is not None for name in joints)
         self._student_to_teacher = between_cells(settings.heatmap_size, teacher.heatmap_size)
+        # copied once: a copy from memory that is not pinned waits for the device
+        self._on_device = torch.tensor(self._student_to_teacher, dtype=torch.float32, device=device)
         teacher_map, student_map = (teacher.heatmap_size, teacher.sigma), (settings.heatmap_size, settings.sigma)
         self._same_map = teacher_map == student_map
 
@@ -41,10 +43,9 @@ class LiveMaps:
         maps = maps_of(self.teacher, crops, finite=True).to(self.device)
         if self._same_map:
             return maps
-        matrix = torch.tensor(self._student_to_teacher, dtype=torch.float32, device=self.device)
         return replay_maps(
             maps,
-            matrix.expand(len(maps), 2, 3),
+            self._on_device.expand(len(maps), 2, 3),
             # the teacher's crop was mirrored already, with the view
             torch.zeros(len(maps), dtype=torch.bool, device=self.device),
             self.settings.heatmap_size,

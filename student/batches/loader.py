@@ -9,6 +9,7 @@ Batch n is a function of the store, the settings and n only: threads, processes 
 Targets, teacher maps and normalisation are made on the device; `ViewPixels` says where views are cut and pixels kept.
 """
 
+import logging
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from cache_tools.skeletons import Skeleton
 from cache_tools.store.writer import HeatmapStore
+from student.batches.appetite import FIRST_THREADS, Appetite, thread_limit, wait_for_batch
 from student.batches.cached_maps import CachedMaps, check_same_joints, check_same_rows, fits_memory
 from student.batches.labels import has_labels, shown_rows, usable_labels
 from student.batches.live_maps import LiveMaps
@@ -35,9 +37,10 @@ from student.batches.stream import StreamSettings
 from student.batches.teacher_maps import TeacherMaps
 from student.batches.view_pixels import ViewPixels
 from student.heatmaps.targets import render_targets, target_weight
-from student.normalise import normalise
+from student.normalise import normalise_each
 from student.pose_network import PoseNetwork
 
+logger = logging.getLogger(__name__)
 # batches finished or being copied to the device, in addition to the one that each thread fills
 READY_BATCHES = 2
 
@@ -115,6 +118,7 @@ class TrainLoader:
             settings,
             rows,
             self.device,
+            drawn=drawn,
             cut_on_device=self.cut_on_device,
             gather=gather,
             rank=rank,
@@ -142,8 +146,10 @@ class TrainLoader:
         self._on_host = {"pixels"} if self.cut_on_device else set()
         if self.live is not None and not self.live.on_device:
             self._on_host.add("teacher_pixels")
-        self._threads = ThreadPoolExecutor(settings.workers, "decode")
-        self._ring = [self._new_slot() for _ in range(settings.workers + READY_BATCHES)]
+        limit = thread_limit(settings.workers, self.device)
+        self.appetite = Appetite(settings.workers or FIRST_THREADS, limit)
+        self._threads = ThreadPoolExecutor(limit, "decode")
+        self._ring = [self._new_slot() for _ in range(self.appetite.threads + READY_BATCHES)]
 
     def __enter__(self) -> "TrainLoader":
         return self
@@ -178,10 +184,11 @@ class TrainLoader:
             while waiting:
                 future, slot = waiting.popleft()
                 try:
-                    future.result()
+                    device_waited = wait_for_batch(future, self.device)
                     batch = self._to_device(slot)
                 finally:
                     free.append(slot)
+                free.extend(self._more_slots(device_waited))
                 # before the yield: the threads work during the training step
                 submit()
                 yield batch
@@ -221,6 +228,16 @@ class TrainLoader:
 
     # --- in the training loop
 
+    def _more_slots(self, device_waited: bool) -> list[Slot]:
+        """Return slots for the threads that the device's appetite adds, now in the ring."""
+        if self.appetite.settled:
+            return []
+        slots = [self._new_slot() for _ in range(self.appetite.batch_came(device_waited))]
+        self._ring += slots
+        if self.appetite.settled and self.sampler.rank == 0:
+            logger.info(str(self.appetite))
+        return slots
+
     def _to_device(self, slot: Slot) -> Batch:
         assert slot.plan is not None
         if self._copy_stream is None:
@@ -249,7 +266,7 @@ class TrainLoader:
         settings = self.settings
         xy, size = arrays["xy_cells"], settings.heatmap_size
         return Batch(
-            images=normalise(self.views.views(arrays)),
+            images=normalise_each(self.views.views(arrays)),
             targets=render_targets(xy, size, settings.sigma),
             target_weight=target_weight(xy, arrays["visibility"], size),
             teacher_maps=self.teacher_maps.maps(arrays, host),

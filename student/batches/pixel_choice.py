@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cache_tools.geometry import crop_to_image
 from cache_tools.store.writer import HeatmapStore
@@ -80,14 +81,13 @@ def choose_pixels(
     return _in_memory(limit, needed, setting)
 
 
-def needed_bytes(store: HeatmapStore, rows: int, settings: StreamSettings) -> int:
-    """Return the bytes of the crops of the first `rows` rows, at the densities that views of them need; an estimate.
+def needed_bytes(store: HeatmapStore, rows: NDArray[np.int64], settings: StreamSettings) -> int:
+    """Return the bytes of the crops of rows, at the densities that views of them need; an estimate.
 
     Half-body views count as the nearest ones.
     """
-    every = np.arange(rows)
-    plain = pixel_size(crop_to_image(store.instances.box[every], STUDENT_FRAME, settings.input_size))
-    density = plain / pixel_size(store.read_crop_matrices(every))  # stored pixels per view pixel, at zoom 1
+    plain = pixel_size(crop_to_image(store.instances.box[rows], STUDENT_FRAME, settings.input_size))
+    density = plain / pixel_size(store.read_crop_matrices(rows))  # stored pixels per view pixel, at zoom 1
     augment = settings.augment
     nearest, farthest = augment.scale_range if augment.scale_sd else (1.0, 1.0)
     nearest = 0.0 if augment.half_body else nearest
@@ -95,7 +95,7 @@ def needed_bytes(store: HeatmapStore, rows: int, settings: StreamSettings) -> in
     for shrink, coarser in zip(SHRINKS, (*SHRINKS[1:], np.inf), strict=True):
         lowest = 0 if shrink == 1 else shrink
         viewed = (farthest * density >= lowest) & (nearest * density < coarser)
-        sizes = -(-store.read_crop_sizes(every[viewed]) // shrink)
+        sizes = -(-store.read_crop_sizes(rows[viewed]) // shrink)
         total += 3 * int(sizes.prod(1).sum())
     return total
 

@@ -39,8 +39,8 @@ class StreamSettings:
     replay: Replay | None
     #: the teacher runs on every batch, and no cache is read
     live: bool
-    #: threads that decode; the largest number of any student
-    workers: int = 2
+    #: threads that decode, the largest number of any student; None: as many as the device needs
+    workers: int | None = None
 
     @property
     def replay_mode(self) -> Literal["peaks", "warp"]:
@@ -79,7 +79,7 @@ def stream_of(students: Sequence[StudentSettings]) -> StreamSettings:
         unlabelled=_unlabelled(students),
         live=live,
         replay=replay,
-        workers=max(s.train.workers for s in students),
+        workers=max((s.train.workers for s in students if s.train.workers is not None), default=None),
     )
 
 

@@ -26,8 +26,8 @@ from student.batches.warp import warp_crops
 class ViewPixels:
     """The pixels of the views of one process, and where they are kept.
 
-    rows: the first `rows` of the store are used. cut_on_device: where views are cut. gather, rank, world: of all
-    processes. Raises ValueError where pixels can't be kept where `settings.pixels` says.
+    rows: the first `rows` of the store are used, or of those the ones `drawn`. cut_on_device: where views are cut.
+    gather, rank, world: of all processes. Raises ValueError where pixels can't be kept where `settings.pixels` says.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class ViewPixels:
         rows: int,
         device: torch.device,
         *,
+        drawn: NDArray[np.int64] | None = None,
         cut_on_device: bool,
         gather: Gather,
         rank: int,
@@ -44,7 +45,8 @@ class ViewPixels:
     ) -> None:
         self.source, self.settings = source, settings
         stored, count = source.stored, settings.batch_size
-        needed = needed_bytes(source.store, rows, settings) if stored else 0
+        shown = np.arange(rows) if drawn is None else drawn
+        needed = needed_bytes(source.store, shown, settings) if stored else 0
         choice = choose_pixels(settings, needed, device, stored=stored, cut_on_device=cut_on_device)
         # processes on hosts with more memory and less must agree where pixels are, not how many of them
         self.choice = replace(choice, place=gather(choice.place)[0])

@@ -16,6 +16,8 @@ from cache_tools.images import Image
 from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
+from student.batches import loader as loader_module
+from student.batches.appetite import Appetite
 from student.batches.loader import Batch, TrainLoader
 from student.batches.pixel_source import PixelSource
 from student.batches.sampler import Sampler
@@ -257,6 +259,17 @@ def test_a_crop_is_decoded_once_an_epoch_or_once(store: HeatmapStore, monkeypatc
         again = 3 * STREAM.batch_size if pixels == "device" else 0
         once = 3 * ROWS if pixels == "jpeg" else ROWS
         assert once <= len(decoded) <= once + again, pixels
+
+
+def test_slots_that_are_added_on_the_way_change_no_batch(store: HeatmapStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = take_batches(store, stop=40)
+    with TrainLoader([store], STREAM) as loader:
+        loader.appetite = Appetite(2, 5)
+        # as a device that waits for every batch
+        monkeypatch.setattr(loader_module, "wait_for_batch", lambda future, device: future.result() is None)
+        found = list(loader.batches(0, 40))
+        assert (loader.appetite.threads, len(loader._ring)) == (5, 7)
+    assert all(equal(a, b) for a, b in zip(expected, found, strict=True))
 
 
 # --- when something fails

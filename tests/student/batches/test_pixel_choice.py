@@ -85,9 +85,9 @@ def test_needed_bytes_are_those_of_the_densities_that_views_need(tmp_path: Path)
     sizes = store.read_crop_sizes(np.arange(6))
     whole, half = 3 * sizes.prod(1).sum(), 3 * (-(-sizes // 2)).prod(1).sum()
     plain = replace(LONG, augment=recipe("none"))
-    assert needed_bytes(store, 6, plain) == whole
+    assert needed_bytes(store, np.arange(6), plain) == whole
     # crops have 1.0 to 1.25 pixels for one of a 128x96 view
-    assert needed_bytes(store, 6, replace(plain, input_size=(64, 48))) == half
+    assert needed_bytes(store, np.arange(6), replace(plain, input_size=(64, 48))) == half
     near_and_far = replace(LONG, augment=recipe("vitpose"), input_size=(64, 48))
-    assert needed_bytes(store, 6, near_and_far) == whole + half
-    assert needed_bytes(store, 3, plain) == 3 * sizes[:3].prod(1).sum()
+    assert needed_bytes(store, np.arange(6), near_and_far) == whole + half
+    assert needed_bytes(store, np.arange(3), plain) == 3 * sizes[:3].prod(1).sum()
