@@ -30,12 +30,12 @@ class DeviceCodec:
         def tensor(array: NDArray[np.floating] | None) -> Tensor | None:
             return None if array is None else torch.tensor(array, dtype=torch.float32, device=device)
 
-        synthesis_x = codec.synthesis_x
+        synthesis_y, synthesis_x = codec.synthesis or (None, None)
         step, power = codec.spacing or (1.0, 0)
         return cls(
             step=step,
             levels=None if power == 1 else tensor(codec.levels),
-            synthesis_y=tensor(codec.synthesis_y),
+            synthesis_y=tensor(synthesis_y),
             synthesis_x_transposed=tensor(None if synthesis_x is None else synthesis_x.T),
         )
 

@@ -107,6 +107,25 @@ def test_tails_too_small_for_a_float_change_no_code(name: str) -> None:
     assert np.array_equal(codes, encode_maps(get_codec(name), np.where(maps < 1e-6, 0, maps), np.arange(4))[0])
 
 
+def test_entries_of_the_synthesis_that_are_left_out_change_no_bit_of_a_peak() -> None:
+    codec = get_codec("compact")
+    assert codec.synthesis is not None
+    assert codec.synthesis_y is not None
+    assert codec.synthesis_x is not None
+    codes = codec.encode(peaks(persons(8)))
+    values = codes * np.float32(1 / 255)
+    whole = codec.synthesis_y @ values @ codec.synthesis_x.T
+    decoded = codec.decode(codes)
+    high = whole > 0.05
+    assert np.array_equal(decoded[high], whole[high])
+    assert np.abs(decoded - whole).max() < 1e-12
+    tiny = np.finfo(np.float32).tiny / np.abs(codec.synthesis[1])[codec.synthesis[1] != 0].min()
+    between = np.abs(codec.synthesis[0] @ values)
+    assert ((between > 0) & (between < tiny)).mean() < 0.01
+    whole_between = np.abs(codec.synthesis_y @ values)
+    assert ((whole_between > 0) & (whole_between < 1e-15)).mean() > 0.05
+
+
 def test_levels_that_are_not_evenly_spaced_are_looked_up() -> None:
     document = get_codec("exact8").to_json() | {"name": "inverted", "levels": np.linspace(1, 0, 256).tolist()}
     codec = Codec.from_json(document)
