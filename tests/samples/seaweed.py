@@ -75,6 +75,8 @@ class Seaweed:
             f"-master.port={master}", f"-master.port.grpc={master_grpc}",
             f"-volume.port={volume}", f"-volume.port.grpc={volume_grpc}",
             f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}",
+            # by default beside all others, and left there
+            f"-filer.localSocket={self._folder}/filer.sock", f"-s3.localSocket={self._folder}/s3.sock",
             f"-s3.port={s3}", f"-s3.port.grpc={s3_grpc}", "-s3.port.iceberg=0", "-s3.port.lance=0",
             "-s3.autoCreateBucket=false",
         ]  # fmt: skip
@@ -89,6 +91,10 @@ class Seaweed:
         if self._process is not None:
             server_process.stop(self._process)
             self._process = None
+        for port in self._ports:
+            # a killed server leaves them
+            for left in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):
+                left.unlink()
 
     @contextlib.contextmanager
     def client(self) -> Iterator[Any]:

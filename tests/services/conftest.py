@@ -13,6 +13,8 @@ from tests.samples.seaweed import BUCKET, Seaweed, seaweed
 GROUPS = {"s3": "s3", "dask": "dask", "slurm": "slurm"}
 
 
+# before xdist, which looks for groups in the same hook
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this folder, and group those of one server, because each process would start its own."""
     here = Path(__file__).parent

@@ -16,6 +16,8 @@ from tests.samples.seaweed import Seaweed
 from tests.samples.small_build import arguments, content, run_build, slow, small_job
 
 WAIT_SECONDS = 200.0
+# several of these waits
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
