@@ -70,8 +70,8 @@ def chart(rows: str, out: Path) -> None:
 def curves(runs: tuple[Path, ...], against: str | None, out: Path) -> None:
     """Draw AP over the steps of RUNs that were evaluated while they were trained, and print what teachers bring.
 
-    Runs that differ in -seedN are one curve. Spread is the standard deviation over the seeds; gain is against the run
-    NAME-control, seed by seed, and is divided by the larger spread of the two.
+    Runs that differ in -seedN are one curve. Spread is the standard deviation over the seeds. Gain is against the run
+    NAME-control, seed by seed; the last but one column divides it by the larger spread of the two.
     """
     from pipeline.report.curves import curves_table, draw_curves, read_arms
     from pipeline.report.figure_file import FIGURE_SUFFIXES, write_figure

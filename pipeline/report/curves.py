@@ -48,8 +48,10 @@ class Gain:
     mean: float
     lowest: float
     highest: float
-    #: the larger standard deviation of the two arms over their seeds; NaN of one seed
+    #: standard deviation of the differences over the seeds; NaN of one seed
     spread: float
+    #: the larger standard deviation of the two arms, which a seed's own persons and start enlarge
+    spread_of_arms: float
 
 
 def read_arms(runs: Sequence[Path]) -> list[Arm]:
@@ -104,7 +106,8 @@ def gain_of(arm: Arm, control: Arm) -> Gain:
         mean=float(differences.mean()),
         lowest=float(differences.min()),
         highest=float(differences.max()),
-        spread=float(np.max(spreads)),
+        spread=float(differences.std(ddof=1)) if len(differences) > 1 else np.nan,
+        spread_of_arms=float(np.max(spreads)),
     )
 
 
@@ -114,21 +117,22 @@ def curves_table(arms: Sequence[Arm], against: str | None = None) -> str:
     if against is not None and against not in by_name:
         raise ValueError(f"--against {against}: expected one of {', '.join(by_name)}")
     lines = [
-        "| | AP of each seed | mean | spread | gain (lowest, highest) | gain / spread | seconds a run |",
-        "|---|---|---|---|---|---|---|",
+        "| | AP by seed | mean | spread | gain (lowest, highest) | spread of gain | gain / spread | seconds a run |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for arm in arms:
         spread = f"{arm.final.std(ddof=1):.2f}" if len(arm.seeds) > 1 else ""
         control = control_of(arm, by_name, against)
-        gained = ratio = ""
+        gained = spread_of_gain = ratio = ""
         if control is not None:
             gain = gain_of(arm, control)
             gained = f"{gain.mean:+.2f} ({gain.lowest:+.2f}, {gain.highest:+.2f})"
-            ratio = f"{gain.mean / gain.spread:.1f}" if gain.spread > 0 else ""
+            spread_of_gain = "" if np.isnan(gain.spread) else f"{gain.spread:.2f}"
+            ratio = f"{gain.mean / gain.spread_of_arms:.1f}" if gain.spread_of_arms > 0 else ""
         values = ", ".join(f"{value:.2f}" for value in arm.final)
         lines.append(
-            f"| {arm.name} | {values} | {arm.final.mean():.2f} | {spread} | {gained} | {ratio} "
-            f"| {arm.seconds.mean():.0f} |"
+            f"| {arm.name} | {values} | {arm.final.mean():.2f} | {spread} | {gained} "
+            f"| {spread_of_gain} | {ratio} | {arm.seconds.mean():.0f} |"
         )
     return "\n".join(lines) + "\n"
 
