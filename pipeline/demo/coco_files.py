@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import simplejpeg
 
 from cache_tools import files
@@ -133,7 +134,7 @@ def _leg_joints(skeleton: Skeleton) -> list[int]:
 
 
 def _leg_box(one: Label, skeleton: Skeleton, size: tuple[int, int]) -> list[float]:
-    joints = one.keypoints[None, _leg_joints(skeleton), :2]
+    joints = one.keypoints[None, _leg_joints(skeleton), :2].astype(np.float64)
     box: list[float] = leg_boxes(joints, *size)[0].tolist()
     return box
 

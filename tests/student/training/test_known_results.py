@@ -1,6 +1,7 @@
 """A student is warned of a setting that is known to lose, and of no other."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tests.samples.drawn_store import quick_settings
     ],
 )
 def test_leaving_out_persons_without_labels_is_known_to_lose(
-    store: HeatmapStore, distill: dict[str, object], loses: bool
+    store: HeatmapStore, distill: dict[str, Any], loses: bool
 ) -> None:
     settings = quick_settings(**{f"distill__{name}": value for name, value in distill.items()})
     assert known_to_lose(settings, store.instances, teacher_maps=True) is None
