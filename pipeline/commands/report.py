@@ -66,8 +66,9 @@ def chart(rows: str, out: Path) -> None:
 @command.command("curves")
 @click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
 @click.option("--against", metavar="NAME", help="Compare students that have no run NAME-control with this one.")
+@click.option("--metric", default="AP", show_default=True, help="Of those that training logs, such as AP50 or AR.")
 @click.option("--out", required=True, type=PATH, help="Picture to write, .png or .svg.")
-def curves(runs: tuple[Path, ...], against: str | None, out: Path) -> None:
+def curves(runs: tuple[Path, ...], against: str | None, metric: str, out: Path) -> None:
     """Draw AP over the steps of RUNs that were evaluated while they were trained, and print what teachers bring.
 
     Runs that differ in -seedN are one curve. Spread is the standard deviation over the seeds. Gain is against the run
@@ -77,9 +78,9 @@ def curves(runs: tuple[Path, ...], against: str | None, out: Path) -> None:
     from pipeline.report.figure_file import FIGURE_SUFFIXES, write_figure
 
     _check_suffix(out, FIGURE_SUFFIXES)
-    arms = read_arms(runs)
-    table = curves_table(arms, against)
-    write_figure(out, draw_curves(arms))
+    arms = read_arms(runs, metric)
+    table = curves_table(arms, against, metric)
+    write_figure(out, draw_curves(arms, metric))
     click.echo(table, nl=False)
 
 

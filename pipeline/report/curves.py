@@ -1,4 +1,4 @@
-"""AP over the steps of several runs: seeds of one student as a mean and a band, and what each gains against another."""
+"""AP, or another metric, over the steps of several runs: seeds of a student as a mean and a band, and its gain."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -31,19 +31,19 @@ class Arm:
     #: (T,)
     steps: NDArray[np.int64]
     #: (S, T) percent
-    ap: NDArray[np.float64]
+    values: NDArray[np.float64]
     #: (S,) of training, without evaluations
     seconds: NDArray[np.float64]
 
     @property
     def final(self) -> NDArray[np.float64]:
-        """Return the AP at the last step (S,)."""
-        return self.ap[:, -1]
+        """Return the values at the last step (S,)."""
+        return self.values[:, -1]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gain:
-    """Differences of AP between two arms, seed by seed, in percent."""
+    """Differences between two arms at the last step, seed by seed, in percent."""
 
     mean: float
     lowest: float
@@ -54,36 +54,40 @@ class Gain:
     spread_of_arms: float
 
 
-def read_arms(runs: Sequence[Path]) -> list[Arm]:
+def read_arms(runs: Sequence[Path], metric: str = "AP") -> list[Arm]:
     """Return the arms of these runs, in order of their first run; `-seedN` in a run's name is left out.
 
-    Raises ValueError for a run that is not finished or logged no AP, and for runs of one arm that were measured at
-    different steps.
+    metric: of those that are logged, such as AP50. Raises ValueError for a run that is not finished or did not log it,
+    and for runs of one arm that were measured at different steps.
     """
     arms: dict[str, list[Path]] = {}
     for run in runs:
         arms.setdefault(SEED.sub("", read_record(run).name), []).append(run)
-    return [_read_arm(name, folders) for name, folders in arms.items()]
+    return [_read_arm(name, folders, metric) for name, folders in arms.items()]
 
 
-def _read_arm(name: str, runs: Sequence[Path]) -> Arm:
+def _read_arm(name: str, runs: Sequence[Path], metric: str) -> Arm:
     curves = []
     for run in runs:
         record = read_record(run)
-        entries = [entry for entry in read_log(run) if entry.get("AP") is not None]
+        entries = [entry for entry in read_log(run) if entry.get(metric) is not None]
         if not record.finished or not entries:
-            problem = "logged no AP: train it with --val-images" if record.finished else "is not finished"
+            problem = f"logged no {metric}: train it with --val-images" if record.finished else "is not finished"
             raise ValueError(f"{run} {problem}")
         steps = tuple(entry["step"] for entry in entries)
-        curves.append((record.settings.train.seed, steps, [100 * e["AP"] for e in entries], record.seconds or 0.0))
+        curves.append((record.settings.train.seed, steps, [100 * e[metric] for e in entries], record.seconds or 0.0))
     curves.sort()
-    seeds, steps_of, ap, seconds = zip(*curves, strict=True)
+    seeds, steps_of, values, seconds = zip(*curves, strict=True)
     if len(set(steps_of)) > 1:
         raise ValueError(f"runs of {name} were measured at different steps: expected equal train.evaluate_epochs")
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"{name} is there twice with one seed: give each run once")
     return Arm(
-        name=name, seeds=seeds, steps=np.array(steps_of[0]), ap=np.array(ap, np.float64), seconds=np.array(seconds)
+        name=name,
+        seeds=seeds,
+        steps=np.array(steps_of[0]),
+        values=np.array(values, np.float64),
+        seconds=np.array(seconds),
     )
 
 
@@ -111,13 +115,13 @@ def gain_of(arm: Arm, control: Arm) -> Gain:
     )
 
 
-def curves_table(arms: Sequence[Arm], against: str | None = None) -> str:
-    """Return a Markdown table of the arms: AP of each seed, mean, spread, gain and seconds of training."""
+def curves_table(arms: Sequence[Arm], against: str | None = None, metric: str = "AP") -> str:
+    """Return a Markdown table of the arms: the metric of each seed, mean, spread, gain and seconds of training."""
     by_name = {arm.name: arm for arm in arms}
     if against is not None and against not in by_name:
         raise ValueError(f"--against {against}: expected one of {', '.join(by_name)}")
     lines = [
-        "| | AP by seed | mean | spread | gain (lowest, highest) | spread of gain | gain / spread | seconds a run |",
+        f"| | {metric} by seed | mean | spread | gain (lowest, highest) | spread of gain | gain / spread | seconds |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for arm in arms:
@@ -129,16 +133,16 @@ def curves_table(arms: Sequence[Arm], against: str | None = None) -> str:
             gained = f"{gain.mean:+.2f} ({gain.lowest:+.2f}, {gain.highest:+.2f})"
             spread_of_gain = "" if np.isnan(gain.spread) else f"{gain.spread:.2f}"
             ratio = f"{gain.mean / gain.spread_of_arms:.1f}" if gain.spread_of_arms > 0 else ""
-        values = ", ".join(f"{value:.2f}" for value in arm.final)
+        by_seed = ", ".join(f"{value:.2f}" for value in arm.final)
         lines.append(
-            f"| {arm.name} | {values} | {arm.final.mean():.2f} | {spread} | {gained} "
+            f"| {arm.name} | {by_seed} | {arm.final.mean():.2f} | {spread} | {gained} "
             f"| {spread_of_gain} | {ratio} | {arm.seconds.mean():.0f} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def draw_curves(arms: Sequence[Arm]) -> Figure:
-    """Draw the mean AP of each arm over the steps, in a band from the lowest to the highest seed.
+def draw_curves(arms: Sequence[Arm], metric: str = "AP") -> Figure:
+    """Draw the mean of each arm over the steps, in a band from the lowest to the highest seed.
 
     A control is drawn in the colour of its student, dashed.
     """
@@ -150,11 +154,13 @@ def draw_curves(arms: Sequence[Arm]) -> Figure:
             control = arm.name.endswith(CONTROL)
             colour = f"C{students.index(arm.name.removesuffix(CONTROL)) % 10}"
             label = f"{arm.name.removesuffix(CONTROL)}, no teacher" if control else arm.name
-            mean, line = arm.ap.mean(axis=0), "--" if control else "-"
+            mean, line = arm.values.mean(axis=0), "--" if control else "-"
             axes.plot(arm.steps, mean, line, color=colour, marker=".", linewidth=1.4, label=label)
-            axes.fill_between(arm.steps, arm.ap.min(axis=0), arm.ap.max(axis=0), color=colour, alpha=0.15, linewidth=0)
+            axes.fill_between(
+                arm.steps, arm.values.min(axis=0), arm.values.max(axis=0), color=colour, alpha=0.15, linewidth=0
+            )
         axes.set_xlabel("step")
-        axes.set_ylabel("AP on the validation persons, percent")
+        axes.set_ylabel(f"{metric} on the validation persons, percent")
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(True, color="0.9", linewidth=0.6)

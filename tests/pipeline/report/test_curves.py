@@ -76,6 +76,8 @@ def test_runs_that_cannot_be_compared_are_refused(runs: list[Path], tmp_path: Pa
     write_record(bare, RunRecord(name="bare", settings=StudentSettings(name="bare"), finished=True))
     with pytest.raises(ValueError, match="logged no AP: train it with --val-images"):
         read_arms([bare])
+    with pytest.raises(ValueError, match="logged no AP50"):
+        read_arms(runs, "AP50")
 
 
 def test_the_command_draws_and_prints(runs: list[Path], tmp_path: Path) -> None:
