@@ -1,6 +1,6 @@
 """How wide and how high a cached teacher's peaks are in the student's views, beside the targets of the labels.
 
-    python benchmarks/peaks.py STORE [--input 96x64] [--sigma 1.5] [--batches 22]
+    python benchmarks/peaks.py [STORE] [--input 96x64] [--sigma 1.5] [--batches 22]
 
 Width is the standard deviation of the cells above a tenth of the peak, which is cut off alike for both; only labelled
 joints count, and widths only where the teacher's peak is above a half. `distill.sharpen` at the printed exponent makes
@@ -8,6 +8,7 @@ the widths equal.
 """
 
 import argparse
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,17 +18,21 @@ from student.batches.loader import TrainLoader
 from student.batches.stream import stream_of
 from student.settings import StudentSettings
 
+STORE = Path("results/worth/stores/PP-TinyPose.zarr")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def main() -> None:
     """Print widths and heights."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("store")
+    parser.add_argument("store", nargs="?", type=Path, default=STORE)
     parser.add_argument("--input", default="96x64")
     parser.add_argument("--sigma", type=float, default=1.5)
     parser.add_argument("--batches", type=int, default=22)
     arguments = parser.parse_args()
+    if not arguments.store.is_dir():
+        print(f"nothing measured: there is no store at {arguments.store}; run config/worth.yaml, or give another")
+        return
     size = [int(side) for side in arguments.input.split("x")]
     settings = StudentSettings.model_validate(
         {"name": "peaks", "model": {"input_size": size, "sigma": arguments.sigma}, "augment": "light",
