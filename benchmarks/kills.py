@@ -113,7 +113,8 @@ def kill(part: str, store: Path, annotations: Path, generator: random.Random) ->
     # Dask's processes take seconds to start: they are killed at work
     while not (any(store.glob("ledger/*")) if more else store.exists()) and process.poll() is None:
         time.sleep(0.01)
-    after = generator.uniform(0, 2.5)
+    # a build without Dask has just made its root
+    after = generator.uniform(0, 2.5 if more else 6)
     time.sleep(after)
     if part == "scheduler":
         helpers[0].kill()

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+# of semaphores that killed processes held, which Python removes in the end
+os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["pipeline.cli", "pipeline.building.build", "student.training.loop", "timm"])
 
