@@ -78,7 +78,15 @@ def make_on_cluster(
             while awaited.missing():
                 time.sleep(LOOK_SECONDS)
                 stop.check()
-            prepare_workers(client, job, store.instances.file_name[0], name)
+            try:
+                prepare_workers(client, job, store.instances.file_name[0], name)
+            except CommClosedError as error:
+                # raises the same again where it is the scheduler that is gone
+                client.nthreads()
+                raise OSError(
+                    "a worker ended while it loaded the teacher; out of memory? Run the same command again with "
+                    f"{fewer}"
+                ) from error
             tasks = ShardTasks(client, store, shards, name)
             yield from results(tasks, awaited, stop)
         except (CancelledError, CommClosedError) as error:

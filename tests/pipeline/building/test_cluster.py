@@ -41,6 +41,21 @@ def make(device):
 """
 
 
+#: ends a worker that loads it, as a system without memory does
+DEADLY = """
+import multiprocessing
+import os
+
+from pipeline.teachers.oracle import OracleTeacher
+
+
+def make(device):
+    if multiprocessing.parent_process() is not None:
+        os._exit(9)
+    return OracleTeacher("oracle")
+"""
+
+
 @pytest.fixture
 def job(tmp_path: Path) -> BuildJob:
     """Return a build of three shards."""
@@ -178,6 +193,15 @@ def test_the_process_of_a_build_keeps_no_teacher_while_workers_work(
     monkeypatch.setattr("pipeline.building.cluster.make_on_cluster", noting)
     assert build(replace(job, teacher="counted_teacher:make"), workers=1)["rows"] == 44
     assert kept == [0, 0, 0]
+
+
+def test_a_worker_that_dies_of_the_teacher_is_not_taken_for_the_scheduler(
+    job: BuildJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deadly_teacher.py").write_text(DEADLY)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(OSError, match="a worker ended while it loaded the teacher; out of memory"):
+        build(replace(job, teacher="deadly_teacher:make"), workers=1)
 
 
 def test_a_truncated_photo_ends_the_build_with_its_name(job: BuildJob) -> None:
