@@ -45,7 +45,7 @@ from student.batches.plan import plan_batch
 from student.batches.stream import StreamSettings
 from student.heatmaps.patches import PatchCodec, replay_codes
 from student.heatmaps.targets import render_targets
-from student.normalise import IMAGENET_MEAN, IMAGENET_STD, normalise
+from student.normalise import IMAGENET_MEAN, IMAGENET_STD, normalise_each
 from student.settings import Pixels
 
 INPUT, CELLS, SIGMA = (256, 192), (64, 48), 2.0
@@ -202,11 +202,11 @@ def usual_seconds(table: Instances, photos: Path, maps: Path, batches: int) -> f
     """Return the CPU seconds an instance of the usual loader in all its processes, less a run of three batches."""
     context = multiprocessing.get_context("spawn")
     results: Any = context.Queue()
-    seconds = []
+    seconds: list[float] = []
     for count in (3, 3 + batches):
         process = context.Process(target=_run_usual, args=(table, photos, maps, count, results))
         process.start()
-        seconds.append(results.get())
+        seconds.append(float(results.get()))
         process.join()
     return (seconds[1] - seconds[0]) / (batches * STREAM.batch_size)
 
@@ -254,7 +254,7 @@ def stage_seconds(store: HeatmapStore, batches: int) -> dict[str, float]:
             plan = timed("sample views, compose matrices", plan_batch, STREAM, store.instances, rows, epochs, COCO)
             timed(f"read and decode JPEG ({FIRST})", decode_crops, source, rows)
             timed("cut the views from kept pixels", source.cut, rows, [(plan.view_to_image, pixels)])
-            timed("normalise", normalise, torch.from_numpy(pixels))
+            timed("normalise", normalise_each, torch.from_numpy(pixels))
             timed("targets", render_targets, torch.from_numpy(plan.xy_cells), CELLS, SIGMA)
             codes = timed("take the teacher's codes", lambda all_rows: torch.from_numpy(cache.codes(all_rows)), rows)
             peaks = torch.from_numpy(timed(f"find their peaks ({FIRST})", cache.peaks, rows))

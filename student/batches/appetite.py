@@ -73,4 +73,4 @@ def wait_for_batch(future: Future[None], device: torch.device) -> bool:
         step = torch.cuda.Event()  # type: ignore[no-untyped-call]
         step.record(torch.cuda.current_stream(device))
     future.result()
-    return step is None or bool(step.query())
+    return step is None or bool(step.query())  # type: ignore[no-untyped-call]
