@@ -1,4 +1,4 @@
-from .checksums import check_file as check_file
+from .checksums import check_content as check_content
 from .checksums import checksums_of as checksums_of
 from .checksums import read_checksums as read_checksums
 from .decode import decode_photo as decode_photo
@@ -15,7 +15,7 @@ __all__ = [
     "NOT_STATED",
     "UPRIGHT",
     "PhotoOptions",
-    "check_file",
+    "check_content",
     "checksums_of",
     "decode_photo",
     "orientation_of",
