@@ -93,11 +93,6 @@ def checksums_of(names: Iterable[str], folder: str | Path, files: Sequence[str |
     return {name: checksums[name] for name in names}
 
 
-def check_file(path: str | Path, checksum: str) -> None:
-    """Raise ValueError where the content of a file has another checksum."""
-    check_content(Path(path).read_bytes(), path, checksum)
-
-
 def check_content(data: bytes, path: str | Path, checksum: str) -> None:
     """Raise ValueError where the content of the file `path` has another checksum."""
     algorithm = ALGORITHMS[len(checksum)]
