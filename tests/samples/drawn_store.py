@@ -6,6 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from cache_tools.crops import CropPolicy, encode_crop
@@ -24,6 +25,7 @@ from tests.samples.coco_joints import MIRROR
 from tests.samples.gaussian_maps import gaussian_maps
 
 INPUT, CELLS = (128, 96), (32, 24)
+ROWS = 40
 COLOURS = np.round([np.multiply(255, colorsys.hsv_to_rgb(joint / 17, 1, 1)) for joint in range(17)]).astype(int)  # RGB
 STREAM = StreamSettings(
     input_size=INPUT,
@@ -196,3 +198,19 @@ def quick_settings(name: str = "a", **changes: Any) -> StudentSettings:
             branch = branch.setdefault(parent, {})
         branch[leaf] = value
     return StudentSettings.model_validate(tree)
+
+
+def teacher_maps(batch: Batch) -> torch.Tensor:
+    """Return the batch's teacher maps, which must be there."""
+    assert batch.teacher_maps is not None
+    return batch.teacher_maps
+
+
+def tensors(batch: Batch) -> tuple[torch.Tensor, ...]:
+    """Return everything of a batch that training uses."""
+    return batch.images, batch.targets, batch.target_weight, teacher_maps(batch)
+
+
+def equal(one: Batch, other: Batch) -> bool:
+    """Return whether two batches are the same bit for bit."""
+    return all(torch.equal(a, b) for a, b in zip(tensors(one), tensors(other), strict=True))

@@ -38,8 +38,9 @@ class Slow(nn.Module):
 def test_speed_of_a_network_that_is_known() -> None:
     network = Slow().train()
     speed = network_speed(network, (32, 32), SpeedSettings(batch_size=8, seconds=0.6), torch.device("cpu"), "float32")
-    assert speed.images_per_second == pytest.approx(8 / 0.06, rel=0.25)
-    assert speed.latency_ms == pytest.approx(25, rel=0.25)
+    # never faster than it sleeps; a busy machine is slower
+    assert 0.1 * 8 / 0.06 < speed.images_per_second < 1.02 * 8 / 0.06
+    assert 24.5 < speed.latency_ms < 250
     assert len(speed.images_per_second_of_runs) == 5
     assert set(network.sizes) == {8, 1}
     assert network.training  # as it was

@@ -55,10 +55,10 @@ def test_gains_are_by_seed_and_the_spread_is_that_of_the_seeds(runs: list[Path])
 def test_a_curve_is_the_mean_in_a_band_and_a_control_has_its_students_colour(runs: list[Path]) -> None:
     (axes,) = draw_curves(read_arms(runs)).axes
     few, control, kl = axes.lines
-    np.testing.assert_allclose(few.get_xydata(), [(10, 1.5), (20, 3.3)])
+    np.testing.assert_allclose(np.asarray(few.get_xydata()), np.array([(10, 1.5), (20, 3.3)]))
     assert few.get_color() == control.get_color() != kl.get_color()
     assert (few.get_linestyle(), control.get_linestyle()) == ("-", "--")
-    band = axes.collections[0].get_paths()[0].vertices
+    band = np.asarray(axes.collections[0].get_paths()[0].vertices)
     assert (band[:, 1].min(), band[:, 1].max()) == pytest.approx((1.0, 3.6))
 
 

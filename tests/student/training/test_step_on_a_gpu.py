@@ -45,6 +45,7 @@ def empty_batch() -> Batch:
         target_weight=torch.empty(B, K, device=META),
         teacher_maps=torch.empty(maps, device=META),
         teacher_weight=torch.empty(B, K, device=META),
+        labelled=None,
         plan=NO_PLAN,
     )
 
