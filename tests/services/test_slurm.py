@@ -129,6 +129,9 @@ def test_stores_are_finished_by_jobs_that_are_requeued_cancelled_and_run_out_of_
         assert "gres:gpu:1" in shown
         assert "NumCPUs=16" in shown
         slurm.run("scontrol", "requeue", requeued)
+        # SLURM would start it after two minutes
+        workflow.wait_until(lambda: slurm.jobs("rule_build_wildcards_cancelled", "pending"))
+        slurm.run("scontrol", "update", f"JobId={requeued}", "StartTime=now")
         assert job_that_waits("cancelled", 2 * SHARDS) == requeued
         assert "Restarts=1" in slurm.run("scontrol", "show", "job", requeued)
         slurm.run("scancel", requeued)
