@@ -39,6 +39,8 @@ SHARDS_A_THREAD = 3
 RETRIES = 3
 #: without a finished shard, until the workers are counted
 QUIET_SECONDS = 5.0
+#: for the answer of a worker that has made a shard
+ANSWER_SECONDS = 5.0
 #: between two messages that no worker is there
 MESSAGE_SECONDS = 60.0
 
@@ -153,9 +155,18 @@ class ShardTasks:
             self.running.add(new[-1])
         return new
 
-    def rows_made(self, future: Any) -> int:
-        """Return the number of rows of a shard that is made, and forget it; raise what it ended with."""
-        made = future.result()
+    def rows_made(self, future: Any) -> int | None:
+        """Return the number of rows of a shard that is made, and forget it; raise what it ended with.
+
+        None where the worker died before its answer was fetched: Dask makes the shard again, once it has a worker.
+        """
+        try:
+            made = future.result(timeout=ANSWER_SECONDS)
+        except TimeoutError:
+            # of the shard itself, or of the wait
+            if future.status == "error":
+                raise
+            return None
         if isinstance(made, ValueError):
             raise made
         self.running.remove(future)
@@ -166,20 +177,22 @@ def results(tasks: ShardTasks, awaited: AwaitedWorkers, stop: StopRequest) -> Ge
     """Yield the number of rows of each shard when it is done."""
     finished: Any = as_completed(tasks.submit())  # type: ignore[no-untyped-call]  # Dask annotates few
     quiet_since = time.monotonic()
-    while not finished.is_empty():
-        batch = finished.next_batch(block=False)
+    answered: deque[Any] = deque()
+    while answered or not finished.is_empty():
+        answered.extend(finished.next_batch(block=False))
         stop.check()
-        if batch:
-            quiet_since = time.monotonic()
-        else:
+        if not answered:
             time.sleep(LOOK_SECONDS)
-            if time.monotonic() - quiet_since > QUIET_SECONDS:
-                awaited.missing()
-                quiet_since = time.monotonic()
-        for future in batch:
-            made = tasks.rows_made(future)
+        elif (made := tasks.rows_made(answered[0])) is not None:
+            answered.popleft()
             finished.update(tasks.submit())
+            quiet_since = time.monotonic()
             yield made
+        else:
+            answered.rotate(-1)
+        if time.monotonic() - quiet_since > QUIET_SECONDS:
+            awaited.missing()
+            quiet_since = time.monotonic()
 
 
 def connect(scheduler: str) -> Client:

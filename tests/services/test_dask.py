@@ -59,6 +59,7 @@ class RunningBuild:
         while not condition():
             if self.process.poll() is not None or time.monotonic() > end:
                 self.process.kill()
+                self.process.wait()
                 raise AssertionError(self.messages.read_text())
             time.sleep(0.02)
 
@@ -76,6 +77,7 @@ class RunningBuild:
             return self.process.wait(timeout=240), self.messages.read_text()
         finally:
             self.process.kill()
+            self.process.wait()
 
 
 @pytest.fixture
