@@ -45,9 +45,8 @@ class SharedBytes:
                 os.close(file)
             if self._whole[size:].tobytes() != address.token:
                 raise OSError(f"process {address.process} of this host shares other memory: expected its token")
-        elif hasattr(os, "memfd_create"):
-            self._file = os.memfd_create("kdcache-pixels")
-            os.ftruncate(self._file, whole)
+        elif (nameless := nameless_file(whole)) is not None:
+            self._file = nameless
             self._map(self._file, whole)
             self.address = Address(os.getpid(), self._file, os.urandom(TOKEN_BYTES))
             self._whole[size:] = np.frombuffer(self.address.token, np.uint8)
@@ -66,6 +65,23 @@ class SharedBytes:
         if os.fstat(file).st_size != size:
             raise OSError(f"the shared memory has {os.fstat(file).st_size} bytes: expected {size}")
         self._whole = np.frombuffer(mmap.mmap(file, size), np.uint8)
+
+
+def nameless_file(size: int) -> int | None:
+    """Return an open file of `size` bytes in memory; None where the system has none, or limits files to fewer bytes."""
+    if not hasattr(os, "memfd_create"):
+        return None
+    try:
+        file = os.memfd_create("kdcache-pixels")
+    except OSError:
+        return None
+    try:
+        os.ftruncate(file, size)
+    except OSError:
+        # the limit of `ulimit -f` holds for it, too
+        os.close(file)
+        return None
+    return file
 
 
 #: returns the values that all processes gave it, in order of rank, and thereby waits for all of them

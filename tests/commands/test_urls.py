@@ -19,9 +19,9 @@ REFUSED = "is a url: expected a path on this machine; only stores can be urls"
 STORES = {"store", "stores", "loader"}
 #: those that take the file of an input, a name or a value; what they read is missing where it is a url
 TEXTS = {
-    "backbone", "backbones", "boxes", "category", "changes", "configfile", "cores", "device", "heights", "input_size",
-    "joints", "name", "part", "rows", "scheduler", "settings", "skeleton", "source", "student", "students", "teacher",
-    "teachers", "val_category", "weights",
+    "against", "backbone", "backbones", "boxes", "category", "changes", "configfile", "cores", "device", "heights",
+    "input_size", "joints", "metric", "name", "part", "rows", "scheduler", "settings", "skeleton", "source", "student",
+    "students", "teacher", "teachers", "val_category", "weights",
 }  # fmt: skip
 CONTEXTS = [context for name in COMMANDS for context in contexts(name)]
 PARAMETERS = [(context.command_path, parameter) for context in CONTEXTS for parameter in context.command.params]

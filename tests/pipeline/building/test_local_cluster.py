@@ -17,8 +17,15 @@ LOOPBACK = "127.0.0.1"
 
 
 @pytest.fixture
-def cluster() -> Iterator[SpecCluster]:
-    """Run two workers."""
+def others() -> set[tuple[str, int]]:
+    """Return the sockets of services that tests before this one started and that still run."""
+    return listening()
+
+
+@pytest.fixture
+def cluster(others: set[tuple[str, int]]) -> Iterator[SpecCluster]:
+    """Run two workers, after `others` is known."""
+    del others
     with local_cluster(2) as running:
         yield running
 
@@ -30,11 +37,13 @@ def listening() -> set[tuple[str, int]]:
     return {(one.laddr.ip, one.laddr.port) for one in sockets if one.status == psutil.CONN_LISTEN}
 
 
-def test_every_socket_of_a_build_refuses_who_lacks_its_certificate(cluster: SpecCluster) -> None:
+def test_every_socket_of_a_build_refuses_who_lacks_its_certificate(
+    others: set[tuple[str, int]], cluster: SpecCluster
+) -> None:
     """The scheduler's, those of the workers and of the processes that watch them: Dask's protocol, and no HTTP."""
     with Client(cluster) as client:
         workers = client.run(os.getpid)
-    found = listening()
+    found = listening() - others
     assert {get_address_host_port(address) for address in (cluster.scheduler_address, *workers)} < found
     assert len(found) == 1 + 2 * len(workers)
     assert {host for host, _ in found} == {LOOPBACK}

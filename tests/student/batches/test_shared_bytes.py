@@ -69,3 +69,13 @@ def test_one_process_has_its_own_memory_with_and_without_linux(monkeypatch: pyte
         assert np.all(shared.bytes == 5)
         monkeypatch.delattr(os, "memfd_create", raising=False)
     assert shared.address is None
+
+
+@linux
+def test_where_files_are_limited_the_memory_is_of_this_process_only() -> None:
+    """`ulimit -f`, which some queues set, holds for nameless memory, too."""
+    code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+    code += "from student.batches.shared_bytes import SharedBytes\n"
+    code += "shared = SharedBytes(1000); shared.bytes[7] = 42; print(shared.address, len(shared.bytes))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "None 1000\n"
