@@ -5,7 +5,8 @@ constraints.txt has it.
 lowest: Python 3.12.1, torch 2.8.0 (its CUDA 12.8 build, without a GPU), torchvision 0.23.0, numpy 2.0.2, timm 1.0.22,
 transformers 5.0.0, scipy 1.14.1, OpenCV 4.10, zarr 3.1.6: benchmarks/device.py --size test (it trains, resumes and
 builds), and tests/student without the package of Lite0's weights, from a checkout that is not installed.
-Python 3.13: not yet.
+Python 3.13.0 with the newest of all else (torch 2.14.1's CUDA 13 build, without a GPU): everything installs;
+tests/student and tests/cache_tools but those of services, from a checkout that is not installed.
 """
 
 import re
