@@ -93,7 +93,7 @@ def time_loader(
         (batch,) = loader.batches(0, 1)
         step_seconds = seconds_per_step(lambda b: take_step(learner, b), repeat(batch, total))
         both_seconds = seconds_per_step(lambda b: take_step(learner, b), loader.batches(0, total))
-        threads = loader.appetite.threads
+        threads = loader.thread_count.threads
     size = settings.train.batch_size
     return StepTimes(
         batch_size=size,

@@ -24,7 +24,6 @@ from torch import Tensor
 
 from cache_tools.skeletons import Skeleton
 from cache_tools.store.writer import HeatmapStore
-from student.batches.appetite import FIRST_THREADS, Appetite, thread_limit, wait_for_batch
 from student.batches.cached_maps import CachedMaps, check_same_joints, check_same_rows, fits_memory
 from student.batches.labels import has_labels, shown_rows, usable_labels
 from student.batches.live_maps import LiveMaps
@@ -35,6 +34,7 @@ from student.batches.shared_bytes import Gather, gather_alone
 from student.batches.slot import Slot
 from student.batches.stream import StreamSettings
 from student.batches.teacher_maps import TeacherMaps
+from student.batches.thread_count import FIRST_THREADS, ThreadCount, thread_limit, wait_for_batch
 from student.batches.view_pixels import ViewPixels
 from student.heatmaps.targets import render_targets, target_weight
 from student.normalise import normalise_each
@@ -147,9 +147,9 @@ class TrainLoader:
         if self.live is not None and not self.live.on_device:
             self._on_host.add("teacher_pixels")
         limit = thread_limit(settings.workers, self.device)
-        self.appetite = Appetite(settings.workers or FIRST_THREADS, limit)
+        self.thread_count = ThreadCount(settings.workers or FIRST_THREADS, limit)
         self._threads = ThreadPoolExecutor(limit, "decode")
-        self._ring = [self._new_slot() for _ in range(self.appetite.threads + READY_BATCHES)]
+        self._ring = [self._new_slot() for _ in range(self.thread_count.threads + READY_BATCHES)]
 
     def __enter__(self) -> "TrainLoader":
         return self
@@ -229,13 +229,13 @@ class TrainLoader:
     # --- in the training loop
 
     def _more_slots(self, device_waited: bool) -> list[Slot]:
-        """Return slots for the threads that the device's appetite adds, now in the ring."""
-        if self.appetite.settled:
+        """Return slots for the threads that are added for the device, now in the ring."""
+        if self.thread_count.settled:
             return []
-        slots = [self._new_slot() for _ in range(self.appetite.batch_came(device_waited))]
+        slots = [self._new_slot() for _ in range(self.thread_count.batch_came(device_waited))]
         self._ring += slots
-        if self.appetite.settled and self.sampler.rank == 0:
-            logger.info(str(self.appetite))
+        if self.thread_count.settled and self.sampler.rank == 0:
+            logger.info(str(self.thread_count))
         return slots
 
     def _to_device(self, slot: Slot) -> Batch:

@@ -3,6 +3,7 @@
 It takes room only where it was written to.
 """
 
+import logging
 import mmap
 import os
 import socket
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 #: of the random bytes at the end, by which a process sees that it opened what was meant
@@ -102,8 +105,10 @@ def share_bytes(size: int, gather: Gather) -> SharedBytes:
         try:
             shared = SharedBytes(size, first)
         except OSError:
-            # of another container on this kernel: each has its own memory
+            # of another container on this kernel
             shared = own
+    if shared is own and len(addresses) > 1 and (first is None or first != own.address):
+        logger.warning("processes of this host share no decoded crops: this one keeps its own")
     gather(None)
     own.forget()
     return shared

@@ -104,7 +104,7 @@ def train(
                 for unknown in loader.skeleton.unknown():
                     logger.warning(f"skeleton {loader.skeleton.name} has {unknown}")
                 logger.info(str(loader.views.choice))
-                _warn_of_lessons(students, opened, loader)
+                _warn_of_losers(students, opened, loader)
                 for learner in learners:
                     start_run(learner, opened, data, loader.sampler.rows)
             _run_loop(learners, loader, evaluate, stop)
@@ -247,13 +247,13 @@ def _warn_beyond_crops(loader: TrainLoader) -> None:
             logger.warning(warning)
 
 
-def _warn_of_lessons(students: Sequence[StudentSettings], stores: Sequence[HeatmapStore], loader: TrainLoader) -> None:
+def _warn_of_losers(students: Sequence[StudentSettings], stores: Sequence[HeatmapStore], loader: TrainLoader) -> None:
     """Warn of settings that are known to lose."""
     teacher_maps = all(store.spec.teacher.digest != "none" for store in stores)
     for student in students:
-        lesson = known_to_lose(student, loader.instances, teacher_maps=teacher_maps)
-        if lesson is not None:
-            logger.warning(lesson)
+        reason = known_to_lose(student, loader.instances, teacher_maps=teacher_maps)
+        if reason is not None:
+            logger.warning(reason)
 
 
 def _evaluation_is_due(learner: Learner) -> bool:

@@ -16,9 +16,9 @@ from cache_tools.store.spec import CacheMismatch
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
 from student.batches import loader as loader_module
-from student.batches.appetite import Appetite
 from student.batches.loader import Batch, TrainLoader
 from student.batches.sampler import Sampler
+from student.batches.thread_count import ThreadCount
 from student.normalise import IMAGENET_MEAN, IMAGENET_STD
 from tests.samples.coco_joints import MIRROR
 from tests.samples.drawn_store import (
@@ -193,11 +193,11 @@ def test_a_store_too_large_for_memory_gives_the_same_maps(
 def test_slots_that_are_added_on_the_way_change_no_batch(store: HeatmapStore, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = take_batches(store, stop=40)
     with TrainLoader([store], STREAM) as loader:
-        loader.appetite = Appetite(2, 5)
+        loader.thread_count = ThreadCount(2, 5)
         # as a device that waits for every batch
         monkeypatch.setattr(loader_module, "wait_for_batch", lambda future, device: future.result() is None)
         found = list(loader.batches(0, 40))
-        assert (loader.appetite.threads, len(loader._ring)) == (5, 7)
+        assert (loader.thread_count.threads, len(loader._ring)) == (5, 7)
     assert all(equal(a, b) for a, b in zip(expected, found, strict=True))
 
 

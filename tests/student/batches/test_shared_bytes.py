@@ -47,7 +47,7 @@ def test_what_one_process_writes_another_reads_also_after_it_was_killed() -> Non
 
 
 @linux
-def test_the_memory_is_the_first_process_s_where_it_can_be_opened() -> None:
+def test_the_memory_is_the_first_process_s_where_it_can_be_opened(caplog: pytest.LogCaptureFixture) -> None:
     first = SharedBytes(SIZE)
     first.bytes[3] = 9
     here = host_name()
@@ -56,9 +56,11 @@ def test_the_memory_is_the_first_process_s_where_it_can_be_opened() -> None:
         return [value, value] if value is None else [("another host", None), (here, first.address), value]
 
     assert share_bytes(SIZE, beside_first).bytes[3] == 9
+    assert not caplog.text
     first.forget()
     # closed: each has its own
     assert share_bytes(SIZE, beside_first).bytes[3] == 0
+    assert "processes of this host share no decoded crops" in caplog.text
 
 
 def test_one_process_has_its_own_memory_with_and_without_linux(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,10 +26,10 @@ def test_leaving_out_persons_without_labels_is_known_to_lose(
     assert known_to_lose(settings, store.instances, teacher_maps=True) is None
     visibility = store.instances.visibility.copy()
     visibility[:5] = 0
-    lesson = known_to_lose(settings, replace(store.instances, visibility=visibility), teacher_maps=True)
-    assert (lesson is not None) == loses
-    if lesson:
-        assert lesson.startswith(f"a: 5 of {len(store.instances)} persons have no labels and are left out")
+    reason = known_to_lose(settings, replace(store.instances, visibility=visibility), teacher_maps=True)
+    assert (reason is not None) == loses
+    if reason:
+        assert reason.startswith(f"a: 5 of {len(store.instances)} persons have no labels and are left out")
 
 
 def test_a_store_without_heatmaps_can_teach_nobody(store: HeatmapStore) -> None:

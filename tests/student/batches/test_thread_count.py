@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from student.batches import appetite
-from student.batches.appetite import FILLING, FIRST_THREADS, WINDOW, Appetite, thread_limit
+from student.batches import thread_count
+from student.batches.thread_count import FILLING, FIRST_THREADS, WINDOW, ThreadCount, thread_limit
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -15,7 +15,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 def test_threads_grow_within_the_limit_until_the_device_no_longer_waits(
     threads: int, limit: int, waits: list[bool]
 ) -> None:
-    found = Appetite(threads, limit)
+    found = ThreadCount(threads, limit)
     added = 0
     for waited in waits:
         was_settled = found.settled
@@ -28,7 +28,7 @@ def test_threads_grow_within_the_limit_until_the_device_no_longer_waits(
 
 
 def test_a_device_that_always_waits_gets_every_thread() -> None:
-    found = Appetite(2, 13)
+    found = ThreadCount(2, 13)
     steps = []
     for _ in range(FILLING + 10 * WINDOW):
         if found.batch_came(True):
@@ -39,7 +39,7 @@ def test_a_device_that_always_waits_gets_every_thread() -> None:
 
 
 def test_a_device_that_is_fed_gets_no_more() -> None:
-    found = Appetite(2, 13)
+    found = ThreadCount(2, 13)
     for number in range(FILLING + WINDOW):
         # the first batches come when they are filled
         assert found.batch_came(number < FILLING) == 0
@@ -49,12 +49,12 @@ def test_a_device_that_is_fed_gets_no_more() -> None:
 
 
 def test_the_limit_is_the_setting_or_the_processs_share_of_the_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(appetite, "usable_cpus", lambda: 16)
+    monkeypatch.setattr(thread_count, "usable_cpus", lambda: 16)
     monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     assert [thread_limit(5, CPU), thread_limit(5, CUDA)] == [5, 5]
     assert thread_limit(None, CPU) == FIRST_THREADS
     assert thread_limit(None, CUDA) == 15
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert thread_limit(None, CUDA) == 3
-    monkeypatch.setattr(appetite, "usable_cpus", lambda: 1)
+    monkeypatch.setattr(thread_count, "usable_cpus", lambda: 1)
     assert thread_limit(None, CUDA) == FIRST_THREADS

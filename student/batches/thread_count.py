@@ -15,7 +15,7 @@ WINDOW, TOO_MANY = 8, 3
 FILLING = 3
 
 
-class Appetite:
+class ThreadCount:
     """Decides about the number of threads; `batch_came` is called for every batch.
 
     limit: the largest number of threads. A number that is reached is not lowered: an idle thread costs nothing.
