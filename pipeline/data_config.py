@@ -33,6 +33,9 @@ class RenderedConfig(Settings):
     size: Size = Field((240, 320), description="Height and width of the photos in pixels.")
     noise: bool = Field(True, description="Give the train split an annotator's errors.")
     boxes: Literal["person", "legs"] = Field("person", description="What the boxes are around.")
+    knees: Literal["joint", "axis"] = Field(
+        "joint", description="Where knees are labelled: at the joint, or where the photo shows the mechanical axis."
+    )
 
 
 class DataConfig(Settings):

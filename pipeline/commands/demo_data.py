@@ -8,7 +8,7 @@ import click
 from pipeline.commands.shared_options import PATH
 
 if TYPE_CHECKING:
-    from pipeline.demo.coco_files import Boxes
+    from pipeline.demo.coco_files import Boxes, Knees
 
 
 @click.command("demo-data")
@@ -58,6 +58,14 @@ if TYPE_CHECKING:
     help="What the boxes are around. legs: the joints of the legs, for students that see only these.",
 )
 @click.option(
+    "--knees",
+    type=click.Choice(["joint", "axis"]),
+    default="joint",
+    show_default=True,
+    help="Where knees are labelled. axis: moved sideways until the angle in the photo is that of the mechanical axis; "
+    "with --level standing.",
+)
+@click.option(
     "--skeleton",
     default="coco",
     show_default=True,
@@ -75,6 +83,7 @@ def command(
     level: str,
     size: tuple[int, int],
     boxes: "Boxes",
+    knees: "Knees",
     skeleton: str,
     workers: int,
 ) -> None:
@@ -99,6 +108,7 @@ def command(
         skeleton=load_skeleton(skeleton),
         size=size,
         boxes=boxes,
+        knees=knees,
     )
     if note is None:
         click.echo(f"{out} already holds this data set")

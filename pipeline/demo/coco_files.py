@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,12 +15,13 @@ from cache_tools.progress import progress_bar
 from cache_tools.skeletons import Skeleton
 from pipeline.demo.annotator import annotate
 from pipeline.demo.coco_annotation import as_annotation
+from pipeline.demo.knee_labels import move_knees
 from pipeline.demo.labels import Label, label
 from pipeline.demo.levels import LEVELS, STANDING, sample_scene
 from pipeline.demo.processes import process_map
 from pipeline.demo.random_stream import RandomStream
 from pipeline.demo.scene import Scene
-from pipeline.demo.standing import LARGEST_DEVIATION, standing_scene
+from pipeline.demo.standing import LARGEST_DEVIATION, axis_of, standing_scene
 from pipeline.leg_boxes import leg_boxes
 
 SPLITS = {"train": 1, "val": 2}  # streams of the seed: no split depends on the size of another
@@ -27,6 +29,8 @@ JPEG_QUALITY = 92
 PERSONS_PER_PHOTO = 1.5  # more than the true mean: fewer photos are drawn that are not needed
 #: what the boxes of persons are around
 Boxes = Literal["person", "legs"]
+#: where knees are labelled: at the joint, or where the angle in the photo is that of the mechanical axis
+Knees = Literal["joint", "axis"]
 SIZE = (240, 320)  #: height and width of a photo
 ANGLES_STREAM = 2  # of a photo's stream, besides the annotator's
 LICENCE = {"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}
@@ -44,6 +48,7 @@ def write_split(
     workers: int = 1,
     skeleton: Skeleton,
     boxes: Boxes = "person",
+    knees: Knees = "joint",
 ) -> dict[str, int]:
     """Write `folder/split/*.jpg` and, last, `folder/annotations/person_keypoints_<split>.json`.
 
@@ -55,7 +60,15 @@ def write_split(
     Returns the number of photos and of labelled persons.
     """
     draw = functools.partial(
-        draw_photo, split=split, seed=seed, noise=noise, level=level, size=size, skeleton=skeleton, boxes=boxes
+        draw_photo,
+        split=split,
+        seed=seed,
+        noise=noise,
+        level=level,
+        size=size,
+        skeleton=skeleton,
+        boxes=boxes,
+        knees=knees,
     )
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -95,15 +108,23 @@ def draw_photo(
     size: tuple[int, int],
     skeleton: Skeleton,
     boxes: Boxes = "person",
+    knees: Knees = "joint",
 ) -> tuple[bytes, list[dict[str, Any]]]:
     """Return photo `number` of a split as JPEG, and its annotations without their ids.
 
     boxes: around the person, or around the leg joints only; persons with a leg joint that is not labelled then are
-    left out.
+    left out. knees: at the joint, or where they show the mechanical axis (knee_labels.py).
     """
     stream = (seed, SPLITS[split], number)
     scene = _scene(stream, level, size)
-    labels = [found for found in label(scene, skeleton).values() if found.crowd or found.keypoints[:, 2].any()]
+    exact = label(scene, skeleton)
+    if knees == "axis":
+        exact = {
+            person: replace(one, keypoints=move_knees(one.keypoints, axis_of(scene.people[person]), skeleton))
+            for person, one in exact.items()
+            if not one.crowd
+        }
+    labels = [found for found in exact.values() if found.crowd or found.keypoints[:, 2].any()]
     if noise:
         rng = RandomStream(*stream, 1)
         labels = [one if one.crowd else _as_clicked(rng, one, skeleton) for one in labels]

@@ -9,8 +9,8 @@ from typing import Any
 from cache_tools import files
 from cache_tools.skeletons import COCO, Skeleton
 from pipeline.demo.body_joints import body_joints
-from pipeline.demo.coco_files import SIZE, SPLITS, Boxes, write_split
-from pipeline.demo.levels import LEVEL_NAMES
+from pipeline.demo.coco_files import SIZE, SPLITS, Boxes, Knees, write_split
+from pipeline.demo.levels import LEVEL_NAMES, STANDING
 
 NOTE = "demo.json"
 UNFINISHED = ".unfinished"  # everything is drawn in this folder and moved out when it is whole
@@ -30,6 +30,7 @@ def write_dataset(
     skeleton: Skeleton = COCO,
     size: tuple[int, int] = SIZE,
     boxes: Boxes = "person",
+    knees: Knees = "joint",
 ) -> dict[str, Any] | None:
     """Write train and val photos and their COCO keypoint files into `out`; None when they are there already.
 
@@ -37,6 +38,7 @@ def write_dataset(
     split an annotator's errors; val is always exact and depends only on seed, level and val_persons. skeleton: whose
     keypoints people are labelled with; photo number N of a split is the same with every skeleton. size: height and
     width of the photos. boxes: around persons, or around their leg joints only.
+    knees: labelled at the joint, or, of people who stand, where they show the mechanical axis (knee_labels.py).
     The same arguments give the same bytes on every processor.
     Returns the arguments and the numbers of photos and persons, as written into `out/demo.json`.
     Raises ValueError when `out` holds anything else, and for joints that rendered people do not have.
@@ -56,6 +58,8 @@ def write_dataset(
         arguments["size"] = list(size)
     if boxes != "person":
         arguments["boxes"] = boxes
+    if knees != "joint":
+        arguments["knees"] = knees
     _check(arguments, workers)
     body_joints(skeleton)
     if skeleton.fields != ("keypoints",):
@@ -71,6 +75,7 @@ def write_dataset(
             "skeleton": skeleton,
             "size": size,
             "boxes": boxes,
+            "knees": knees,
         }
         numbers = {
             "train": write_split(drawn, "train", persons, seed, noise=noise, **drawing),
@@ -92,6 +97,8 @@ def write_dataset(
 def _check(arguments: dict[str, Any], workers: int) -> None:
     if arguments["level"] not in LEVEL_NAMES:
         raise ValueError(f"unknown level {arguments['level']!r}: expected one of {', '.join(LEVEL_NAMES)}")
+    if arguments.get("knees") and arguments["level"] != STANDING:
+        raise ValueError(f"knees {arguments['knees']!r} with level {arguments['level']!r}: expected level {STANDING!r}")
     for name, least in (("persons", 1), ("val_persons", 1), ("seed", 0)):
         if arguments[name] < least:
             raise ValueError(f"{name} is {arguments[name]}: expected at least {least}")

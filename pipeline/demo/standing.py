@@ -81,6 +81,12 @@ def standing_scene(
     return render(rng, camera, [person]), yaw
 
 
+def axis_of(person: Person) -> tuple[float, float]:
+    """Return the degrees of varus of a person's left and right mechanical axis."""
+    left, right = (180 - _hka(_leg_joints(person))).tolist()
+    return left, right
+
+
 def _person_with(
     seed: int, angles: Angles, yaw: float, target: tuple[float, float], straddles: tuple[float, float]
 ) -> Person:

@@ -102,7 +102,7 @@ def demo_data_options(cfg: Config) -> list[str]:
         rendered.seed,
     ]
     default = RenderedConfig()
-    for name in ("level", "boxes"):
+    for name in ("level", "boxes", "knees"):
         if getattr(rendered, name) != getattr(default, name):
             people += [f"--{name}", getattr(rendered, name)]
     if not rendered.noise:
