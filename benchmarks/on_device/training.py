@@ -12,7 +12,7 @@ from cache_tools.store.writer import HeatmapStore
 from student.batches.loader import TrainLoader
 from student.batches.stream import stream_of
 from student.pose_network import PoseNetwork
-from student.settings import StudentSettings
+from student.settings import Pixels, StudentSettings
 from student.training.distributed import ProcessContext
 from student.training.learner import Learner
 from student.training.loop import take_step
@@ -35,7 +35,8 @@ class Training:
     ) -> None:
         """Start at step 0. teacher: the live one, where `settings` want one."""
         self.device = device
-        self.loader = TrainLoader([store], stream_of([settings]), teacher=teacher, device=device)
+        self._store, self._settings, self._teacher = store, settings, teacher
+        self.loader = self._open(settings)
         self.learner = Learner(
             settings,
             folder,
@@ -50,6 +51,15 @@ class Training:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.loader.close()
+
+    def use_pixels(self, pixels: Pixels) -> None:
+        """Go on with a loader whose pixels come from there; the student stays, and so does its compiled code."""
+        self.loader.close()
+        train = self._settings.train.model_copy(update={"pixels": pixels})
+        self.loader = self._open(self._settings.model_copy(update={"train": train}))
+
+    def _open(self, settings: StudentSettings) -> TrainLoader:
+        return TrainLoader([self._store], stream_of([settings]), teacher=self._teacher, device=self.device)
 
     def train(self, steps: int, inside: AbstractContextManager[None] | None = None) -> None:
         """Take steps on the loader's batches. inside: entered around all of them."""
@@ -80,9 +90,10 @@ class Training:
         return self._seconds(steps, step=True)
 
     def _seconds(self, steps: int, *, step: bool) -> float:
-        start = 0.0
-        for number, batch in enumerate(self.loader.batches(0, WARM_UPS + steps)):
-            if number == WARM_UPS:
+        # the first epoch also decodes what is kept
+        start, warm_ups = 0.0, max(WARM_UPS, self.loader.sampler.steps_per_epoch)
+        for number, batch in enumerate(self.loader.batches(0, warm_ups + steps)):
+            if number == warm_ups:
                 wait(self.device)
                 start = time.perf_counter()
             if step:

@@ -7,9 +7,12 @@ from on_device.report import Row, at_least, at_most
 from on_device.timing import busy_share, event_seconds, no_waiting
 from on_device.training import Training
 
-from student.batches.loader import Batch
+from student.settings import Pixels
 from student.training.loop import take_step
 
+PIXELS: tuple[Pixels, ...] = ("jpeg", "memory", "device")
+#: views of a CPU's training are cut by its threads, from crops in memory
+PIXELS_OF_A_CPU: tuple[Pixels, ...] = ("jpeg", "memory")
 BUSY, SLOWER = 95.0, 1.05
 #: seconds to compile a student and to measure it, at most; without them a compiled one is not begun
 COMPILE_SECONDS = 60.0
@@ -27,29 +30,42 @@ def measure(context: Context) -> Iterator[Row]:
 
 
 def of_student(context: Context, name: str, *, compiled: bool) -> Iterator[Row]:
-    """Yield times and busy shares of one student, pixels from the store's JPEG."""
+    """Yield times and busy shares of one student, for each place of pixels."""
     steps, judged, batch_size = context.size.steps, context.on_gpu, context.size.batch
     label = f"{name}, {'compiled' if compiled else 'eager'}"
-    settings = context.settings(name, compile=compiled)
+    settings = context.settings(name, compile=compiled, pixels="jpeg")
     with Training(context.store, settings, context.device, context.folder / label) as training:
         learner = training.learner
         (batch,) = training.loader.batches(0, 1)
         first = event_seconds(lambda: take_step(learner, batch), context.device, 1)
         yield Row(f"{label}: first step", first, "s")
-        training.train(4)
-        yield waits(training, f"{label}: waits of a step for the device", max(4, steps // 4))
-        step, loader = training.step_seconds(steps), training.loader_seconds(steps)
-        both = training.both_seconds(steps)
+        step = training.step_seconds(steps)
         yield Row(f"{label}: step only", 1e3 * step, "ms", note=f"{batch_size / step:.0f} images/s")
-        yield Row(f"{label}: loader only", 1e3 * loader, "ms", note=f"{batch_size / loader:.0f} images/s")
-        ratio = both / max(step, loader)
-        images = f"{1e3 * both:.1f} ms, {batch_size / both:.0f} images/s"
-        yield at_most(f"{label}: both over the slower", ratio, SLOWER, "x", images, judged=judged)
-        for what, share in shares(training, batch, steps).items():
-            if share is None:
-                yield Row(f"{label}: GPU busy, {what}", None, "%", f">= {BUSY:g}", note="needs a GPU and its counters")
-            else:
-                yield at_least(f"{label}: GPU busy, {what}", 100 * share, BUSY, "%", judged=judged)
+        busy = busy_share(lambda: take_step(learner, batch), context.device, max(2, steps // 3))
+        yield busy_row(f"{label}: GPU busy, step only", busy, judged=judged)
+        for pixels in PIXELS if context.on_gpu else PIXELS_OF_A_CPU:
+            training.use_pixels(pixels)
+            yield from of_pixels(training, f"{label}, pixels {pixels}", step, steps, judged=judged)
+
+
+def of_pixels(training: Training, label: str, step: float, steps: int, *, judged: bool) -> Iterator[Row]:
+    """Yield what a loader takes by itself and in training, and whether a step waits for the device. step: seconds."""
+    batch_size = training.loader.settings.batch_size
+    # also the first epoch, whose crops are decoded and kept
+    yield waits(training, f"{label}: waits of a step for the device", max(4, steps // 4))
+    loader, both = training.loader_seconds(steps), training.both_seconds(steps)
+    yield Row(f"{label}: loader only", 1e3 * loader, "ms", note=f"{batch_size / loader:.0f} images/s")
+    images = f"{1e3 * both:.1f} ms, {batch_size / both:.0f} images/s"
+    yield at_most(f"{label}: both over the slower", both / max(step, loader), SLOWER, "x", images, judged=judged)
+    busy = busy_share(lambda: training.train(max(2, steps // 3)), training.device, 1)
+    yield busy_row(f"{label}: GPU busy, both", busy, judged=judged)
+
+
+def busy_row(what: str, share: float | None, *, judged: bool) -> Row:
+    """Return the row of a share of the time in which a kernel runs."""
+    if share is None:
+        return Row(what, None, "%", f">= {BUSY:g}", note="needs a GPU and its counters")
+    return at_least(what, 100 * share, BUSY, "%", judged=judged)
 
 
 def waits(training: Training, what: str, steps: int) -> Row:
@@ -62,10 +78,3 @@ def waits(training: Training, what: str, steps: int) -> Row:
     except RuntimeError as error:
         return at_most(what, 1, 0, "", str(error).splitlines()[0])
     return at_most(what, 0, 0, "", "by set_sync_debug_mode")
-
-
-def shares(training: Training, batch: Batch, steps: int) -> dict[str, float | None]:
-    """Return the share of the time in which a kernel runs: in steps on one batch, and in training."""
-    calls, learner, device = max(2, steps // 3), training.learner, training.device
-    step_only = busy_share(lambda: take_step(learner, batch), device, calls)
-    return {"step only": step_only, "both": busy_share(lambda: training.train(calls), device, 1)}

@@ -50,7 +50,7 @@ def test_on_a_cpu_the_device_is_itself_and_only_parity_is_judged(out: Path) -> N
     exact = [row for row in sections["parity"] if "bfloat16" not in row["what"]]
     assert {row["value"] for row in exact} == {0}
     rows = {row["what"]: row for row in sections["waiting"]}
-    assert rows["resnet10t, eager: both over the slower"]["target"] == "<= 1.05"
+    assert rows["resnet10t, eager, pixels memory: both over the slower"]["target"] == "<= 1.05"
     assert rows["resnet10t, eager: step only"]["value"] > 0
     assert next(r for r in sections["teacher"] if "share" in r["what"])["target"] == ">= 97"
 
