@@ -3,7 +3,7 @@
 # make fuzz     annotation files, files of boxes and stores with every single mistake, and with thousands of several
 # make lint     ruff, mypy, import-linter, snakefmt, snakemake --lint
 # make docs     the documentation, into docs/_build/html; warnings are errors
-# make bench    every benchmark, side by side with what people use instead
+# make bench    every benchmark, side by side with what people use instead, and a table of all with their targets
 # make gpu      the tests of a GPU and its measurements, in eight minutes; it installs nothing and takes PYTHON as it is
 # make teacher  train the demo's teacher again, into results/teacher/run
 # Each but gpu makes .venv first. PYTHON=python3.12 make demo takes another interpreter (3.11 or newer).
@@ -55,7 +55,7 @@ docs: $(READY)
 	@echo docs/_build/html/index.html
 
 bench: $(READY)
-	for program in benchmarks/*.py; do echo "== $$program"; python $$program || exit 1; done
+	python benchmarks/all.py
 
 # An image for a GPU has its own torch: nothing is installed, and what is missing is named before anything runs.
 gpu:

@@ -26,6 +26,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from measured import at_most, hand_on
+
 from cache_tools.store.spec import FrameSpec
 from cache_tools.store.verify import forget_damaged, verify_store
 from cache_tools.store.writer import HeatmapStore
@@ -77,6 +79,7 @@ def main() -> None:
     wrong = sum(number for (_, outcome), number in totals.items() if outcome == WRONG)
     seconds = time.process_time() - start
     print(f"{arguments.count} damages in {seconds:.0f} s of CPU: {wrong} wrong rows, {len(failures)} failures")
+    hand_on([at_most(f"wrong rows or other failures after {arguments.count} damages", len(failures), 0)])
     sys.exit(bool(failures))
 
 

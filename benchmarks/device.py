@@ -18,9 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from measured import Row, hand_on
 from on_device import cache_worth, kernels, parity, table_speeds, teacher_build, waiting
 from on_device.context import Context
-from on_device.report import Report, Row, Section
+from on_device.report import Report, Section
 from on_device.sizes import SIZES
 
 from pipeline.installation import machine
@@ -57,6 +58,7 @@ def main() -> None:
     print(f"{options.out / 'gpu.md'}: {len(report.missed)} targets missed, {len(report.failed)} sections failed")
     for what in [*report.missed, *report.failed]:
         print(f"  {what}")
+    hand_on([row for section in report.sections for row in section.rows if row.target])
     sys.exit(1 if report.failed or report.missed else 0)
 
 

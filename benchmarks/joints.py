@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from measured import at_most, hand_on
 from numpy.typing import NDArray
 
 from cache_tools.codec.encode_maps import encode_maps
@@ -164,6 +165,13 @@ def print_table(found: list[Measured], codec: str, rows: int) -> None:
         "read float32", "codes", "float32",
     ]  # fmt: skip
     print(markdown_table(headers, lines))
+    few, many = found[0], found[-1]
+    hand_on([
+        at_most(f"bytes a joint, {many.joints} joints over {few.joints}",
+                many.bytes_per_row / many.joints / (few.bytes_per_row / few.joints), 1.1, "x"),
+        at_most(f"reading codes, a joint, {many.joints} joints over {few.joints}",
+                many.read_codes / many.joints / (few.read_codes / few.joints), 1.1, "x"),
+    ])  # fmt: skip
 
 
 if __name__ == "__main__":

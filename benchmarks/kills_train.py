@@ -21,6 +21,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
 from kills import resume as build
+from measured import at_most, hand_on
 from scale import write_data
 from warm_process import WarmProcess, run_command
 
@@ -73,6 +74,7 @@ def main() -> None:
             wrong += not equal
             print(f"| {after:.2f} | {step} of {STEPS} | {'yes' if equal else 'NO'} |", flush=True)
     print(f"{arguments.kills - wrong} of {arguments.kills} resumed runs are equal bit for bit")
+    hand_on([at_most(f"runs that differ after {arguments.kills} killed trainings", wrong, 0)])
     sys.exit(bool(wrong))
 
 

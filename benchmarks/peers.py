@@ -19,9 +19,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from measured import hand_on
 from peer_formats.data import PeerData, read_persons
 from peer_formats.maps import map_peers
-from peer_formats.timing import HEADS, Batch, Peer, measure, table_lines
+from peer_formats.timing import HEADS, Batch, Peer, Timing, compared, measure, table_lines
 from peer_formats.views import cut_jpeg, view_peers
 
 from pipeline.report.markdown import markdown_table
@@ -58,10 +59,16 @@ def main() -> None:
         print(f"{len(data.table)} persons in {photos} photos; CPU-ms of all threads a row, one thread or worker each")
         peers = chosen(view_peers(data, 1 + options.rounds), options.only)
         print("\nJPEG crops to augmented views of 256x192:\n")
-        print(markdown_table(HEADS, table_lines(measure(peers, options.rounds, view_check(data)))), flush=True)
+        show("views", measure(peers, options.rounds, view_check(data)))
         peers = chosen(map_peers(data), options.only)
         print("\nHeatmaps, 128 random rows to float32:\n")
-        print(markdown_table(HEADS, table_lines(measure(peers, options.rounds, map_check(data)))))
+        show("maps", measure(peers, options.rounds, map_check(data)))
+
+
+def show(table: str, timings: list[Timing]) -> None:
+    """Print a table and hand its rows on."""
+    print(markdown_table(HEADS, table_lines(timings)), flush=True)
+    hand_on(compared(table, timings))
 
 
 def chosen(peers: list[Peer], words: list[str] | None) -> list[Peer]:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from measured import at_most, hand_on
 
 from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.crops import CropPolicy, encode_crop
@@ -99,6 +100,10 @@ def main() -> None:
         print(f"{rows:,} rows in {seconds:.0f} s, {arguments.workers} workers; {cpu:.0f} CPU-s in all")
         print(outside_text(cpu / rows * 1e3, stages, teacher))
         print(f"largest process: {peak:,.0f} MB")
+        hand_on([
+            at_most(f"build of {rows:,} rows: outside the teacher", cpu / rows * 1e3 - teacher, 0.75, "CPU-ms a row"),
+            at_most(f"build of {rows:,} rows: largest process", peak, 1500, "MB"),
+        ])  # fmt: skip
         start = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         print(f"build again, with nothing to do: {time.perf_counter() - start:.1f} s, imports included")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from loader import REAL, make_store, persons_of
+from measured import Row, at_most, hand_on
 from numpy.typing import NDArray
 from tabulate import tabulate
 
@@ -82,6 +83,10 @@ def main() -> None:
         ratios = [ratio_quartiles(seconds[mode], seconds[base]) for base in BASES]
         rows.append([mode, np.median(seconds[mode]), *ratios])
     print("\n" + tabulate(rows, ["", "CPU-s a step", *(f"over {base}" for base in BASES)], "plain", floatfmt=".3f"))
+    cached, live = (
+        float(np.median(np.divide(seconds[a], seconds[b]))) for a, b in (("cached", "none"), ("live", "cached"))
+    )
+    hand_on([at_most("a step, cached over none", cached, 1.05, "x"), Row("a step, live over cached", live, "x")])
 
 
 def ratio_quartiles(seconds: list[float], base: list[float]) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from measured import Row, at_most
 from on_device.context import Context
-from on_device.report import Row, at_most
 from on_device.samples import RandomVitPose
 from on_device.training import Training
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
+from measured import Row, at_least
 from on_device.context import Context
-from on_device.report import Row, at_least
 from on_device.samples import CELLS, SIGMA, random_crops
 from on_device.timing import seconds_of
 from torch import Tensor

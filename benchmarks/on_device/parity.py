@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 import torch
+from measured import Row, at_most
 from on_device.context import Context
-from on_device.report import Row, at_most
 from on_device.samples import random_crops
 from on_device.timing import full_precision
 from torch import Tensor

@@ -5,42 +5,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from measured import HEADS, Row
 from tabulate import tabulate
 
 from cache_tools.files import write_json, write_text
-
-HEADS = ("", "measured", "unit", "target", "met", "note")
-MET = {True: "yes", False: "NO", None: ""}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measurement."""
-
-    what: str
-    #: None: it could not be measured, for the reason in `note`
-    value: float | None
-    unit: str = ""
-    #: as text, such as ">= 95"; empty where a number is only informative
-    target: str = ""
-    #: whether the target is met; None without a target, and on a machine that it is not for
-    met: bool | None = None
-    note: str = ""
-
-    def cells(self) -> tuple[str, ...]:
-        """Return the row of the table."""
-        value = "" if self.value is None else f"{self.value:.4g}"
-        return self.what, value, self.unit, self.target, MET[self.met], self.note
-
-
-def at_most(what: str, value: float, limit: float, unit: str = "", note: str = "", *, judged: bool = True) -> Row:
-    """Return a row whose target is an upper limit. judged: False where the target is for another kind of machine."""
-    return Row(what, value, unit, f"<= {limit:g}", value <= limit if judged else None, note)
-
-
-def at_least(what: str, value: float, limit: float, unit: str = "", note: str = "", *, judged: bool = True) -> Row:
-    """Return a row whose target is a lower limit. judged: False where the target is for another kind of machine."""
-    return Row(what, value, unit, f">= {limit:g}", value >= limit if judged else None, note)
 
 
 @dataclass

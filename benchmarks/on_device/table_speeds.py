@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import torch
+from measured import Row
 from on_device.context import Context
-from on_device.report import Row
 from on_device.samples import random_crops, random_network
 from on_device.timing import seconds_of
 from torch import Tensor, nn

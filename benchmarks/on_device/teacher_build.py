@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterator
 
+from measured import Row, at_least
 from on_device.context import Context
-from on_device.report import Row, at_least
 from on_device.samples import RandomVitPose, draw_persons, empty_store, random_crops
 
 from pipeline.building.build import make_here

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from measured import Row, at_least, at_most
 from on_device.context import Context
-from on_device.report import Row, at_least, at_most
 from on_device.timing import busy_share, event_seconds, no_waiting
 from on_device.training import Training
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from measured import Row, at_least
 from numpy.typing import NDArray
 
 #: rows of a batch, and what was read of them
@@ -94,14 +95,13 @@ def milliseconds_a_row(batches: Iterator[Batch]) -> float:
 
 def table_lines(timings: list[Timing]) -> list[list[str]]:
     """Return a line a peer: name, bytes, set-up, first and later epochs, the ratio to kdcache's best, its target."""
-    best = min((timing for timing in timings if timing.peer.ours), key=lambda timing: timing.later)
+    best = best_of(timings)
     lines = []
     for timing in timings:
         if timing.reader is None:
             lines.append([timing.peer.name, timing.skipped, *[""] * 6])
             continue
-        # within rounds, because a shared machine's speed changes between them
-        ratio = float(np.median(np.divide(timing.epochs[1:], best.epochs[1:])))
+        ratio = ratio_to(best, timing)
         target = "" if timing.peer.ours else (">= 1, met" if ratio >= 1 else ">= 1, MISSED")
         lines.append([
             timing.peer.name,
@@ -114,6 +114,28 @@ def table_lines(timings: list[Timing]) -> list[list[str]]:
             target,
         ])  # fmt: skip
     return lines
+
+
+def compared(table: str, timings: list[Timing]) -> list[Row]:
+    """Return the row of each peer for the table of all benchmarks."""
+    best, rows = best_of(timings), []
+    for timing in timings:
+        what = f"{table}, {timing.peer.name} over {best.peer.name}"
+        if timing.reader is None:
+            rows.append(Row(what, None, note=timing.skipped))
+        elif not timing.peer.ours:
+            rows.append(at_least(what, ratio_to(best, timing), 1, "x", f"{timing.later:.3f} CPU-ms a row"))
+    return rows
+
+
+def best_of(timings: list[Timing]) -> Timing:
+    """Return kdcache's fastest."""
+    return min((timing for timing in timings if timing.peer.ours), key=lambda timing: timing.later)
+
+
+def ratio_to(best: Timing, timing: Timing) -> float:
+    """Return a peer's later epochs over kdcache's, within rounds, because a shared machine's speed changes."""
+    return float(np.median(np.divide(timing.epochs[1:], best.epochs[1:])))
 
 
 HEADS = ["", "bytes a row", "write, CPU-s", "start, CPU-s", "first epoch", "later epochs", "x kdcache", "target"]

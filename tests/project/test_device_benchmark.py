@@ -91,7 +91,7 @@ def test_a_section_that_fails_leaves_the_others(device_benchmark: Any, tmp_path:
 
 
 def test_a_target_that_is_missed_is_on_top_of_the_report(device_benchmark: Any, tmp_path: Path) -> None:
-    import on_device.report as rows
+    import measured as rows
 
     report = device_benchmark.Report(tmp_path, {"device": "none"})
     section = device_benchmark.Section("waiting", "No waiting", ended="done")
