@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measured import Row, at_least, hand_on
+from measured import at_least, hand_on
 
 from cache_tools.annotations.annotation_file import read_coco
 from cache_tools.crops import CropPolicy, decode_crop, encode_crop
@@ -61,7 +61,6 @@ def main() -> None:
     if arguments.teacher:
         print(f"| photo | - | {whole:,.0f} | - | - | - | {measure_ap(arguments, None):.4f} |")
     policies = [CropPolicy(density=density, quality=90) for density in DENSITIES]
-    rows_of_all: list[Row] = []
     policies += [CropPolicy(quality=quality) for quality in QUALITIES if quality != 90]
     for policy in policies:
         start = time.process_time()
@@ -83,10 +82,7 @@ def main() -> None:
             flush=True,
         )
         if policy == CropPolicy():
-            rows_of_all.append(
-                at_least("views of stored crops beside views of the photo", float(np.median(psnr)), 38, "dB")
-            )
-    hand_on(rows_of_all)
+            hand_on([at_least("views of stored crops beside those of the photo", float(np.median(psnr)), 38, "dB")])
 
 
 def measure_ap(arguments: argparse.Namespace, policy: CropPolicy | None) -> float:

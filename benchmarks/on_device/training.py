@@ -1,5 +1,6 @@
 """A student in training with its own loader: only the loader, only the step, and both."""
 
+import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -91,7 +92,7 @@ class Training:
 
     def _seconds(self, steps: int, *, step: bool) -> float:
         # the first epoch also decodes what is kept
-        start, warm_ups = 0.0, max(WARM_UPS, self.loader.sampler.steps_per_epoch)
+        start, warm_ups = 0.0, max(WARM_UPS, math.ceil(self.loader.sampler.steps_per_epoch))
         for number, batch in enumerate(self.loader.batches(0, warm_ups + steps)):
             if number == warm_ups:
                 wait(self.device)
