@@ -1,5 +1,6 @@
 """Versions of what a file was written with; that of kdcache also from a checkout that is not installed."""
 
+import platform
 import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +18,11 @@ def version_of(distribution: str) -> str:
         if distribution != "kdcache" or not project.is_file():
             raise
         return str(tomllib.loads(project.read_text())["project"]["version"])
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of what writes a store."""
+    return {"python": platform.python_version()} | {p: version_of(p) for p in ("kdcache", "numpy", "zarr")}
 
 
 __version__ = version_of("kdcache")

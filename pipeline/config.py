@@ -46,9 +46,10 @@ class StoreConfig(Settings):
         description="Teachers to cache, each in `stores/NAME.zarr`; by default the first. Students learn from the "
         "average of several, whose sizes must agree.",
     )
-    codec: Literal["compact", "compact80", "exact8", "float16", "compact6"] = Field(
+    codec: Literal["compact", "compact80", "windows", "exact8", "float16", "compact6"] = Field(
         "compact",
-        description="How heatmaps are encoded: `compact80` takes fewest bytes, `float16` has the smallest error; "
+        description="How heatmaps are encoded: `windows` takes fewest bytes where "
+        "they are narrow peaks, `compact80` for all others, `float16` has the smallest error; "
         "`compact6` finishes stores of version 0.1.",
     )
     flip: bool = Field(False, description="Cache the average of the heatmaps of a crop and of its mirror image.")

@@ -5,14 +5,15 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.codec.profiles import Codec, Codes, Maps
+from cache_tools.codec.profiles import Codes, Maps
+from cache_tools.codec.stored_codec import StoredCodec
 
 # Bytes of float32 maps encoded at once: they stay in the CPU's cache from one step to the next. By bytes and not by
 # rows, because a row of 133 joints is eight times one of 17.
 BLOCK_BYTES = 7 * 2**18
 
 
-def encode_maps(codec: Codec, maps: Maps, annotation_id: NDArray[np.int64]) -> tuple[Codes, dict[str, int]]:
+def encode_maps(codec: StoredCodec, maps: Maps, annotation_id: NDArray[np.int64]) -> tuple[Codes, dict[str, int]]:
     """Return the codes (B, ..., h', w') of maps (B, ..., h, w), and how many values were `below` 0 and `above` 1.
 
     annotation_id: (B,) of the rows, for the message.

@@ -16,7 +16,7 @@ from zarr.core.buffer import cpu
 from zarr.storage import MemoryStore
 
 from cache_tools import geometry
-from cache_tools.codec.profiles import get_codec
+from cache_tools.codec.stored_codec import StoredCodec
 from cache_tools.instances import Instances
 from cache_tools.store.root import ROOT, seal_root
 from cache_tools.store.sealed_json import fingerprint, from_bytes
@@ -41,11 +41,10 @@ _DIMENSIONS_OF_A_ROW = {
 }
 
 
-def empty_store(spec: StoreSpec, instances: Instances) -> dict[str, bytes]:
+def empty_store(spec: StoreSpec, instances: Instances, codec: StoredCodec) -> dict[str, bytes]:
     """Return the objects of a store without shards: metadata, the instance table and, last, the root."""
     store = MemoryStore()
     group = zarr.create_group(store)
-    codec = get_codec(spec.codec, spec.frame.heatmap_size)
     map_shape = (spec.joints, *codec.code_shape)
     _create_maps(group, "heatmaps", (spec.rows, *map_shape), codec.dtype, spec)
     if spec.views:

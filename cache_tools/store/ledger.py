@@ -118,19 +118,24 @@ def entry_key(shard: int) -> str:
 
 
 def make_entry(
-    rows: range, written: Mapping[str, bytes], clamped: Mapping[str, int], errors: Mapping[int, dict[str, Any]]
+    rows: range,
+    written: Mapping[str, bytes],
+    clamped: Mapping[str, int],
+    errors: Mapping[int, dict[str, Any]],
+    unfit: int | None = None,
 ) -> dict[str, Any]:
     """Return a shard's entry, before it names its store.
 
     written: the shard's objects. clamped: numbers of values `below` 0 and `above` 1.
-    errors: error_of_row of each measured row.
+    errors: error_of_row of each measured row. unfit: number of maps that do not fit the codec `windows`; else None.
     """
-    return {
+    entry = {
         "rows": [rows.start, rows.stop],
         "objects": {key: fingerprint(data) for key, data in sorted(written.items())},
         "clamped": dict(clamped),
         "errors": {str(row): errors[row] for row in sorted(errors)},
     }
+    return entry if unfit is None else entry | {"unfit": unfit}
 
 
 def read_receipt(objects: Objects, spec: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -145,6 +150,7 @@ def read_receipt(objects: Objects, spec: Mapping[str, Any]) -> dict[str, Any] | 
         raise ValueError(f"{where} belongs to another store: its spec is not this store's; {REPAIR}")
     names = {"bytes": PARTS, "bytes_per_row": PARTS, "clamped": SIDES, "error": tuple(error.summarize_errors([]))}
     are_numbers = all(_are_numbers(receipt.get(field), expected) for field, expected in names.items())
+    are_numbers = are_numbers and is_count(receipt.get("unfit", 0))
     if receipt.get("rows") != spec["rows"] or not are_numbers or not is_sha256(receipt.get("digest")):
         raise ValueError(f"{where} is damaged: its rows, sizes, errors or digest are not those of a store; {REPAIR}")
     return receipt
@@ -171,7 +177,7 @@ def make_receipt(spec: Mapping[str, Any], static: Mapping[str, Any], entries: li
                 bytes_of[part] += printed["bytes"]
     anonymous = [{name: value for name, value in entry.items() if name not in OWNERSHIP} for entry in entries]
     content = to_bytes({"spec": digest_of_spec(spec), "static": static, "ledger": anonymous})
-    return {
+    receipt = {
         "digest": sha256(content).hexdigest(),
         "rows": spec["rows"],
         "bytes": bytes_of,
@@ -180,6 +186,7 @@ def make_receipt(spec: Mapping[str, Any], static: Mapping[str, Any], entries: li
         "error": measured_error(entries),
         "spec": spec,
     }
+    return receipt | {"unfit": sum(entry.get("unfit", 0) for entry in entries)} if "basis" in spec else receipt
 
 
 def write_receipt(objects: Objects, receipt: Mapping[str, Any]) -> None:
@@ -205,6 +212,8 @@ def _check_entry(entry: Mapping[str, Any], rows: range, keys: Collection[str], w
     clamped, errors = entry.get("clamped"), entry.get("errors")
     if not (isinstance(clamped, Mapping) and all(is_count(clamped.get(side)) for side in SIDES)):
         raise ValueError(f"{where} has clamped {clamped!r:.60}: expected the numbers `below` and `above`")
+    if not is_count(entry.get("unfit", 0)):
+        raise ValueError(f"{where} has unfit {entry['unfit']!r:.60}: expected a number of maps")
     if not (isinstance(errors, Mapping) and all(_is_error(row, error, rows) for row, error in errors.items())):
         raise ValueError(f"{where} has errors that are no measurement of its rows")
 

@@ -4,7 +4,8 @@ from math import prod
 
 import numpy as np
 
-from cache_tools.codec.profiles import Codec
+from cache_tools.codec.stored_codec import StoredCodec
+from cache_tools.codec.windows import WindowsCodec
 from cache_tools.store.layout import CROP_COLUMNS, array_object
 from cache_tools.store.shard_bytes import index_bytes, largest_object
 from cache_tools.store.spec import StoreSpec
@@ -17,13 +18,14 @@ LARGEST_CHUNK = 2**28
 ROWS_PER_BYTE = 16
 
 
-def check_sizes(spec: StoreSpec, codec: Codec) -> None:
+def check_sizes(spec: StoreSpec, codec: StoredCodec) -> None:
     """Raise ValueError for sizes that no store has, and for a codec and a frame of different sizes."""
     if (codec.name, codec.heatmap_size) != (spec.codec, spec.frame.heatmap_size):
         raise ValueError(
             f"the codec is {codec.name!r:.40} of {codec.heatmap_size}: expected {spec.codec!r:.40} of "
             f"{spec.frame.heatmap_size}, as the spec says"
         )
+    check_basis(spec, codec)
     shards = -(-spec.rows // spec.shard_rows)
     if spec.joints > MOST_JOINTS or spec.views > MOST_VIEWS or shards > MOST_SHARDS:
         raise ValueError(
@@ -35,13 +37,20 @@ def check_sizes(spec: StoreSpec, codec: Codec) -> None:
         raise ValueError(f"a chunk or a table of {largest} bytes: expected at most {LARGEST_CHUNK}")
 
 
-def chunk_bytes(spec: StoreSpec, codec: Codec) -> int:
+def check_basis(spec: StoreSpec, codec: StoredCodec) -> None:
+    """Raise ValueError where the spec names another basis than the codec has."""
+    basis = codec.digest if isinstance(codec, WindowsCodec) else None
+    if basis != spec.basis:
+        raise ValueError(f"the basis of the codec is {basis!r:.80}: expected {spec.basis!r:.80}, as the spec says")
+
+
+def chunk_bytes(spec: StoreSpec, codec: StoredCodec) -> int:
     """Return the length of the largest chunk of codes, decoded."""
     row = spec.joints * max(spec.views, 1) * prod(codec.code_shape) * np.dtype(codec.dtype).itemsize
     return spec.chunk_rows * row
 
 
-def largest_objects(spec: StoreSpec, codec: Codec, shard: int) -> dict[str, int]:
+def largest_objects(spec: StoreSpec, codec: StoredCodec, shard: int) -> dict[str, int]:
     """Return an upper limit for the length of each object of a shard, apart from its JPEG files."""
     chunks, views = spec.shard_rows // spec.chunk_rows, max(spec.views, 1)
     codes = largest_object(chunks, chunk_bytes(spec, codec)) + index_bytes(spec.shard_rows, spec.chunk_rows)

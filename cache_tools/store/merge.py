@@ -46,15 +46,19 @@ def merge_stores(sources: Sequence[Url], target: Url) -> dict[str, Any]:
 def _write_merged(stores: Sequence[HeatmapStore], target: Url) -> dict[str, Any]:
     """Write the missing shards of the merged store and return its receipt."""
     table, origin = _merged_table(stores)
-    merged = HeatmapStore.open_or_create(target, _merged_spec(stores, table), table)
+    merged = HeatmapStore.open_or_create(target, _merged_spec(stores, table), table, stores[0].codec)
     errors = [store.row_errors() for store in stores]
     for shard in merged.pending():
         content = merged.new_shard(shard)
         for index, store in enumerate(stores):
             _copy_rows(content, store, origin, index, errors[index])
-        # sources count clamped values by shard, not by row: the first merged shard holds all counts
+        # sources count clamped values and unfit maps by shard, not by row: the first merged shard holds all counts
         if shard == 0:
             content.clamped = _clamped(stores)
+            if content.unfit is not None:
+                content.unfit = sum(
+                    store.entry(shard).get("unfit", 0) for store in stores for shard in range(store.shards)
+                )
         merged.write_shard(content)
     return merged.finalize()
 

@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from cache_tools.codec.profiles import Codec
+from cache_tools.codec.stored_codec import StoredCodec, read_codec
 from cache_tools.store.limits import check_sizes
 from cache_tools.store.objects import REPAIR, Objects
-from cache_tools.store.root import ROOT, Root
+from cache_tools.store.root import ROOT, Root, read_root
 from cache_tools.store.sealed_json import fingerprint
 from cache_tools.store.spec import StoreSpec
 
@@ -16,14 +16,24 @@ class Parsed(NamedTuple):
     """What a root says, as objects whose types and sizes are checked."""
 
     spec: StoreSpec
-    codec: Codec
+    codec: StoredCodec
 
     @classmethod
     def of(cls, root: Root) -> "Parsed":
         """Return spec and codec of a root; ValueError where they are none or do not fit each other."""
-        spec, codec = StoreSpec.from_json(root.spec), Codec.from_json(root.codec)
+        spec, codec = StoreSpec.from_json(root.spec), read_codec(root.codec)
         check_sizes(spec, codec)
         return cls(spec, codec)
+
+
+def parse_root(objects: Objects) -> tuple[Root, Parsed]:
+    """Return the root of a store, and what it says; FileNotFoundError where there is none, ValueError if damaged."""
+    data = objects.get(ROOT)
+    if data is None:
+        raise no_store(objects)
+    with malformed(objects.url):
+        root = read_root(data, f"{objects.url}/{ROOT}")
+        return root, Parsed.of(root)
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from cache_tools.store.layout import shard_keys
 from cache_tools.store.ledger import Ledger
 from cache_tools.store.limits import largest_objects
 from cache_tools.store.objects import REPAIR, Objects, Url
-from cache_tools.store.opening import Parsed, malformed, no_store, read_checked
-from cache_tools.store.root import ROOT, Root, read_root
+from cache_tools.store.opening import Parsed, malformed, parse_root, read_checked
+from cache_tools.store.root import ROOT, Root
 from cache_tools.store.sealed_json import fingerprint
 from cache_tools.store.shard_rows import ShardedRows
 from cache_tools.store.shard_tables import ShardTables
@@ -64,12 +64,7 @@ class StoreReader:
         if mode not in ("r", "r+"):
             raise ValueError(f'mode {mode!r}: expected "r" or "r+"')
         objects = Objects(url, write=mode == "r+")
-        data = objects.get(ROOT)
-        if data is None:
-            raise no_store(objects)
-        with malformed(objects.url):
-            root = read_root(data, f"{objects.url}/{ROOT}")
-            parsed = Parsed.of(root)
+        root, parsed = parse_root(objects)
         if expect is not None:
             expect.check(parsed.spec, objects.url)
         with malformed(objects.url):

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from cache_tools.codec.encode_maps import encode_maps
 from cache_tools.codec.error import error_of_row, rows_to_measure
 from cache_tools.codec.profiles import Codes, Maps
+from cache_tools.codec.windows import WindowsCodec
 from cache_tools.crops import StoredCrop
 from cache_tools.store.crop_files import pack_crops
 from cache_tools.store.layout import VIEW_ARRAYS
@@ -29,6 +30,8 @@ class ShardContent:
         self._annotation_id = annotation_id
         self.store, self.shard, self.rows = store, shard, store.shard_rows(shard)
         self.clamped = {"below": 0, "above": 0}
+        #: maps that do not fit the codec `windows`; None: another codec
+        self.unfit = 0 if isinstance(store.codec, WindowsCodec) else None
         self.errors: dict[int, dict[str, Any]] = {}  #: error_of_row of each measured row
         spec, n = store.spec, len(self.rows)
         self._arrays: dict[str, NDArray[Any]] = {"heatmaps": self._codes()}
@@ -113,6 +116,8 @@ class ShardContent:
         codes, clamped = encode_maps(self.store.codec, maps, self._annotation_id[places])
         for side, count in clamped.items():
             self.clamped[side] += count
+        if self.unfit is not None and isinstance(self.store.codec, WindowsCodec):
+            self.unfit += self.store.codec.count_unfit(maps, codes)
         return codes
 
     def _add_crops(self, places: NDArray[np.int64], crops: Sequence[StoredCrop]) -> None:

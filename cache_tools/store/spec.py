@@ -1,7 +1,6 @@
 """The spec of a store: what it contains and what it was made from. Opening it for anything else is a CacheMismatch."""
 
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from math import prod
@@ -12,19 +11,22 @@ import numpy as np
 
 from cache_tools import geometry
 from cache_tools.annotations.annotation_file import read_annotation_file
-from cache_tools.codec.profiles import get_codec
+from cache_tools.codec.stored_codec import layout_of
 from cache_tools.instances import Instances
 from cache_tools.json_types import read_record
 from cache_tools.photos.options import AS_STORED, PhotoOptions
 from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.compared_fields import brief, compared_fields, digest_of_spec, flatten
-from cache_tools.version import version_of
+from cache_tools.version import installed_versions
 
 #: of stores that a reader of version 1 would take for COCO's: another skeleton, a teacher that knows part of it,
 #: photos that are not read as stored
 FORMAT_VERSION = 2
 #: of all others, which every kdcache reads
 COCO_VERSION = 1
+#: of the codec `windows`, which is decoded in another way
+WINDOWS_VERSION = 3
+VERSIONS = (COCO_VERSION, FORMAT_VERSION, WINDOWS_VERSION)
 #: ids of the categories that version 1 takes for granted
 COCO_CATEGORIES = (1,)
 # A chunk is decoded to read one row of it: larger ones save a percent or two, and scattered rows cost in proportion.
@@ -123,6 +125,7 @@ class StoreSpec:
     annotations: AnnotationsSpec
     frame: FrameSpec = FrameSpec()
     codec: str = "compact"
+    basis: str | None = None  #: sha256 of the basis of the codec `windows`; None: the codec has none
     skeleton: Skeleton = COCO
     shard_rows: int = 2048
     chunk_rows: int = CHUNK_ROWS
@@ -161,7 +164,9 @@ class StoreSpec:
 
     @property
     def format_version(self) -> int:
-        """Version of the format: COCO_VERSION where the store is what version 1 takes for granted."""
+        """Version of the format: the lowest one whose readers read the store rightly."""
+        if self.basis is not None:
+            return WINDOWS_VERSION
         plain = self.skeleton == COCO and self.teacher.joints is None and self.photos == AS_STORED
         return COCO_VERSION if plain else FORMAT_VERSION
 
@@ -173,6 +178,8 @@ class StoreSpec:
     def to_json(self) -> dict[str, Any]:
         """Return the spec in JSON types only, without what version 1 takes for granted where that holds."""
         document = self._every_field()
+        if self.basis is None:
+            del document["basis"]
         if self.skeleton == COCO:
             del document["skeleton"]
         if self.teacher.joints is None:
@@ -191,10 +198,10 @@ class StoreSpec:
         not hold what it should.
         """
         version = data.get("format_version") if isinstance(data, Mapping) else None
-        if type(version) is not int or version not in (COCO_VERSION, FORMAT_VERSION):
+        if type(version) is not int or version not in VERSIONS:
             raise ValueError(
-                f"the store has format version {version!r:.40}, this kdcache reads versions {COCO_VERSION} and "
-                f"{FORMAT_VERSION}: install the kdcache that wrote it, or build the store again"
+                f"the store has format version {version!r:.40}, this kdcache reads versions "
+                f"{COCO_VERSION} to {WINDOWS_VERSION}: install the kdcache that wrote it, or build the store again"
             )
         try:
             spec = read_record(cls, data, "")
@@ -271,23 +278,21 @@ def make_spec(
         versions=installed_versions(),
         **{"chunk_rows": 1} | others,
     )
-    if "chunk_rows" not in others:
-        spec = replace(spec, chunk_rows=_chunk_rows(spec))
     # an unknown codec is an error here, not when the first shard is written
-    get_codec(spec.codec, spec.frame.heatmap_size)
+    largest = _chunk_rows(spec)
+    if "chunk_rows" not in others:
+        spec = replace(spec, chunk_rows=largest)
     return spec
 
 
 def _chunk_rows(spec: StoreSpec) -> int:
-    """Return the largest power of two that divides a shard, up to CHUNK_ROWS rows and CHUNK_BYTES of codes."""
-    codec = get_codec(spec.codec, spec.frame.heatmap_size)
-    row_bytes = spec.joints * prod(codec.code_shape) * np.dtype(codec.dtype).itemsize * max(spec.views, 1)
+    """Return the largest power of two that divides a shard, up to CHUNK_ROWS rows and CHUNK_BYTES of codes.
+
+    Raises ValueError for an unknown codec.
+    """
+    code_shape, dtype = layout_of(spec.codec, spec.frame.heatmap_size)
+    row_bytes = spec.joints * prod(code_shape) * np.dtype(dtype).itemsize * max(spec.views, 1)
     rows = CHUNK_ROWS
     while rows > 1 and (rows * row_bytes > CHUNK_BYTES or spec.shard_rows % rows):
         rows //= 2
     return rows
-
-
-def installed_versions() -> dict[str, str]:
-    """Return the versions of what writes a store."""
-    return {"python": platform.python_version()} | {p: version_of(p) for p in ("kdcache", "numpy", "zarr")}

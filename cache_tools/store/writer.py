@@ -19,10 +19,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cache_tools.codec.stored_codec import StoredCodec, codec_of
 from cache_tools.instances import Instances
 from cache_tools.store import ledger
 from cache_tools.store.build_lock import LOCK
 from cache_tools.store.layout import empty_store, shard_objects
+from cache_tools.store.limits import check_sizes
 from cache_tools.store.objects import REPAIR, Objects, Url
 from cache_tools.store.reader import StoreReader
 from cache_tools.store.root import ROOT
@@ -37,9 +39,10 @@ class HeatmapStore(StoreReader):
     """A store that can be made, filled and read; `create`, `open` and `open_or_create` return one."""
 
     @classmethod
-    def create(cls, url: Url, spec: StoreSpec, instances: Instances) -> Self:
+    def create(cls, url: Url, spec: StoreSpec, instances: Instances, codec: StoredCodec | None = None) -> Self:
         """Create a store without shards.
 
+        codec: with its basis where the spec has one; None: the profile that the spec names.
         Raises FileExistsError where there is one, ValueError where there are other files, and where the spec was made
         from another instance table.
         """
@@ -48,6 +51,8 @@ class HeatmapStore(StoreReader):
                 f"the spec is of {spec.rows} rows with digest {spec.annotations.digest[:12]}, the instance table has "
                 f"{len(instances)} rows with digest {instances.digest()[:12]}: make the spec from this table"
             )
+        codec = codec or codec_of(spec.codec, spec.frame.heatmap_size)
+        check_sizes(spec, codec)
         objects = Objects(url, write=True)
         exists = FileExistsError(f"{objects.url} already holds a store: open it, or build into another folder")
         if objects.get(ROOT) is not None:
@@ -63,7 +68,7 @@ class HeatmapStore(StoreReader):
                 raise ValueError(
                     f"{objects.url} holds {key} of a store whose {ROOT} is gone: delete all of it, or build elsewhere"
                 )
-        new = empty_store(spec, instances)
+        new = empty_store(spec, instances, codec)
         root = new.pop(ROOT)
         for key, data in new.items():
             objects.set(key, data)
@@ -75,12 +80,15 @@ class HeatmapStore(StoreReader):
         return cls.open(url, expect=spec, mode="r+")
 
     @classmethod
-    def open_or_create(cls, url: Url, spec: StoreSpec, instances: Instances) -> Self:
-        """Open the store of exactly this spec to write its pending shards; create it where there is none."""
+    def open_or_create(cls, url: Url, spec: StoreSpec, instances: Instances, codec: StoredCodec | None = None) -> Self:
+        """Open the store of exactly this spec to write its pending shards; create it where there is none.
+
+        codec: as `create` takes it.
+        """
         if Objects(url, write=True).get(ROOT) is None:
             # another process may create it in the same moment
             with contextlib.suppress(FileExistsError):
-                return cls.create(url, spec, instances)
+                return cls.create(url, spec, instances, codec)
         return cls.open(url, expect=spec, mode="r+")
 
     def new_shard(self, shard: int, annotation_id: NDArray[np.int64] | None = None) -> ShardContent:
@@ -117,7 +125,7 @@ class HeatmapStore(StoreReader):
         )
         for key, data in written.items():
             self._objects.set(key, data)
-        entry = ledger.make_entry(content.rows, written, content.clamped, content.errors)
+        entry = ledger.make_entry(content.rows, written, content.clamped, content.errors, content.unfit)
         return self._ledger.write(content.shard, entry)
 
     def finalize(self) -> dict[str, Any]:

@@ -14,11 +14,13 @@ import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cache_tools.annotations.annotation_file import EXPECTED, read_annotation_file
+from cache_tools.codec.windows import WindowsCodec
 from cache_tools.crops import CropPolicy
 from cache_tools.full_disk import full_disk_explained
 from cache_tools.geometry import crop_to_image
@@ -35,6 +37,7 @@ from pipeline.building.job import SHARDS_AT_ONCE, BuildJob, Expectation
 from pipeline.building.resumed_photos import check_resumed
 from pipeline.building.shard_maker import ShardMaker
 from pipeline.building.stop_request import LOOK_SECONDS, StopRequest
+from pipeline.building.window_basis import find_basis, stated_basis
 from pipeline.persons.photo_check import check_photos
 from pipeline.teachers.load import load_network
 from pipeline.teachers.probe import probe_network, rows_to_probe
@@ -67,9 +70,9 @@ def build(
     people = read_people(job, store)
     teacher = load_network(job.teacher, job.device, job.flip, job.threads, people.skeleton, dict(job.joints))
     log_translation(teacher)
-    persons, spec = people.persons, store_spec(job, teacher, people)
+    persons, codec = people.persons, stated_basis(job, store)
     if store is not None:
-        spec.check(store.spec, job.store)
+        store_spec(job, teacher, people, codec).check(store.spec, job.store)
     if store is None or store.pending():
         check_photos(
             job.images,
@@ -79,21 +82,26 @@ def build(
             checksums=job.checksums,
             threads=job.threads,
         )
-        logger.info("%s", probe_network(teacher, crops_to_probe(job, persons, teacher)).text())
+        probed = persons.take(rows_to_probe(len(persons)))
+        logger.info("%s", probe_network(teacher, teacher_crops(job, probed, teacher)).text())
         if store is not None and (compared := check_resumed(store, teacher, job.images, job.threads)):
             logger.info("the photos are those of the finished shards, on %d rows that were compared", compared)
+    ap = None
     if expectation is not None:
         ap = check_ap(teacher, expectation, None if store is None else store.spec.teacher.ap)
-        spec = replace(spec, teacher=replace(spec.teacher, ap=ap))
     if store is not None and store.is_finished():
         check_codec_error(store, max_rmse)
         return store.finalize()
+    if store is None and job.codec == WindowsCodec.name:
+        codec = find_basis(job, persons, teacher, codec, partial(teacher_crops, job, teacher=teacher))
+    spec = store_spec(job, teacher, people, codec)
+    spec = replace(spec, teacher=replace(spec.teacher, ap=ap))
     # Each worker loads its own. This one would keep its memory for the whole build, on a GPU beside a worker.
     own_teacher = None if workers or scheduler else teacher
     del teacher
     with full_disk_explained("what is done is kept"), build_lock(job.store):
         if store is None:
-            store = HeatmapStore.open_or_create(job.store, spec, persons)
+            store = HeatmapStore.open_or_create(job.store, spec, persons, codec)
         make_pending(job, store, own_teacher, workers=workers, scheduler=scheduler, max_rmse=max_rmse)
         check_undamaged(store)
         check_codec_error(store, max_rmse)
@@ -140,20 +148,19 @@ def read_people(job: BuildJob, store: HeatmapStore | None) -> People:
     return People(persons=persons, source=source, skeleton=file.skeleton, categories=file.categories)
 
 
-def crops_to_probe(job: BuildJob, persons: Instances, teacher: PoseNetwork) -> Crops:
-    """Return crops (B, H, W, 3) of a few of the persons, as the teacher is to see them."""
-    chosen = persons.take(rows_to_probe(len(persons)))
-    to_image = crop_to_image(chosen.box, teacher.frame, teacher.input_size)
+def teacher_crops(job: BuildJob, persons: Instances, teacher: PoseNetwork) -> Crops:
+    """Return crops (B, H, W, 3) of persons, as the teacher is to see them."""
+    to_image = crop_to_image(persons.box, teacher.frame, teacher.input_size)
     photo_options = job.photo_options.stated()
     crops = [
         cut(read_image(job.images / name, (int(height), int(width)), photo_options), matrix, teacher.input_size)
-        for name, (height, width), matrix in zip(chosen.file_name, chosen.image_size, to_image, strict=True)
+        for name, (height, width), matrix in zip(persons.file_name, persons.image_size, to_image, strict=True)
     ]
     return np.stack(crops)
 
 
-def store_spec(job: BuildJob, teacher: PoseNetwork, people: People) -> StoreSpec:
-    """Return the spec of the store that the job makes."""
+def store_spec(job: BuildJob, teacher: PoseNetwork, people: People, codec: WindowsCodec | None) -> StoreSpec:
+    """Return the spec of the store that the job makes. codec: with a basis; None where it has none."""
     policy = CropPolicy(input_size=teacher.input_size)
     crops = CropsSpec(policy.region, policy.quality, zoom=policy.zoom, rotation=policy.rotation, shift=policy.shift)
     return make_spec(
@@ -166,6 +173,7 @@ def store_spec(job: BuildJob, teacher: PoseNetwork, people: People) -> StoreSpec
         part=job.part,
         frame=FrameSpec(teacher.frame, teacher.input_size, teacher.heatmap_size, sigma=teacher.sigma),
         codec=job.codec,
+        basis=None if codec is None else codec.digest,
         shard_rows=job.shard_rows,
         crops=crops if job.crops else None,
         views=job.views,

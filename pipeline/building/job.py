@@ -7,6 +7,8 @@ from cache_tools.photos.options import NOT_STATED, PhotoOptions
 
 #: shards that a process works on: the teacher is busy with one while another is compressed and written
 SHARDS_AT_ONCE = 2
+#: of `BuildJob.basis`
+AUTO_BASIS = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class BuildJob:
     #: COCO keypoint file
     annotations: Path
     codec: str = "compact"
+    #: path or url of a store whose basis the codec `windows` takes; AUTO_BASIS: learnt from the teacher
+    basis: str = AUTO_BASIS
     #: average each heatmap with the mirrored crop's
     flip: bool = False
     #: keep each person's crop beside the heatmaps

@@ -19,8 +19,8 @@ from pipeline.printable import printable
 if TYPE_CHECKING:
     from cache_tools.photos.options import PhotoOptions
 
-# PROFILES and SUPERSEDED of cache_tools.codec.profiles, which would import numpy
-CODECS = ("compact", "compact80", "exact8", "float16")
+# names and SUPERSEDED of cache_tools.codec, which would import numpy
+CODECS = ("compact", "compact80", "windows", "exact8", "float16")
 CODECS_OF_OLD_STORES = ("compact6",)
 
 
@@ -40,7 +40,10 @@ CODECS_OF_OLD_STORES = ("compact6",)
               help="Only the I-th of N parts of the persons; `kdcache merge` joins the N stores.")  # fmt: skip
 @click.option("--codec", default="compact", show_default=True, type=click.Choice([*CODECS, *CODECS_OF_OLD_STORES]),
               metavar=f"[{'|'.join(CODECS)}]",
-              help="How heatmaps are stored: small, smaller, at full resolution, nearly lossless.")  # fmt: skip
+              help="How heatmaps are stored: small, smaller, smallest where they are peaks, at full resolution, nearly "
+              "lossless.")  # fmt: skip
+@click.option("--basis", default="auto", show_default=True, metavar="auto|STORE",
+              help="Of the codec windows: auto learns it from the teacher, STORE is a store that has it.")  # fmt: skip
 @flip_option(False)
 @click.option(
     "--crops/--no-crops", default=True, show_default=True, help="Keep each person's crop beside the heatmaps."
@@ -74,6 +77,7 @@ def command(
     unlabelled: bool,
     part: tuple[int, int] | None,
     codec: str,
+    basis: str,
     flip: bool,
     crops: bool,
     views: int,
@@ -105,6 +109,7 @@ def command(
         images=images,
         annotations=annotations,
         codec=codec,
+        basis=basis,
         flip=flip,
         crops=crops,
         views=views,
@@ -152,12 +157,14 @@ def parse_part(text: str | None) -> tuple[int, int] | None:
 def receipt_text(store: str, receipt: dict[str, Any]) -> str:
     """Return a finished store in three lines."""
     spec, error = receipt["spec"], receipt["error"]
+    unfit = f"; maps that do not fit: {receipt['unfit']:,}" if "unfit" in receipt else ""
     megabytes = sum(receipt["bytes"].values()) / 1e6
     shift = f"{error['shift_median']:.3f} cells (median; 99 %: {error['shift_p99']:.2f})"
     return "\n".join(
         [
             f"{store}: {receipt['rows']} persons by {spec['teacher']['name']}, {megabytes:,.1f} MB",
             f"bytes a person: {part_sizes(receipt)}",
-            f"{spec['codec']}: RMSE {error['rmse_at_peaks']:.4f} at peaks, which move by {shift}; of {error['rows']}",
+            f"{spec['codec']}: RMSE {error['rmse_at_peaks']:.4f} at peaks, which move by {shift}; of {error['rows']}"
+            + unfit,
         ]
     )

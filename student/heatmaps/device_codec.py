@@ -7,7 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cache_tools.codec.profiles import Codec
+from cache_tools.codec.stored_codec import StoredCodec
+from cache_tools.codec.windows import WindowsCodec
+from student.heatmaps.device_windows import DeviceWindows, decode_windows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +24,15 @@ class DeviceCodec:
     synthesis_y: Tensor | None
     #: (w', w) float32
     synthesis_x_transposed: Tensor | None
+    #: the basis of the codec `windows`, for which the other fields are not used; None: another codec
+    windows: DeviceWindows | None = None
 
     @classmethod
-    def of(cls, codec: Codec, device: torch.device | str = "cpu") -> "DeviceCodec":
+    def of(cls, codec: StoredCodec, device: torch.device | str = "cpu") -> "DeviceCodec":
         """Return the tensors of `codec` on `device`."""
+        if isinstance(codec, WindowsCodec):
+            windows = DeviceWindows.of(codec, device)
+            return cls(step=1.0, levels=None, synthesis_y=None, synthesis_x_transposed=None, windows=windows)
 
         def tensor(array: NDArray[np.floating] | None) -> Tensor | None:
             return None if array is None else torch.tensor(array, dtype=torch.float32, device=device)
@@ -42,6 +49,8 @@ class DeviceCodec:
 
 def decode_codes(codes: Tensor, codec: DeviceCodec) -> Tensor:
     """Decode stored codes (B, K, h', w') to heatmaps (B, K, h, w) float32: a table, then two matrix products."""
+    if codec.windows is not None:
+        return decode_windows(codes, codec.windows)
     maps = decode_values(codes, codec)
     if codec.synthesis_x_transposed is not None:
         maps = maps @ codec.synthesis_x_transposed

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from student.heatmaps.device_codec import DeviceCodec, decode_codes, decode_values
+from student.heatmaps.device_windows import decode_window_patches
 from student.heatmaps.windows import paste_windows, place_windows, read_windows, window_margin
 
 
@@ -78,18 +79,30 @@ def replay_codes(
         teacher_sigma=codec.teacher_sigma,
         student_sigma=codec.student_sigma,
     )
-    if codec.rows is None or codec.columns is None:
+    windowed = codec.codec.windows
+    if windowed is None and (codec.rows is None or codec.columns is None):
         # the codes are the maps' cells, and decoding them is a product
         values = read_windows(decode_codes(codes, codec.codec).flatten(0, 1), windows)
         return paste_windows(values, windows, out_size)
     height, width = codec.heatmap_size
     first = (windows.teacher_middle.round() - codec.side // 2).long()
     x, y = first[..., 0].clamp(-codec.side, width), first[..., 1].clamp(-codec.side, height)
+    corner = torch.stack([x, y], dim=-1)
+    if windowed is not None:
+        patches = decode_window_patches(codes.flatten(0, 1), windowed, corner.flatten(0, 1), codec.side)
+    else:
+        patches = _resampled_patches(codes, codec, x, y)
+    values = read_windows(patches, windows, corner)
+    return paste_windows(values, windows, out_size)
+
+
+def _resampled_patches(codes: Tensor, codec: PatchCodec, x: Tensor, y: Tensor) -> Tensor:
+    """Return the patches (B * K, side, side) that begin at cells (x, y), (B, K) each."""
+    assert codec.rows is not None
+    assert codec.columns is not None
     rows = codec.rows.index_select(0, (y + codec.side).flatten())  # (B * K, side, h')
     columns = codec.columns.index_select(0, (x + codec.side).flatten())  # (B * K, w', side)
-    patches = rows @ decode_values(codes, codec.codec).flatten(0, 1) @ columns
-    values = read_windows(patches, windows, torch.stack([x, y], dim=-1))
-    return paste_windows(values, windows, out_size)
+    return rows @ decode_values(codes, codec.codec).flatten(0, 1) @ columns
 
 
 def _parts(synthesis: Tensor, side: int) -> Tensor:
