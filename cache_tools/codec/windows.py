@@ -56,7 +56,7 @@ class WindowsCodec:
     @property
     def side(self) -> int:
         """Height and width of a window in cells."""
-        return self.basis.shape[1]
+        return int(self.basis.shape[1])
 
     @cached_property
     def windows(self) -> Maps:

@@ -6,6 +6,7 @@ import torch
 
 from cache_tools.codec.profiles import PROFILES, SUPERSEDED, get_codec
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
+from tests.samples.fitted_windows import fitted_codec
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
@@ -18,3 +19,13 @@ def test_codes_decode_on_the_device_as_in_numpy(profile: str, size: tuple[int, i
     decoded = decode_codes(torch.from_numpy(codes).to(device), DeviceCodec.of(codec, device))
     assert decoded.dtype == torch.float32
     np.testing.assert_allclose(decoded.cpu().numpy(), codec.decode(codes), atol=1e-6)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize("size", [(64, 48), (32, 24)])
+def test_windows_decode_on_the_device_to_the_same_bits(size: tuple[int, int], device: str) -> None:
+    codec = fitted_codec(size)
+    codes = codec.encode(np.random.default_rng(1).random((4, 2, 17, *size), dtype=np.float32) ** 4)
+    codes[0, 0, 0] = 0
+    decoded = decode_codes(torch.from_numpy(codes).to(device), DeviceCodec.of(codec, device))
+    assert np.array_equal(decoded.cpu().numpy(), codec.decode(codes))
