@@ -14,7 +14,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from measured import at_most, hand_on
 from numpy.typing import NDArray
 
 from cache_tools.codec.encode_maps import encode_maps
+from cache_tools.codec.fit_windows import fit_windows, rows_to_fit
 from cache_tools.instances import Instances
 from cache_tools.skeletons import Skeleton
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
@@ -76,8 +77,12 @@ def measure(path: Path, joints: int, rows: int, codec: str, rounds: int) -> Meas
     spec = make_spec(
         table, TeacherSpec("rendered", "none"), skeleton=skeleton, frame=FrameSpec(), codec=codec, shard_rows=SHARD_ROWS
     )
-    store = HeatmapStore.create(path, spec, table)
     rng = np.random.default_rng(0)
+    windows = None
+    if codec == "windows":
+        windows = fit_windows(rendered_maps(len(rows_to_fit(rows, joints)), joints, rng), SIGMA).codec
+        spec = replace(spec, basis=windows.digest)
+    store = HeatmapStore.create(path, spec, table, windows)
     encoding, writing = [], []
     for shard in store.pending():
         content = store.new_shard(shard)

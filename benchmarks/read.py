@@ -14,6 +14,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -23,6 +24,7 @@ import zarr
 from measured import Row, at_least, hand_on
 from numpy.typing import NDArray
 
+from cache_tools.codec.fit_windows import fit_windows, rows_to_fit
 from cache_tools.instances import Instances
 from cache_tools.skeletons import COCO
 from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
@@ -86,7 +88,7 @@ def all_readers(folder: Path, maps: Maps) -> dict[str, tuple[float, Reader]]:
     readers["HDF5, float16, gzip, chunk a row"] = hdf5(folder / "gzip.h5", maps, compression="gzip")
     readers["HDF5, float16, chunk a row"] = hdf5(folder / "plain.h5", maps)
     readers["zarr-python, float16, chunk a row"] = zarr_python(folder / "plain.zarr", maps)
-    for codec in ("exact8", "compact"):
+    for codec in ("exact8", "compact", "windows"):
         store = kdcache_store(folder / codec, maps, codec)
         receipt = store.read_receipt()
         size = receipt["bytes_per_row"]["heatmaps"] if receipt else 0
@@ -145,7 +147,11 @@ def kdcache_store(folder: Path, maps: Maps, codec: str) -> HeatmapStore:
         file_name=("photo.jpg",) * n,
     )
     spec = make_spec(table, TeacherSpec("benchmark", "none"), skeleton=COCO, frame=FrameSpec(), codec=codec)
-    store = HeatmapStore.create(folder, spec, table)
+    windows = None
+    if codec == "windows":
+        windows = fit_windows(maps[rows_to_fit(n, len(COCO))], spec.frame.sigma).codec
+        spec = replace(spec, basis=windows.digest)
+    store = HeatmapStore.create(folder, spec, table, windows)
     for shard in store.pending():
         content = store.new_shard(shard)
         content.add(content.rows, maps[content.rows.start : content.rows.stop])

@@ -1,6 +1,6 @@
 """What every peer stores: real persons' crops as JPEG files and a teacher's heatmaps; kdcache's stores of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache_tools.annotations.annotation_file import read_coco
+from cache_tools.codec.fit_windows import fit_windows, rows_to_fit
 from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import Matrix, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
@@ -69,7 +70,11 @@ class PeerData:
             crops=CropsSpec(policy.region, policy.quality) if crops else None,
         )
         url = self.folder / f"{codec}{'-crops' if crops else ''}.zarr"
-        store = HeatmapStore.create(url, spec, table)
+        windows = None
+        if codec == "windows":
+            windows = fit_windows(self.maps[rows_to_fit(len(table), len(COCO))], spec.frame.sigma).codec
+            spec = replace(spec, basis=windows.digest)
+        store = HeatmapStore.create(url, spec, table, windows)
         for shard in store.pending():
             content = store.new_shard(shard)
             rows = content.rows

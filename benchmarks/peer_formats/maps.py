@@ -14,7 +14,7 @@ from peer_formats.timing import Batch, Epoch, Peer, Reader
 from cache_tools.codec import get_codec
 
 BATCH = 128
-OURS = ("exact8", "compact")
+OURS = ("exact8", "compact", "windows")
 
 
 def map_peers(data: PeerData) -> list[Peer]:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cache_tools import geometry
 from cache_tools.codec.profiles import Codes, Maps
+from cache_tools.codec.stored_codec import StoredCodec
 from cache_tools.instances import Instances
 from cache_tools.store import ledger
 from cache_tools.store.crop_files import CropShards
@@ -69,6 +70,11 @@ class StoreReader:
             expect.check(parsed.spec, objects.url)
         with malformed(objects.url):
             return cls(objects, root, parsed, mode == "r+", table)
+
+    @classmethod
+    def codec_at(cls, url: Url) -> StoredCodec:
+        """Return the codec of the store at `url`; only its root is read. FileNotFoundError where there is none."""
+        return parse_root(Objects(url))[1].codec
 
     @classmethod
     def exists(cls, url: Url) -> bool:

@@ -8,8 +8,6 @@ import numpy as np
 from cache_tools.codec.fit_windows import fit_windows, measure_fit, rows_to_fit
 from cache_tools.codec.windows import WindowsCodec
 from cache_tools.instances import Instances
-from cache_tools.store.objects import Objects
-from cache_tools.store.opening import parse_root
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.job import AUTO_BASIS, BuildJob
 from student.network_output import heatmaps_of
@@ -29,7 +27,7 @@ def stated_basis(job: BuildJob, store: HeatmapStore | None) -> WindowsCodec | No
             raise ValueError(f"--basis {job.basis} has no effect with --codec {job.codec}: leave it out")
         return None
     if job.basis != AUTO_BASIS:
-        codec = parse_root(Objects(job.basis))[1].codec
+        codec = HeatmapStore.codec_at(job.basis)
         if not isinstance(codec, WindowsCodec):
             raise ValueError(f"--basis {job.basis}: a store of {codec.name}: expected one of {WindowsCodec.name}")
         return codec
