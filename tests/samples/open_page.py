@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,28 @@ class OpenPage:
         page.goto(url)
         self.wait_for("[data-check]", "[data-status=stopped]")
 
+    def restore(self, language: str) -> None:
+        """Undo what an earlier test chose: box mode, the sign, the language; forget its errors."""
+        if self.page.get_attribute("#stage", "data-mode") == "box":
+            self.page.click("#box")
+        self.page.check("input[value=varus]")
+        self.page.select_option("#language", language)
+        self.errors.clear()
+
     def wait_for(self, *states: str) -> None:
         """Wait until the body matches one of the selectors.
 
         The page's policy forbids `wait_for_function`, which evaluates strings.
         """
         self.page.locator(", ".join(f"body{state}" for state in states)).wait_for(timeout=60_000)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds, while the page goes on; fail after a minute."""
+        for _ in range(1200):
+            if condition():
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"{condition} did not hold within a minute")
 
     def settle(self) -> str:
         """Wait until a measurement ends, and return the status."""

@@ -1,4 +1,8 @@
-"""The page in the system's Chromium, driven by Playwright: one browser and one export of each network for all tests."""
+"""The page in the system's Chromium, driven by Playwright: one browser and one export of each network for all tests.
+
+A page takes seconds of processor time to start: tests share the open page of a desktop and that of a phone; those that
+need another one open it themselves.
+"""
 
 import http.server
 import shutil
@@ -113,12 +117,34 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-@pytest.fixture(scope="module")
-def tab(browser: Browser, demo_page: Path) -> Iterator[OpenPage]:
-    """Return the demo's page, opened from the disk once for the tests of a file."""
+@pytest.fixture(scope="session")
+def desktop(browser: Browser, demo_page: Path) -> Iterator[OpenPage]:
+    """Return the demo's page, opened from the disk once for all tests on a desktop."""
     context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
     yield OpenPage(context.new_page(), (demo_page / "index.html").as_uri())
     context.close()
+
+
+@pytest.fixture
+def tab(desktop: OpenPage) -> OpenPage:
+    """Return the demo's page on a desktop, in English, whatever an earlier test chose."""
+    desktop.restore("en")
+    return desktop
+
+
+@pytest.fixture(scope="session")
+def french_phone(playwright: Playwright, browser: Browser, demo_page: Path) -> Iterator[OpenPage]:
+    """Return the demo's page, opened once for all tests on a phone, whose language is French."""
+    context = browser.new_context(**playwright.devices["Pixel 7"], locale="fr-FR")
+    yield OpenPage(context.new_page(), (demo_page / "index.html").as_uri())
+    context.close()
+
+
+@pytest.fixture
+def phone(french_phone: OpenPage) -> OpenPage:
+    """Return the demo's page on a phone, in French, whatever an earlier test chose."""
+    french_phone.restore("fr")
+    return french_phone
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Page
 
 from pipeline.demo.standing import make_standing
 from tests.samples.open_page import OpenPage
@@ -16,8 +16,6 @@ KNEE = '.handle[aria-label^="left knee"]'
 @pytest.fixture
 def measured(tab: OpenPage) -> OpenPage:
     """Return the page with the example measured."""
-    if tab.page.get_attribute("#stage", "data-mode") == "box":
-        tab.page.click("#box")
     tab.open_example()
     return tab
 
@@ -127,36 +125,31 @@ def place_by_keys(page: Page, tab: OpenPage, joint: str, goal: tuple[float, floa
             page.keyboard.press(f"Shift+{more if steps > 0 else less}")
 
 
-def test_a_finger_moves_a_joint_and_elsewhere_scrolls(
-    playwright: Playwright, browser: Browser, demo_page: Path
-) -> None:
-    context = browser.new_context(**playwright.devices["Pixel 7"], locale="en-GB")
-    tab = OpenPage(context.new_page(), (demo_page / "index.html").as_uri())
-    page = tab.page
-    tab.start_again()
+def test_a_finger_moves_a_joint_and_elsewhere_scrolls(phone: OpenPage) -> None:
+    page = phone.page
+    page.select_option("#language", "en")
+    phone.start_again()
     page.tap("#example")
-    tab.settle()
-    before = tab.joint("left_knee")
+    phone.settle()
+    before = phone.joint("left_knee")
     x, y = centre(page, KNEE)
-    touch(context, page, (x, y), (x + 24, y + 8))
-    after, unit = tab.joint("left_knee"), tab.unit()
+    touch(page, (x, y), (x + 24, y + 8))
+    after, unit = phone.joint("left_knee"), phone.unit()
     assert [after[0] - before[0], after[1] - before[1]] == pytest.approx([24 * unit, 8 * unit], abs=unit)
     page.evaluate("scrollTo(0, 0)")
     box = overlay_box(page)
-    touch(context, page, (box["x"] + 20, box["y"] + 300), (box["x"] + 20, box["y"] + 100))
-    page.wait_for_timeout(300)
-    assert page.evaluate("scrollY") > 50
+    touch(page, (box["x"] + 20, box["y"] + 300), (box["x"] + 20, box["y"] + 100))
+    phone.wait_until(lambda: page.evaluate("scrollY") > 50)
     # it never scrolls away
     notice = page.locator(".notice").bounding_box()
     assert notice
     assert notice["y"] >= 0
-    assert tab.joint("left_knee") == after
-    context.close()
+    assert phone.joint("left_knee") == after
 
 
-def touch(context: BrowserContext, page: Page, start: tuple[float, float], stop: tuple[float, float]) -> None:
+def touch(page: Page, start: tuple[float, float], stop: tuple[float, float]) -> None:
     """Move a finger from one point to another."""
-    session = context.new_cdp_session(page)
+    session = page.context.new_cdp_session(page)
     for step in range(9):
         x, y = (a + (b - a) * step / 8 for a, b in zip(start, stop, strict=True))
         event = {"type": "touchMove" if step else "touchStart", "touchPoints": [{"x": x, "y": y}]}

@@ -14,19 +14,15 @@ from tests.samples.open_page import OpenPage, script_element
 Server = tuple[str, ThreadingHTTPServer]
 
 
-def test_from_a_disk_without_a_network(context: BrowserContext, demo_page: Path) -> None:
+def test_one_file_on_a_disk_without_a_network(context: BrowserContext, demo_page: Path, tmp_path: Path) -> None:
+    """index.html is all there is: it can be sent by itself, and opened in any folder under any name."""
+    copy = tmp_path / "knees.html"
+    copy.write_bytes((demo_page / "index.html").read_bytes())
     context.set_offline(True)
-    tab = OpenPage(context.new_page(), (demo_page / "index.html").as_uri())
+    tab = OpenPage(context.new_page(), copy.as_uri())
     assert tab.open_example() == "measured"
     assert not tab.errors
     assert [url for url in tab.requests if not url.startswith(("file:", "blob:", "data:"))] == []
-
-
-def test_one_file_in_another_folder(context: BrowserContext, demo_page: Path, tmp_path: Path) -> None:
-    """index.html is all there is: it can be sent by itself."""
-    copy = tmp_path / "knees.html"
-    copy.write_bytes((demo_page / "index.html").read_bytes())
-    assert OpenPage(context.new_page(), copy.as_uri()).open_example() == "measured"
 
 
 def test_served_once_then_without_its_server(context: BrowserContext, server: Server) -> None:
@@ -74,6 +70,9 @@ async (there) => {
 """
 
 
+POLICY = r'<meta http-equiv="Content-Security-Policy"[^>]*>'
+
+
 @pytest.mark.parametrize("scheme", ["file", "http"])
 def test_the_browser_forbids_the_page_to_send(
     scheme: str, context: BrowserContext, demo_page: Path, server: Server, tmp_path: Path
@@ -90,16 +89,19 @@ def test_the_browser_forbids_the_page_to_send(
     threading.Thread(target=listener.serve_forever, daemon=True).start()
     there = f"127.0.0.1:{listener.server_port}/photo"
     url = (demo_page / "index.html").as_uri() if scheme == "file" else server[0]
-    tab = OpenPage(context.new_page(), url)
-    assert set(tab.page.evaluate(ATTEMPTS, there)) == {"refused"}
-    tab.page.wait_for_timeout(300)
+    # the policy is in force from the first byte: nobody waits for the network
+    page = context.new_page()
+    page.goto(url)
+    assert set(page.evaluate(ATTEMPTS, there)) == {"refused"}
+    page.wait_for_timeout(300)
     assert heard == []
-    page = (demo_page / "index.html").read_text()
+    page.close()
     copy = tmp_path / "without-policy.html"
-    copy.write_text(re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page))
-    control = OpenPage(context.new_page(), copy.as_uri())
-    control.page.evaluate(ATTEMPTS, there)
-    control.page.wait_for_timeout(300)
+    copy.write_text(re.sub(POLICY, "", (demo_page / "index.html").read_text()))
+    control = context.new_page()
+    control.goto(copy.as_uri())
+    control.evaluate(ATTEMPTS, there)
+    control.wait_for_timeout(300)
     assert len(heard) > 2
     listener.shutdown()
     listener.server_close()

@@ -110,8 +110,9 @@ def test_real_and_rendered_people_by_a_real_network(
 
 
 def test_rendered_people_by_the_demo(rendered: list[Path], tab: OpenPage, demo_file: Path) -> None:
+    """The other convention of where heatmap cells lie: half of the people show it."""
     network, differences = OnnxTeacher(str(demo_file), device="cpu"), Differences()
-    for photo in rendered:
+    for photo in rendered[: RENDERED // 2]:
         differences.compare(tab, network, photo)
     check(differences, tab, least_angles=10)
 

@@ -85,15 +85,25 @@ def test_nobody_is_refused(tab: OpenPage, tmp_path: Path) -> None:
     assert tab.page.inner_text("#status") == "No leg could be measured."
 
 
+COUNT_DECODED = """
+() => {
+  globalThis.decoded = 0;
+  const decode = createImageBitmap;
+  globalThis.createImageBitmap = (...photo) => decode(...photo).finally(() => decoded++);
+}
+"""
+
+
 def test_the_newest_photo_wins(tab: OpenPage, person: Image, tmp_path: Path) -> None:
     """Two photos chosen one after the other before the first is measured: the second one's angles are shown."""
     tab.open(jpeg(person, tmp_path / "a.jpg"))
     expected = tab.angles()
+    tab.page.evaluate(COUNT_DECODED)
     # decoding the first takes longer than all of the second
     large = cv2.resize(person[:, ::-1], (3000, 4000), interpolation=cv2.INTER_CUBIC)
     tab.page.set_input_files("#file", jpeg(np.asarray(large, np.uint8), tmp_path / "b.jpg"))
     tab.open(tmp_path / "a.jpg")
-    tab.page.wait_for_timeout(2500)
+    tab.wait_until(lambda: int(tab.page.evaluate("decoded")) == 2)
     assert tab.angles() == expected
     assert tab.json()["photo"] == "a.jpg"
     assert tab.alarm == ""
