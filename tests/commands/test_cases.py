@@ -70,6 +70,8 @@ CASES = [
     ("hka measure --teacher {teacher} --no-flip --device cpu {cases}/same_names", 0, r"(?m)^video2/0001\.jpg +0 +left"),
 ]  # fmt: skip
 
+pytestmark = pytest.mark.usefixtures("sessions_are_kept")
+
 
 @pytest.fixture(scope="module")
 def teacher(shared_data: Path) -> str:

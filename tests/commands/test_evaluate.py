@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 from pipeline.cli import kdcache
 from tests.samples.small_build import arguments, small_job
 
+pytestmark = pytest.mark.usefixtures("sessions_are_kept")
+
 
 def run(*words: object) -> Result:
     return CliRunner().invoke(kdcache, [str(word) for word in words])

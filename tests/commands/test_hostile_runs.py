@@ -1,6 +1,7 @@
 """Runs of somebody who means harm: nothing of run.json is fetched, loaded or written elsewhere."""
 
 import json
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +11,6 @@ from typing import Any
 import pytest
 
 from tests.samples.command_line import run_command
-from tests.samples.small_run import write_run
 
 Forge = Callable[[dict[str, Any]], object]
 
@@ -52,9 +52,8 @@ FORGERIES: dict[str, Forge] = {
 
 
 @pytest.fixture
-def forged(tmp_path: Path) -> Path:
-    write_run(tmp_path / "run")
-    return tmp_path / "run"
+def forged(run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run, tmp_path / "run"))
 
 
 def rewrite(run: Path, forge: Forge) -> None:

@@ -19,6 +19,9 @@ def poses_of(boxes: Path | None, case: Path, teacher: str, out: Path) -> list[di
     return list(json.loads(out.read_text()))
 
 
+pytestmark = pytest.mark.usefixtures("sessions_are_kept")
+
+
 @pytest.fixture(scope="module")
 def teacher(shared_data: Path) -> str:
     return f"onnx:{shared_data / 'teachers' / 'tinypose_256x192.onnx'}?frame=stride"

@@ -1,9 +1,6 @@
 """`kdcache train` and `kdcache benchmark --loader` as commands."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from cache_tools.store.writer import HeatmapStore
 from pipeline.cli import kdcache
 from student.run_record import RunRecord, read_record, resolved, write_record
 from student.training.metric_logger import read_log
+from tests.samples.command_line import run_command
 from tests.samples.drawn_store import ColourTeacher, quick_settings, write_store
 from tests.samples.small_build import write_photos
 
@@ -21,16 +19,11 @@ LIVE_TEACHER = "tests.samples.drawn_store:live_teacher"
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "train", *arguments],
-        capture_output=True, text=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-
-
 def test_the_command_names_every_mistake_in_the_settings(store: HeatmapStore, tmp_path: Path) -> None:
-    result = command(store.url, "--out", str(tmp_path / "run"), "-s", "train.epohs=3", "--lr", "-1", "--alpha", "2")
-    assert result.returncode == 2
+    result = run_command(
+        "train", store.url, "--out", tmp_path / "run", "-s", "train.epohs=3", "--lr", "-1", "--alpha", "2"
+    )
+    assert result.code == 2
     for part in ("train.epohs: ", "train.lr: Input should be greater than 0", "distill.alpha"):
         assert part in result.stderr
     assert "Traceback" not in result.stderr
@@ -65,11 +58,11 @@ def test_mistakes_on_the_command_line_are_named(
 def test_the_command_trains_several_and_writes_a_receipt(store: HeatmapStore, tmp_path: Path) -> None:
     students = [json.loads(quick_settings(name).model_dump_json()) for name in ("one", "two")]
     (tmp_path / "students.yaml").write_text(json.dumps(students))  # JSON is YAML
-    result = command(
-        store.url, "--students", str(tmp_path / "students.yaml"), "--out", str(tmp_path / "runs"), "--device", "cpu",
-        "--epochs", "1", "-s", "model.head_channels=8", "--receipt", str(tmp_path / "receipts"),
+    result = run_command(
+        "train", store.url, "--students", tmp_path / "students.yaml", "--out", tmp_path / "runs", "--device", "cpu",
+        "--epochs", "1", "-s", "model.head_channels=8", "--receipt", tmp_path / "receipts",
     )  # fmt: skip
-    assert result.returncode == 0, result.stderr
+    assert result.code == 0, result.stderr
     assert "epochs: 1.0" in result.stderr
     for name in ("one", "two"):
         assert json.loads((tmp_path / "receipts" / f"{name}.json").read_text())["name"] == name
@@ -77,8 +70,8 @@ def test_the_command_trains_several_and_writes_a_receipt(store: HeatmapStore, tm
 
 
 def test_ap_while_training_needs_persons_to_measure_it_on(store: HeatmapStore, tmp_path: Path) -> None:
-    result = command(store.url, "--out", str(tmp_path / "run"), "-s", "train.evaluate_epochs=1")
-    assert result.returncode == 2
+    result = run_command("train", store.url, "--out", tmp_path / "run", "-s", "train.evaluate_epochs=1")
+    assert result.code == 2
     assert "--val-images" in result.stderr
     assert not (tmp_path / "run").exists()
 
