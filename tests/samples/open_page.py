@@ -68,9 +68,13 @@ class OpenPage:
 
     def open(self, photo: str | Path | FilePayload) -> str:
         """Choose a photo and return the status after it is measured."""
+        self.choose(photo)
+        return self.settle()
+
+    def choose(self, photo: str | Path | FilePayload) -> None:
+        """Choose a photo and go on at once; `settle` waits for its measurement."""
         self.start_again()
         self.page.set_input_files("#file", photo)
-        return self.settle()
 
     def open_example(self) -> str:
         """Measure the example and return the status."""

@@ -28,8 +28,15 @@ from tests.samples.other_joints import with_other_joints
 from tests.samples.tinypose_bytes import write_tinypose
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# no file dialogs, a camera that shows a test picture; root needs --no-sandbox
-ARGUMENTS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+ARGUMENTS = [
+    # root needs it
+    "--no-sandbox",
+    # no file dialogs, a camera that shows a test picture
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    # WebAssembly is compiled once, not again with optimisation: no page lives long enough to gain from it
+    "--js-flags=--liftoff-only",
+]
 
 
 # before xdist, which looks for groups in the same hook

@@ -71,9 +71,11 @@ class Differences:
 
     def compare(self, page: OpenPage, network: OnnxTeacher, photo: Path) -> None:
         """Measure one photo in both ways."""
-        page.open(photo)
-        found = page.json()
+        page.choose(photo)
+        # the browser works in the meantime
         persons, joints = find_fitted_joints(network, whole_photo_boxes([photo]), Inference(flip=True), MIN_SCORE)
+        page.settle()
+        found = page.json()
         box = np.array([[found["box"][side] for side in ("x", "y", "width", "height")]])
         if not np.array_equal(box, persons.box):
             # joints of the first look that are a hundredth of a pixel apart may be on two sides of a whole pixel
