@@ -36,7 +36,8 @@ from cache_tools.geometry import apply, cell_to_crop, compose, crop_to_image, in
 from cache_tools.images import read_image
 from cache_tools.instances import Instances
 from cache_tools.skeletons import COCO
-from cache_tools.store.spec import CropsSpec, TeacherSpec, make_spec
+from cache_tools.store.crops_spec import CropsSpec
+from cache_tools.store.spec import TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
 from student.batches.augment import sample_views
@@ -127,9 +128,7 @@ def persons_of(data: Path) -> Instances:
 def make_store(url: Path, table: Instances, photos: Path) -> HeatmapStore:
     """Write a compact store with crops, as `kdcache build` does."""
     policy = CropPolicy()
-    spec = make_spec(
-        table, TeacherSpec("gaussians", "0" * 64), skeleton=COCO, crops=CropsSpec(policy.region, policy.quality)
-    )
+    spec = make_spec(table, TeacherSpec("gaussians", "0" * 64), skeleton=COCO, crops=CropsSpec.of(policy))
     store = HeatmapStore.create(url, spec, table)
     for shard in store.pending():
         rows = np.array(store.shard_rows(shard))

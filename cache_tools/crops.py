@@ -15,8 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.geometry import Matrix, padded_box
 from cache_tools.images import Image
+from cache_tools.photos.jpeg_parts import BLOCK, encode_with_restarts
 
-JPEG_BLOCK = 8  # pixels
+#: how pixels of a photo become a crop's file. 1: made smaller to the mean of each pixel's area (cv2.INTER_AREA), no
+#: restart markers. 2: made smaller by the largest whole factor to means, then bilinearly; restart markers.
+FIRST_ENCODING, ENCODING = 1, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,12 @@ class CropPolicy:
     density: float = 1.25  #: largest number of stored pixels for each pixel of the teacher's crop
     #: of the JPEG, whose colour has full resolution: with half of it, views lose about 4 dB
     quality: int = 90
+    encoding: int = ENCODING
     input_size: tuple[int, int] = (256, 192)  #: height, width of the teacher's crop, whose aspect the padded box has
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an encoding that this kdcache does not know."""
+        _check_encoding(self.encoding)
 
     @property
     def coverage(self) -> tuple[float, float]:
@@ -51,6 +59,17 @@ class CropPolicy:
             f"zoom {self.zoom:g}, rotation {self.rotation:g}, shift {self.shift:g}, "
             f"at most {self.density:g} stored pixels for one of a {self.input_size[0]}x{self.input_size[1]} crop"
         )
+
+
+class CropPlan(NamedTuple):
+    """Where the crops of N persons lie in their photos, and how large they are stored."""
+
+    #: (N, 4) left, top, right, bottom in whole image pixels
+    regions: NDArray[np.int64]
+    #: (N, 2) height, width
+    sizes: NDArray[np.int64]
+    #: (N, 2, 3) from crop pixel to image pixel
+    pixel_to_image: Matrix
 
 
 class StoredCrop(NamedTuple):
@@ -79,48 +98,83 @@ def crop_regions(
     centre, size = padded_box(boxes_xywh, policy.input_size)
     half = size * policy.coverage[::-1] / 2
     limit = np.asarray(image_size, np.int64).reshape(-1, 2)[:, ::-1]
-    near = np.clip(np.floor(centre - half).astype(np.int64), 0, limit - 1) // JPEG_BLOCK * JPEG_BLOCK
+    near = np.clip(np.floor(centre - half).astype(np.int64), 0, limit - 1) // BLOCK * BLOCK
     # 2 more, because bilinear sampling also reads the next pixel
     far = np.clip(np.floor(centre + half).astype(np.int64) + 2, near + 1, limit)
     return np.concatenate([near, far], axis=1)
 
 
+def plan_crops(boxes_xywh: ArrayLike, image_size: NDArray[np.integer], policy: CropPolicy) -> CropPlan:
+    """Return the plan for persons with boxes (N, 4) x, y, width, height in photos of (N, 2) height, width."""
+    boxes = np.asarray(boxes_xywh, np.float64).reshape(-1, 4)
+    regions = crop_regions(boxes, image_size, policy)
+    sides = regions[:, 2:] - regions[:, :2]
+    _, padded = padded_box(boxes, policy.input_size)
+    shrink = np.minimum(1, policy.density * policy.input_size[0] / padded[:, 1:])
+    stored = np.maximum(1, np.floor(sides * shrink)).astype(np.int64)
+    steps = sides / stored
+    matrices = np.zeros((len(boxes), 2, 3))
+    matrices[:, [0, 1], [0, 1]] = steps
+    matrices[:, :, 2] = regions[:, :2] + (steps - 1) / 2
+    return CropPlan(regions, stored[:, ::-1], matrices)
+
+
 def encode_crop(image: Image, box_xywh: ArrayLike, policy: CropPolicy) -> StoredCrop:
-    """Cut a person out of its photo (height, width, 3) and encode it; box: x, y, width, height in image pixels."""
-    boxes = np.asarray(box_xywh, np.float64).reshape(1, 4)
-    left, top, right, bottom = crop_regions(boxes, np.array(image.shape[:2]), policy)[0]
-    part = image[top:bottom, left:right]
-    _, size = padded_box(boxes, policy.input_size)
-    shrink = min(1.0, policy.density * policy.input_size[0] / float(size[0, 1]))
-    height, width = (max(1, math.floor(side * shrink)) for side in part.shape[:2])
-    part = _resized(part, (height, width))
-    step = np.array([(right - left) / width, (bottom - top) / height])
-    matrix = np.concatenate([np.diag(step), (np.array([left, top]) + (step - 1) / 2)[:, None]], axis=1)
-    return StoredCrop(encode_pixels(part, policy.quality), matrix, (height, width))
+    """Cut a person out of its photo, RGB or BGRA, and encode it; box: x, y, width, height in image pixels."""
+    return encode_planned(image, plan_crops(box_xywh, np.array(image.shape[:2]), policy), 0, policy)
 
 
-def encode_pixels(pixels: Image, quality: int) -> bytes:
-    """Return pixels (h, w, 3) RGB as a JPEG file whose colour has full resolution."""
+def encode_planned(image: Image, plan: CropPlan, index: int, policy: CropPolicy) -> StoredCrop:
+    """Cut the person at an index of a plan out of its photo, RGB or BGRA, and encode it."""
+    left, top, right, bottom = plan.regions[index].tolist()
+    height, width = plan.sizes[index].tolist()
+    part = _resized(image[top:bottom, left:right], (height, width), policy.encoding)
+    jpeg = encode_pixels(part, policy.quality, policy.encoding)
+    return StoredCrop(jpeg, plan.pixel_to_image[index], (height, width))
+
+
+def encode_pixels(pixels: Image, quality: int, encoding: int = ENCODING) -> bytes:
+    """Return pixels, RGB or BGRA, as a JPEG file whose colour has full resolution."""
+    _check_encoding(encoding)
+    if encoding != FIRST_ENCODING:
+        return encode_with_restarts(pixels, quality)
+    order = "RGB" if pixels.shape[2] == 3 else "BGRA"
     data: bytes = simplejpeg.encode_jpeg(
-        np.ascontiguousarray(pixels), quality, colorspace="RGB", colorsubsampling="444", fastdct=False
+        np.ascontiguousarray(pixels), quality, colorspace=order, colorsubsampling="444", fastdct=False
     )
     return data
 
 
-def cut_again(image: Image, pixel_to_image: Matrix, size: tuple[int, int]) -> Image:
-    """Return the pixels (h, w, 3) that `encode_crop` encoded, of a photo and the matrix and size of its stored crop."""
+def cut_again(image: Image, pixel_to_image: Matrix, size: tuple[int, int], encoding: int = ENCODING) -> Image:
+    """Return the pixels that `encode_crop` encoded, of a photo and the matrix and size of its stored crop."""
     height, width = size
     step = np.diag(pixel_to_image)
     left, top = np.round(pixel_to_image[:, 2] - (step - 1) / 2).astype(int)
     right, bottom = np.round((left, top) + step * (width, height)).astype(int)
-    return _resized(image[top:bottom, left:right], size)
+    return _resized(image[top:bottom, left:right], size, encoding)
 
 
-def _resized(part: Image, size: tuple[int, int]) -> Image:
+def _resized(part: Image, size: tuple[int, int], encoding: int) -> Image:
     """Return pixels made smaller to (height, width), or as they are."""
-    if part.shape[:2] == size:
+    (height, width), (stored_height, stored_width) = part.shape[:2], size
+    if (height, width) == size:
         return part
-    return np.asarray(cv2.resize(part, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    if encoding == FIRST_ENCODING:
+        return np.asarray(cv2.resize(part, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    # Means by factors that are not whole take OpenCV five times as long as bilinear pixels, which are as near to the
+    # photo's views. Bilinear pixels of a step of two or more would alias.
+    factor = min(height // stored_height, width // stored_width)
+    if factor > 1:
+        means = -(-width // factor), -(-height // factor)
+        part = np.asarray(cv2.resize(part, means, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(part, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _check_encoding(encoding: int) -> None:
+    if not FIRST_ENCODING <= encoding <= ENCODING:
+        raise ValueError(
+            f"crops have encoding {encoding}: expected {FIRST_ENCODING} to {ENCODING}, or the kdcache that wrote them"
+        )
 
 
 def decode_crop(data: bytes) -> Image:

@@ -9,29 +9,40 @@ from numpy.typing import NDArray
 
 from cache_tools.geometry import Matrix, apply
 from cache_tools.photos.decode import decode_photo
+from cache_tools.photos.jpeg import Channels
 from cache_tools.photos.options import AS_STORED, PhotoOptions
 from cache_tools.photos.orientation import EXCHANGED, stated_orientation, turned
 
-Image = NDArray[np.uint8]  # (height, width, 3) RGB
+Image = NDArray[np.uint8]  # (height, width, 3) RGB; where a function says so, (height, width, 4) BGRA
 HALVED_FROM = 4  #: image pixels that a crop pixel covers on each side, from which on the image is first halved
 
 
-def read_image(path: str | Path, size: tuple[int, int] | None = None, options: PhotoOptions = AS_STORED) -> Image:
+def read_image(
+    path: str | Path,
+    size: tuple[int, int] | None = None,
+    options: PhotoOptions = AS_STORED,
+    channels: Channels = 3,
+) -> Image:
     """Read a photo as stored, without its EXIF orientation, because COCO's annotations are in stored pixels.
 
     size: the (height, width) that the annotations state; ValueError when the file has another.
     options: turn the photo by its EXIF orientation, which is how people and phones show it; how 16 bits become 8.
+    channels: 3 RGB, or 4 BGRA, from which several crops are cut and encoded faster.
     Raises FileNotFoundError when there is no such file, ValueError when it cannot be decoded whole.
     """
-    return image_of(Path(path).read_bytes(), path, size, options)
+    return image_of(Path(path).read_bytes(), path, size, options, channels)
 
 
 def image_of(
-    data: bytes, path: str | Path, size: tuple[int, int] | None = None, options: PhotoOptions = AS_STORED
+    data: bytes,
+    path: str | Path,
+    size: tuple[int, int] | None = None,
+    options: PhotoOptions = AS_STORED,
+    channels: Channels = 3,
 ) -> Image:
     """Return the photo in the content of a file, as `read_image` does; `path` is what errors call it."""
     try:
-        image = decode_photo(data, options.depth)
+        image = decode_photo(data, options.depth, channels)
     except ValueError as error:
         raise ValueError(f"{path} {error}") from None
     if options.exif:
@@ -51,14 +62,6 @@ def _other_size(path: str | Path, image: Image, size: tuple[int, int], orientati
     return f"{text}, as it is when its EXIF orientation {orientation} turns it: give --exif"
 
 
-def four_channels(image: Image) -> Image:
-    """Return the photo with an opaque fourth channel, for `cut`: OpenCV 5 warps four channels faster than three.
-
-    Of a large photo, the copy costs as much as several crops gain.
-    """
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), np.uint8)
-
-
 def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int], out: Image | None = None) -> Image:
     """Return the crop (height, width, 3) whose pixel p shows image pixel `crop_to_image @ p`: bilinear, black outside.
 
@@ -66,7 +69,7 @@ def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int], out: Image |
     mean of its pixels: bilinear interpolation looks at two pixels a side, and noise and edges of a phone's photo would
     alias. Below, pose networks are trained on crops as they are cut here, and COCO's photos stay below for 256x192.
 
-    image: three channels, or `four_channels` for several crops of one photo; the crops are the same.
+    image: RGB, or BGRA, of which OpenCV cuts in half the time; the crops are the same, RGB.
     out: array for the crop, uint8 and contiguous; ValueError where it does not fit.
     """
     out = np.empty((*size, 3), np.uint8) if out is None else out
@@ -81,7 +84,7 @@ def cut(image: Image, crop_to_image: Matrix, size: tuple[int, int], out: Image |
     if image.shape[2] == 3:
         cv2.warpAffine(image, crop_to_image, size[::-1], dst=out, flags=flags)
     else:
-        cv2.cvtColor(cv2.warpAffine(image, crop_to_image, size[::-1], flags=flags), cv2.COLOR_RGBA2RGB, dst=out)
+        cv2.cvtColor(cv2.warpAffine(image, crop_to_image, size[::-1], flags=flags), cv2.COLOR_BGRA2RGB, dst=out)
     return out
 
 

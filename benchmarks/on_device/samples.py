@@ -13,7 +13,8 @@ from cache_tools.geometry import apply, compose, invert
 from cache_tools.images import read_image
 from cache_tools.instances import Instances
 from cache_tools.skeletons import COCO, Skeleton
-from cache_tools.store.spec import CropsSpec, TeacherSpec, make_spec
+from cache_tools.store.crops_spec import CropsSpec
+from cache_tools.store.spec import TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.teachers.vitpose import fold, plus_network
 from student.heatmaps.targets import render_targets
@@ -61,7 +62,7 @@ def empty_store(url: Path, persons: Instances, name: str, *, crops: bool) -> Hea
         persons,
         TeacherSpec(name, "0" * 64),
         skeleton=COCO,
-        crops=CropsSpec(policy.region, policy.quality) if crops else None,
+        crops=CropsSpec.of(policy) if crops else None,
         shard_rows=512,
     )
     return HeatmapStore.create(url, spec, persons)

@@ -14,7 +14,8 @@ from cache_tools.geometry import Matrix, compose, crop_to_image, invert
 from cache_tools.images import cut, read_image
 from cache_tools.instances import Instances
 from cache_tools.skeletons import COCO
-from cache_tools.store.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
+from cache_tools.store.crops_spec import CropsSpec
+from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.teachers.load import load_network
 from student.augment_recipes import recipe
@@ -67,7 +68,7 @@ class PeerData:
             skeleton=COCO,
             frame=FrameSpec(),
             codec=codec,
-            crops=CropsSpec(policy.region, policy.quality) if crops else None,
+            crops=CropsSpec.of(policy) if crops else None,
         )
         url = self.folder / f"{codec}{'-crops' if crops else ''}.zarr"
         windows = None

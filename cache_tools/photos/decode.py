@@ -6,19 +6,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.photos.jpeg import START, decode_jpeg
+from cache_tools.photos.jpeg import START, Channels, decode_jpeg, with_channels
 from cache_tools.photos.orientation import BIG_TIFF, TIFF, stated_orientation, turned_back
 
 
-def decode_photo(data: bytes, depth: int | None = None) -> NDArray[np.uint8]:
-    """Return the pixels (height, width, 3) RGB that an image file stores, not turned by its EXIF orientation.
+def decode_photo(data: bytes, depth: int | None = None, channels: Channels = 3) -> NDArray[np.uint8]:
+    """Return the pixels (height, width, channels) that an image file stores, not turned by its EXIF orientation.
 
-    depth: bits used of each value of 16-bit images, as PhotoOptions has it.
+    depth: bits used of each value of 16-bit images, as PhotoOptions has it. channels: 3 RGB, 4 BGRA.
     Raises ValueError that says what is wrong with the file.
     """
     if data[:2] == START:
         try:
-            return decode_jpeg(data)
+            return decode_jpeg(data, channels)
         except ValueError as error:
             raise ValueError(f"is a damaged JPEG file of {len(data)} bytes ({error}): fetch it again") from None
     # not IMREAD_COLOR_RGB: OpenCV 5.0 makes noise of 16-bit colour TIFF files with it
@@ -28,7 +28,8 @@ def decode_photo(data: bytes, depth: int | None = None) -> NDArray[np.uint8]:
         raise ValueError(f"is not an image that OpenCV reads ({len(data)} bytes), or a damaged one: fetch it again")
     image = np.asarray(cv2.cvtColor(eight_bits(pixels, depth), cv2.COLOR_BGR2RGB), np.uint8)
     # OpenCV turns these files whatever its flags say
-    return turned_back(image, stated_orientation(data)) if data[:4] in TIFF + BIG_TIFF else image
+    image = turned_back(image, stated_orientation(data)) if data[:4] in TIFF + BIG_TIFF else image
+    return with_channels(image, channels)
 
 
 def eight_bits(pixels: NDArray[Any], depth: int | None) -> NDArray[np.uint8]:

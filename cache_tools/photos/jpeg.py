@@ -1,13 +1,15 @@
 """JPEG files: decoded whole or refused, and what their headers say."""
 
 from mmap import mmap
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+#: RGB, or BGRA with an opaque fourth channel: OpenCV's order, in which it warps, shrinks and encodes without a copy
+Channels = Literal[3, 4]
 #: of the first marker
 START = b"\xff\xd8"
 EXIF_NAME = b"Exif\0\0"
@@ -49,8 +51,8 @@ def jpeg_header(data: bytes | mmap) -> JpegHeader:
     return JpegHeader(bits, components, exif)
 
 
-def decode_jpeg(data: bytes) -> NDArray[np.uint8]:
-    """Return the pixels (height, width, 3) RGB of a JPEG file; bytes after its end marker are not looked at.
+def decode_jpeg(data: bytes, channels: Channels = 3) -> NDArray[np.uint8]:
+    """Return the pixels (height, width, channels) of a JPEG file; bytes after its end marker are not looked at.
 
     Grey becomes three equal channels. CMYK is taken for inverted, as Adobe stores it and all others read it: colour
     times black.
@@ -62,15 +64,21 @@ def decode_jpeg(data: bytes) -> NDArray[np.uint8]:
     try:
         # strict: a damage that libjpeg repairs with grey is an error
         if header.components != 4:
-            return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGB", strict=True), np.uint8)
+            order = "RGB" if channels == 3 else "BGRA"
+            return np.asarray(simplejpeg.decode_jpeg(data, colorspace=order, strict=True), np.uint8)
         ink = np.asarray(simplejpeg.decode_jpeg(data, colorspace="CMYK", strict=True), np.uint8)
     except ValueError as error:
         # the decoder knows the usual samplings of colour only, and none of CMYK
         if "subsampling" in str(error) and header.components > 2:
-            return _decode_unusual_sampling(data)
+            return with_channels(_decode_unusual_sampling(data), channels)
         raise
     light = ink.astype(np.uint16)
-    return np.asarray((light[..., :3] * light[..., 3:] + 127) // 255, np.uint8)
+    return with_channels(np.asarray((light[..., :3] * light[..., 3:] + 127) // 255, np.uint8), channels)
+
+
+def with_channels(image: NDArray[np.uint8], channels: Channels) -> NDArray[np.uint8]:
+    """Return an RGB image (height, width, 3) in the order of `channels`."""
+    return image if channels == 3 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGRA), np.uint8)
 
 
 def _decode_unusual_sampling(data: bytes) -> NDArray[np.uint8]:

@@ -3,13 +3,13 @@
 `HeatmapStore` makes, writes and reads one. How bytes lie in it is described in docs/store-format.md.
 """
 
+from cache_tools.store.crops_spec import CropsSpec
 from cache_tools.store.merge import merge_stores
 from cache_tools.store.objects import Url
 from cache_tools.store.shard_content import ShardContent
 from cache_tools.store.spec import (
     AnnotationsSpec,
     CacheMismatch,
-    CropsSpec,
     FrameSpec,
     StoreSpec,
     TeacherSpec,

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from cache_tools.store.layout import CROP_COLUMNS, array_object, packed_object
 from cache_tools.store.objects import REPAIR, Objects
+from cache_tools.store.shard_bytes import CRC_BYTES, checksum
 from cache_tools.store.shard_tables import ShardTables
 
-CRC_BYTES = 4
 #: of a JPEG file, which cannot state more
 LARGEST_SIDE = 65500
 # Huffman codes have a bit at least: the two of each block of 64 values, in three colours, are 6 bits of a JPEG file.
@@ -19,8 +19,9 @@ PIXELS_PER_BYTE = 86
 
 
 def pack_crops(crops: Sequence[bytes], size: ArrayLike) -> tuple[bytes, NDArray[np.int64]]:
-    """Join JPEG files of sizes (n, 2) height, width; return the bytes and their table (n, 5).
+    """Join JPEG files of sizes (n, 2) height, width; return the object of the bytes and their table (n, 5).
 
+    The object is an uncompressed chunk of Zarr: the files end to end, then the crc32c of all of them.
     The columns of the table are offset, length, crc32, height and width.
     """
     length = np.array([len(crop) for crop in crops], np.int64)
@@ -29,7 +30,7 @@ def pack_crops(crops: Sequence[bytes], size: ArrayLike) -> tuple[bytes, NDArray[
     table[:, 1] = length
     table[:, 2] = [zlib.crc32(crop) for crop in crops]
     table[:, 3:] = size
-    return b"".join(crops), table
+    return b"".join([*crops, checksum(*crops)]), table
 
 
 class CropShards:

@@ -20,7 +20,7 @@ from cache_tools.codec.stored_codec import StoredCodec
 from cache_tools.instances import Instances
 from cache_tools.store.root import ROOT, seal_root
 from cache_tools.store.sealed_json import fingerprint, from_bytes
-from cache_tools.store.shard_bytes import ZSTD_LEVEL, encode_shard
+from cache_tools.store.shard_bytes import CRC_BYTES, ZSTD_LEVEL, encode_shard
 from cache_tools.store.spec import StoreSpec
 
 _BARE_GROUP = b'{"zarr_format": 3, "node_type": "group", "attributes": {}}'
@@ -80,7 +80,7 @@ def shard_objects(
     """Return the objects of one shard.
 
     static: the objects of the store that belong to no shard. arrays: by name, the values of `rows`.
-    packed_crops: the crops' JPEG files end to end.
+    packed_crops: the object of the crops' JPEG files, as `pack_crops` makes it.
     """
     store = _memory_store({**static, ROOT: _BARE_GROUP})
     group = zarr.open_group(store, mode="r+")
@@ -93,9 +93,10 @@ def shard_objects(
             assert isinstance(array, zarr.Array)
             array.with_config({"write_empty_chunks": True})[rows.start : rows.stop] = values
     if packed_crops is not None:
-        packed = np.frombuffer(packed_crops, np.uint8)
-        name = f"crops/packed/{shard}"
-        _create_rows(group, name, packed.shape, "uint8", len(packed), compressors=NOT_COMPRESSED)[:] = packed
+        size = len(packed_crops) - CRC_BYTES
+        _create_rows(group, f"crops/packed/{shard}", (size,), "uint8", size, compressors=NOT_COMPRESSED)
+        # zarr-python writes the same bytes, but copies the largest object of a store several times
+        objects[packed_object(shard)] = packed_crops
     return objects | _objects_of(store, besides={ROOT, *static})
 
 

@@ -50,10 +50,12 @@ def _differing(store: StoreReader, images: Path, rows: Sequence[int]) -> list[st
     except ValueError as error:
         return [str(error)]
     assert store.spec.crops is not None
+    encoding = store.spec.crops.encoding
     texts = []
     for row in rows:
         stored = store.read_crops([row])[0]
-        again = encode_pixels(cut_again(photo, *store.read_crop_geometry(row)), store.spec.crops.quality)
+        pixels = cut_again(photo, *store.read_crop_geometry(row), encoding)
+        again = encode_pixels(pixels, store.spec.crops.quality, encoding)
         if again == stored:
             continue
         difference = decode_crop(again).astype(np.float64) - decode_crop(stored)

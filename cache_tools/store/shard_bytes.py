@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 # 8 is a little quicker, and makes exact8 larger
 ZSTD_LEVEL = 9
-_CRC = 4  # bytes of a crc32c
+CRC_BYTES = 4  # of a crc32c
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 # Offset and length of a chunk that lies wholly behind the array's end.
 _ABSENT = 2**64 - 1
@@ -34,7 +34,7 @@ def encode_shard(values: NDArray[np.generic], shard_rows: int, chunk_rows: int) 
 
 def index_bytes(shard_rows: int, chunk_rows: int) -> int:
     """Return the length of the index at a shard object's end."""
-    return shard_rows // chunk_rows * 16 + _CRC
+    return shard_rows // chunk_rows * 16 + CRC_BYTES
 
 
 def decode_index(data: bytes, end: int) -> NDArray[np.uint64]:
@@ -44,10 +44,10 @@ def decode_index(data: bytes, end: int) -> NDArray[np.uint64]:
     """
     if not _checksum_holds(data):
         raise ValueError("the chunk index is damaged")
-    index = np.frombuffer(data[:-_CRC], "<u8").reshape(-1, 2)
+    index = np.frombuffer(data[:-CRC_BYTES], "<u8").reshape(-1, 2)
     offset, length = index[(index != _ABSENT).all(axis=1)].T
     # compared so that nothing overflows
-    if (length < _CRC).any() or (length > end).any() or (offset > end - np.minimum(length, end)).any():
+    if (length < CRC_BYTES).any() or (length > end).any() or (offset > end - np.minimum(length, end)).any():
         raise ValueError("the chunk index names bytes outside of the shard")
     return index
 
@@ -67,7 +67,7 @@ def decode_chunk(data: bytes, out: NDArray[np.generic]) -> None:
     if _content_bytes(data) != out.nbytes:
         raise ValueError(f"its chunk does not hold {out.nbytes} bytes")
     try:
-        zstd.decompress(data[:-_CRC], out)
+        zstd.decompress(data[:-CRC_BYTES], out)
     except RuntimeError as error:
         raise ValueError(f"its chunk cannot be decompressed ({error})") from None
 
@@ -95,12 +95,16 @@ def _content_bytes(data: bytes) -> int | None:
 
 
 def _with_checksum(data: bytes) -> bytes:
-    return data + _checksum(data)
+    return data + checksum(data)
 
 
 def _checksum_holds(data: bytes) -> bool:
-    return _checksum(data[:-_CRC]) == data[-_CRC:]
+    return checksum(data[:-CRC_BYTES]) == data[-CRC_BYTES:]
 
 
-def _checksum(data: bytes) -> bytes:
-    return int(google_crc32c.value(data)).to_bytes(_CRC, "little")
+def checksum(*parts: bytes) -> bytes:
+    """Return the crc32c of parts end to end, as Zarr stores it."""
+    total = 0
+    for part in parts:
+        total = google_crc32c.extend(total, part)
+    return int(total).to_bytes(CRC_BYTES, "little")

@@ -92,7 +92,7 @@ class ShardContent:
         self._added[places] = self._views_added[places] = True
 
     def finished_arrays(self) -> tuple[dict[str, NDArray[Any]], bytes | None]:
-        """Return the arrays as stored, by name, and the crops' JPEG files end to end; ValueError where rows miss."""
+        """Return the arrays as stored, by name, and the object of the crops' JPEG files; ValueError where rows miss."""
         for what, added in (("heatmaps", self._added), ("views", self._views_added)):
             if not added.all():
                 first = self.rows[int(np.argmin(added))]

@@ -12,11 +12,13 @@ import numpy as np
 from cache_tools import geometry
 from cache_tools.annotations.annotation_file import read_annotation_file
 from cache_tools.codec.stored_codec import layout_of
+from cache_tools.crops import FIRST_ENCODING
 from cache_tools.instances import Instances
 from cache_tools.json_types import read_record
 from cache_tools.photos.options import AS_STORED, PhotoOptions
 from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.compared_fields import brief, compared_fields, digest_of_spec, flatten
+from cache_tools.store.crops_spec import CropsSpec
 from cache_tools.version import installed_versions
 
 #: of stores that a reader of version 1 would take for COCO's: another skeleton, a teacher that knows part of it,
@@ -99,23 +101,6 @@ class AnnotationsSpec:
             raise ValueError("categories is empty: expected the id of at least one")
 
 
-@dataclass(frozen=True)
-class CropsSpec:
-    """The stored crops: which part of each photo they show, and for which widest view that part was chosen."""
-
-    region: str  #: the rule, as CropPolicy.region states it
-    quality: int  #: of the JPEG
-    _: KW_ONLY
-    zoom: float | None = None  #: of the widest view; None: the store does not say
-    rotation: float | None = None  #: degrees
-    shift: float | None = None  #: in sizes of the padded box
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a quality that no JPEG has."""
-        if not 1 <= self.quality <= 100:
-            raise ValueError(f"quality is {self.quality}: expected 1 to 100")
-
-
 @dataclass(frozen=True, kw_only=True)
 class StoreSpec:
     """Everything that two stores must share to be the same store."""
@@ -188,6 +173,8 @@ class StoreSpec:
             del document["annotations"]["categories"]
         if self.photos == AS_STORED:
             del document["photos"]
+        if self.crops is not None and self.crops.encoding == FIRST_ENCODING:
+            del document["crops"]["encoding"]
         return document
 
     @classmethod

@@ -21,7 +21,7 @@ import numpy as np
 
 from cache_tools.annotations.annotation_file import EXPECTED, read_annotation_file
 from cache_tools.codec.windows import WindowsCodec
-from cache_tools.crops import CropPolicy
+from cache_tools.crops import ENCODING, CropPolicy
 from cache_tools.full_disk import full_disk_explained
 from cache_tools.geometry import crop_to_image
 from cache_tools.images import cut, read_image
@@ -30,7 +30,8 @@ from cache_tools.instances import Instances
 from cache_tools.progress import progress_bar
 from cache_tools.skeletons import Skeleton, load_skeleton
 from cache_tools.store.build_lock import build_lock
-from cache_tools.store.spec import CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
+from cache_tools.store.crops_spec import CropsSpec
+from cache_tools.store.spec import FrameSpec, StoreSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building.conditions import check_ap, check_codec_error, check_undamaged
 from pipeline.building.job import SHARDS_AT_ONCE, BuildJob, Expectation
@@ -72,7 +73,7 @@ def build(
     log_translation(teacher)
     persons, codec = people.persons, stated_basis(job, store)
     if store is not None:
-        store_spec(job, teacher, people, codec).check(store.spec, job.store)
+        store_spec(job, teacher, people, codec, store).check(store.spec, job.store)
     if store is None or store.pending():
         check_photos(
             job.images,
@@ -94,7 +95,7 @@ def build(
         return store.finalize()
     if store is None and job.codec == WindowsCodec.name:
         codec = find_basis(job, persons, teacher, codec, partial(teacher_crops, job, teacher=teacher))
-    spec = store_spec(job, teacher, people, codec)
+    spec = store_spec(job, teacher, people, codec, store)
     spec = replace(spec, teacher=replace(spec.teacher, ap=ap))
     # Each worker loads its own. This one would keep its memory for the whole build, on a GPU beside a worker.
     own_teacher = None if workers or scheduler else teacher
@@ -159,10 +160,16 @@ def teacher_crops(job: BuildJob, persons: Instances, teacher: PoseNetwork) -> Cr
     return np.stack(crops)
 
 
-def store_spec(job: BuildJob, teacher: PoseNetwork, people: People, codec: WindowsCodec | None) -> StoreSpec:
-    """Return the spec of the store that the job makes. codec: with a basis; None where it has none."""
-    policy = CropPolicy(input_size=teacher.input_size)
-    crops = CropsSpec(policy.region, policy.quality, zoom=policy.zoom, rotation=policy.rotation, shift=policy.shift)
+def store_spec(
+    job: BuildJob, teacher: PoseNetwork, people: People, codec: WindowsCodec | None, store: HeatmapStore | None
+) -> StoreSpec:
+    """Return the spec of the store that the job makes.
+
+    codec: with a basis; None where it has none. store: what is there of it.
+    """
+    # a store that an earlier kdcache began goes on as it began
+    begun = None if store is None else store.spec.crops
+    policy = CropPolicy(input_size=teacher.input_size, encoding=ENCODING if begun is None else begun.encoding)
     return make_spec(
         people.persons,
         TeacherSpec(teacher.name, teacher.digest, teacher.licence, flip=job.flip, joints=teacher.joints),
@@ -175,7 +182,7 @@ def store_spec(job: BuildJob, teacher: PoseNetwork, people: People, codec: Windo
         codec=job.codec,
         basis=None if codec is None else codec.digest,
         shard_rows=job.shard_rows,
-        crops=crops if job.crops else None,
+        crops=CropsSpec.of(policy) if job.crops else None,
         views=job.views,
         photos=job.photo_options.stated(),
     )

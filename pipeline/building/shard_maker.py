@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cache_tools.crops import CropPolicy, StoredCrop, encode_crop
+from cache_tools.crops import CropPolicy, StoredCrop, encode_planned, plan_crops
 from cache_tools.geometry import Matrix
-from cache_tools.images import cut, four_channels, read_image
+from cache_tools.images import cut, read_image
 from cache_tools.instances import Instances
 from cache_tools.prefetch import ordered_map, usable_cpus
 from cache_tools.skeletons import Skeleton
@@ -154,12 +154,12 @@ class ShardMaker:
 
     def _add_heatmaps(self, content: ShardContent, persons: ShardPersons) -> None:
         """Add each person's heatmaps and, where the store holds crops, its crop."""
-        rows, keeps_crops = content.rows, self.store.spec.crops is not None
-        policy = CropPolicy(input_size=self.teacher.input_size) if keeps_crops else None
+        rows, crops = content.rows, self.store.spec.crops
+        policy = None if crops is None else CropPolicy(input_size=self.teacher.input_size, encoding=crops.encoding)
         to_image = persons.crop_to_image[:, None]  # (n, 1, 2, 3)
         with closing(self._heatmaps(persons.instances, to_image, policy)) as batches:
             for positions, maps, stored in batches:
-                content.add(rows[positions.start : positions.stop], maps[:, 0], stored if keeps_crops else None)
+                content.add(rows[positions.start : positions.stop], maps[:, 0], None if policy is None else stored)
 
     def _add_views(self, content: ShardContent, persons: Instances) -> None:
         """Add the heatmaps of random views of each person."""
@@ -181,12 +181,14 @@ class ShardMaker:
         """
         photos = [list(rows) for _, rows in groupby(range(len(persons)), key=persons.file_name.__getitem__)]
         batches = CropBatches(len(persons), self.batch_size, to_image.shape[1], self.teacher.input_size)
+        plan = plan_crops(persons.box, persons.image_size, policy or CropPolicy())
 
         def cut_persons(rows: list[int]) -> list[StoredCrop | None]:
             height, width = persons.image_size[rows[0]].tolist()
-            image = read_image(self.images / persons.file_name[rows[0]], (height, width), self.store.spec.photos)
-            stored = [None if policy is None else encode_crop(image, persons.box[row], policy) for row in rows]
-            image = four_channels(image)
+            image = read_image(self.images / persons.file_name[rows[0]], (height, width), self.store.spec.photos, 4)
+            stored: list[StoredCrop | None] = [None] * len(rows)
+            if policy is not None:
+                stored = [encode_planned(image, plan, row, policy) for row in rows]
             for row in rows:
                 for matrix, crop in zip(to_image[row], batches.crops_of(row), strict=True):
                     cut(image, matrix, self.teacher.input_size, out=crop)

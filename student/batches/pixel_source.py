@@ -6,16 +6,33 @@ between processes.
 
 from pathlib import Path
 from threading import local
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from cache_tools.geometry import Matrix, compose, invert
-from cache_tools.images import Image, cut, read_image
+from cache_tools.geometry import Matrix, apply, compose, invert
+from cache_tools.images import HALVED_FROM, Image, cut, read_image
+from cache_tools.photos.jpeg_parts import part_of
 from cache_tools.store.writer import HeatmapStore
 from student.batches.kept_pixels import SHRINKS, KeptPixels
+
+
+class Canvas(NamedTuple):
+    """Pixels of a part of a crop."""
+
+    #: (h, w, 4) BGRA
+    pixels: Image
+    #: of the part, in pixels of the crop
+    left: int
+    top: int
+
+    def part(self, region: list[int]) -> Image:
+        """Return the pixels of a region (left, top, right, bottom) of the crop."""
+        left, top, right, bottom = region
+        return self.pixels[top - self.top : bottom - self.top, left - self.left : right - self.left]
 
 
 class PixelSource:
@@ -49,10 +66,16 @@ class PixelSource:
         image_to_canvas = invert(self.canvas_to_image(rows, shrinks))
         to_canvas = [compose(matrix, image_to_canvas) for matrix, _ in views]
         sizes = self.canvas_sizes(rows, shrinks)
+        pairs = list(zip(to_canvas, (crops for _, crops in views), strict=True))
+        seen = [seen_regions(matrices, crops.shape[1:3], sizes) for matrices, crops in pairs]
+        # from pixels of the region, which begin at its corner
+        for matrices, regions in zip(to_canvas, seen, strict=True):
+            matrices[:, :, 2] -= regions[:, :2]
+        needed = np.concatenate([np.min(seen, axis=0)[:, :2], np.max(seen, axis=0)[:, 2:]], axis=1)
         for index, row in enumerate(rows.tolist()):
-            canvas = self._canvas(row, int(shrinks[index]), sizes[index].tolist())
-            for matrices, (_, crops) in zip(to_canvas, views, strict=True):
-                cut(canvas, matrices[index], crops.shape[1:3], out=crops[index])
+            canvas = self._canvas(row, int(shrinks[index]), sizes[index].tolist(), needed[index].tolist())
+            for (matrices, crops), regions in zip(pairs, seen, strict=True):
+                cut(canvas.part(regions[index].tolist()), matrices[index], crops.shape[1:3], out=crops[index])
 
     def _cut_photos(
         self, rows: NDArray[np.int64], shrinks: NDArray[np.int64], views: list[tuple[Matrix, NDArray[np.uint8]]]
@@ -93,16 +116,9 @@ class PixelSource:
         return _shrink_photo(read_image(path, (height, width), self.store.spec.photos), shrink)
 
     def decode(self, row: int, shrink: int, out: Image) -> None:
-        """Write a row's stored crop, shrunk, to `out` (h, w, 3 RGB or 4 RGBA)."""
-        height, width, channels = out.shape
+        """Write a row's stored crop, shrunk, to `out` (h, w, 3)."""
         (data,) = self.store.read_crops([row])
-        simplejpeg.decode_jpeg(
-            data,
-            colorspace="RGB" if channels == 3 else "RGBA",
-            min_height=0 if shrink == 1 else height,
-            min_width=0 if shrink == 1 else width,
-            buffer=out,
-        )
+        _decode(data, shrink, out)
 
     def copy(self, row: int, shrink: int, out: Image) -> None:
         """Write a row's stored crop, shrunk, to `out` (h, w, 3): the kept one, or decoded."""
@@ -112,25 +128,70 @@ class PixelSource:
         else:
             np.copyto(out, kept)
 
-    def _canvas(self, row: int, shrink: int, size: tuple[int, int]) -> Image:
-        """Return a row's stored crop: the kept one (h, w, 3), or one (h, w, 4), valid until the thread's next."""
+    def _canvas(self, row: int, shrink: int, size: list[int], region: list[int]) -> "Canvas":
+        """Return the region of a row's stored crop, valid until the thread's next: the kept one's, or decoded.
+
+        size: height and width of the crop; region: left, top, right, bottom; all as shrunk.
+        """
+        left, top, right, bottom = region
         kept = self._kept(row, shrink)
         if kept is not None:
-            return kept
-        height, width = size
-        # OpenCV cuts four channels faster; fresh memory for each crop would be faulted in page by page
+            # OpenCV cuts four channels in half the time
+            pixels = self._scratch_pixels(bottom - top, right - left)
+            cv2.cvtColor(kept[top:bottom, left:right], cv2.COLOR_RGB2BGRA, dst=pixels)
+            return Canvas(pixels, left, top)
+        (data,) = self.store.read_crops([row])
+        part = part_of(data, *(edge * shrink for edge in region))
+        if part is None:
+            pixels = self._scratch_pixels(*size)
+            _decode(data, shrink, pixels)
+            return Canvas(pixels, 0, 0)
+        pixels = self._scratch_pixels(-(-part.height // shrink), -(-part.width // shrink))
+        _decode(part.data, shrink, pixels)
+        return Canvas(pixels, part.left // shrink, part.top // shrink)
+
+    def _scratch_pixels(self, height: int, width: int) -> Image:
+        """Return memory for pixels (h, w, 4), of this thread: fresh memory would be faulted in page by page."""
         scratch = getattr(self._scratch, "pixels", None)
         if scratch is None or scratch.size < 4 * height * width:
             scratch = self._scratch.pixels = np.empty(4 * height * width, np.uint8)
-        canvas = scratch[: 4 * height * width].reshape(height, width, 4)
-        self.decode(row, shrink, canvas)
-        return canvas
+        pixels: Image = scratch[: 4 * height * width].reshape(height, width, 4)
+        return pixels
 
     def _kept(self, row: int, shrink: int) -> Image | None:
         if self.kept is None:
             return None
         found = self.kept.find(row, shrink)
         return self.kept.add(row, shrink, lambda out: self.decode(row, shrink, out)) if found is None else found
+
+
+def seen_regions(view_to_canvas: Matrix, view_size: tuple[int, int], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the part (B, 4) left, top, right, bottom of canvases that views see, in whole pixels.
+
+    view_to_canvas (B, 2, 3); view_size: height, width; sizes (B, 2): height and width of the canvases. A view that sees
+    nothing of its canvas gets one pixel of it, and one that `cut` halves gets all.
+    """
+    height, width = view_size
+    corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], np.float64)
+    xy = apply(view_to_canvas, corners)  # (B, 4, 2)
+    limit = sizes[:, ::-1]
+    # bilinear sampling also reads the next pixel; one more, because OpenCV computes places with 32 bits
+    near = np.clip(np.floor(xy.min(1)).astype(np.int64) - 1, 0, limit - 1)
+    far = np.clip(np.floor(xy.max(1)).astype(np.int64) + 3, near + 1, limit)
+    halved = (pixel_size(view_to_canvas) >= 0.99 * HALVED_FROM)[:, None]
+    return np.concatenate([np.where(halved, 0, near), np.where(halved, limit, far)], axis=1)
+
+
+def _decode(data: bytes | bytearray, shrink: int, out: Image) -> None:
+    """Write the pixels of a JPEG file, shrunk, to `out` (h, w, 3 RGB or 4 BGRA)."""
+    height, width, channels = out.shape
+    simplejpeg.decode_jpeg(
+        data,
+        colorspace="RGB" if channels == 3 else "BGRA",
+        min_height=0 if shrink == 1 else height,
+        min_width=0 if shrink == 1 else width,
+        buffer=out,
+    )
 
 
 def pixel_size(matrix: Matrix) -> NDArray[np.float64]:

@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache_tools.annotations.annotation_file import read_coco
-from cache_tools.crops import JPEG_BLOCK, CropPolicy, crop_regions, decode_crop, encode_crop
+from cache_tools.crops import ENCODING, FIRST_ENCODING, CropPolicy, crop_regions, decode_crop, encode_crop
 from cache_tools.geometry import apply, compose, crop_to_image, invert, padded_box
 from cache_tools.images import cut, read_image
+from cache_tools.photos.jpeg import with_channels
+from cache_tools.photos.jpeg_parts import BLOCK
 from cache_tools.skeletons import COCO
 from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views, view_matrix
@@ -58,7 +61,7 @@ def test_a_crop_is_bounded_by_its_policy_and_never_enlarged(
     policy = CropPolicy(density=density, input_size=input_size)
     _, matrix, (height, width) = encode_crop(np.zeros((*size, 3), np.uint8), box, policy)
     # up to a JPEG block more at the left and top, and one pixel for the next of bilinear sampling
-    largest = np.ceil(density * np.multiply(input_size, policy.coverage)) + JPEG_BLOCK + 1
+    largest = np.ceil(density * np.multiply(input_size, policy.coverage)) + BLOCK + 1
     assert ([height, width] <= largest).all()
     step = matrix[[0, 1], [0, 1]]  # image pixels for one stored pixel
     assert (step >= 1).all()
@@ -89,6 +92,43 @@ def test_a_view_of_the_crop_is_the_view_of_the_photo(box: tuple[int, ...]) -> No
 def test_a_crop_is_the_same_bytes_every_time() -> None:
     image = np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
     assert encode_crop(image, (50, 60, 100, 200), POLICY)[0] == encode_crop(image, (50, 60, 100, 200), POLICY)[0]
+
+
+@pytest.mark.parametrize("step", [1.3, 2.0, 2.7, 5.1])
+def test_a_crop_is_made_smaller_without_a_shift(step: float) -> None:
+    """A ramp of brightness shows any: each pixel is the ramp at the place that the matrix states."""
+    ramp = np.clip((np.arange(1200) - 450) * 0.85, 0, 255)
+    # noise, because the mean of two neighbours would always be rounded up
+    noisy = ramp[:, None] + np.random.default_rng(0).normal(0, 4, (900, 1200, 3))
+    image = np.clip(noisy.round(), 0, 255).astype(np.uint8)
+    height = 256.0 * step
+    data, matrix, (_, width) = encode_crop(image, (500, 200, height * 0.75, height), CropPolicy())
+    assert matrix[0, 0] == pytest.approx(step, rel=0.02)
+    found = decode_crop(data).astype(float).mean(axis=(0, 2))
+    expected = (matrix[0, 0] * np.arange(width) + matrix[0, 2] - 450) * 0.85
+    inside = (expected > 20) & (expected < 235)
+    # half a pixel of the photo would be .43 levels
+    assert abs((found - expected)[inside].mean()) < 0.25
+
+
+def test_both_encodings_are_made_of_the_same_pixels() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    image = np.asarray(cv2.GaussianBlur(image, (0, 0), 3), np.uint8)
+    policies = [CropPolicy(encoding=encoding) for encoding in (FIRST_ENCODING, ENCODING)]
+    crops = [encode_crop(image, (100, 60, 100, 150), policy) for policy in policies]
+    old, new = (decode_crop(crop.jpeg).astype(int) for crop in crops)
+    assert np.array_equal(crops[0].pixel_to_image, crops[1].pixel_to_image)
+    assert np.abs(old - new).mean() < 1
+    assert [b"\xff\xdd" in crop.jpeg[:700] for crop in crops] == [False, True]
+    with pytest.raises(ValueError, match="encoding 3: expected 1 to 2"):
+        CropPolicy(encoding=3)
+
+
+def test_four_channels_give_the_same_crop() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
+    for policy in (CropPolicy(encoding=FIRST_ENCODING), CropPolicy()):
+        for box in ((50, 60, 100, 200), (10, 10, 380, 280)):
+            assert encode_crop(with_channels(image, 4), box, policy).jpeg == encode_crop(image, box, policy).jpeg
 
 
 def test_a_damaged_crop_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Photos as they are on the disk: whole, of the stated size, upright only where that is requested."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from PIL import Image as PillowImage
 
 from cache_tools.geometry import crop_to_image
-from cache_tools.images import Image, cut, four_channels, read_image
+from cache_tools.images import Image, cut, read_image
+from cache_tools.photos.jpeg import with_channels
 from cache_tools.photos.options import UPRIGHT
 
 
@@ -46,7 +48,7 @@ def test_what_is_no_whole_image_of_that_size_is_refused(photo: Path, tmp_path: P
         read_image(tmp_path / "none.jpg")
 
 
-@pytest.mark.parametrize("prepare", [four_channels, np.copy])
+@pytest.mark.parametrize("prepare", [partial(with_channels, channels=4), np.copy], ids=["bgra", "rgb"])
 def test_a_crop_is_opencvs_and_is_written_to_its_place(prepare: Callable[[Image], Image]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3)).astype(np.uint8)
     matrix = np.array([[0.7, 0.2, -3.0], [-0.1, 0.9, 4.0]])
@@ -63,7 +65,7 @@ def test_a_crop_is_opencvs_and_is_written_to_its_place(prepare: Callable[[Image]
 
 
 @pytest.mark.parametrize("step", [3.9, 4.0, 5.5])
-@pytest.mark.parametrize("prepare", [np.ascontiguousarray, four_channels])
+@pytest.mark.parametrize("prepare", [np.copy, partial(with_channels, channels=4)], ids=["rgb", "bgra"])
 def test_a_larger_image_is_halved_before_it_is_cut(step: float, prepare: Callable[[Image], Image]) -> None:
     """The oracle is bilinear interpolation of block means, each by numpy."""
     rng = np.random.default_rng(0)

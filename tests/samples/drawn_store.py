@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cache_tools.crops import CropPolicy, encode_crop
+from cache_tools.crops import ENCODING, CropPolicy, encode_crop
 from cache_tools.geometry import apply, cell_to_crop, compose, invert
 from cache_tools.images import read_image
 from cache_tools.instances import Instances
 from cache_tools.skeletons import COCO, Skeleton
-from cache_tools.store.spec import CropsSpec, FrameSpec, TeacherSpec, make_spec
+from cache_tools.store.crops_spec import CropsSpec
+from cache_tools.store.spec import FrameSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
 from student.batches.augment import sample_views
@@ -78,20 +79,21 @@ def write_store(
     scale: float = 1.0,
     frame: FrameSpec = FRAME,
     joints: tuple[str | None, ...] | None = None,
+    encoding: int = ENCODING,
     **fields: Any,
 ) -> HeatmapStore:
     """Write a finished store of the exact heatmaps, times `scale`.
 
     joints: the teacher's name of each joint, None where it does not know it.
     """
-    policy = CropPolicy(input_size=INPUT, quality=95)
+    policy = CropPolicy(input_size=INPUT, quality=95, encoding=encoding)
     defaults: dict[str, Any] = {"codec": "exact8", "shard_rows": 16, "chunk_rows": 8}
     spec = make_spec(
         table,
         TeacherSpec(f"exact x {scale:g}", "0" * 64, "CC0-1.0", joints=joints),
         skeleton=COCO,
         frame=frame,
-        crops=CropsSpec(policy.region, policy.quality) if crops else None,
+        crops=CropsSpec.of(policy) if crops else None,
         views=views,
         **defaults | fields,
     )

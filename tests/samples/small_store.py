@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cache_tools.crops import StoredCrop
 from cache_tools.instances import Instances
 from cache_tools.skeletons import COCO
-from cache_tools.store.spec import CropsSpec, StoreSpec, TeacherSpec, make_spec
+from cache_tools.store.crops_spec import CropsSpec
+from cache_tools.store.spec import StoreSpec, TeacherSpec, make_spec
 from cache_tools.store.writer import HeatmapStore
 
 SHARD_ROWS = 16

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from cache_tools.skeletons import COCO
-from cache_tools.store.spec import CacheMismatch, CropsSpec, FrameSpec, StoreSpec, TeacherSpec, make_spec
+from cache_tools.store.crops_spec import CropsSpec
+from cache_tools.store.spec import CacheMismatch, FrameSpec, StoreSpec, TeacherSpec, make_spec
 from tests.samples.small_store import persons, spec_of
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import cv2
 import numpy as np
 import pytest
 
+from cache_tools.crops import ENCODING, FIRST_ENCODING
 from cache_tools.store.writer import HeatmapStore
 from pipeline.building import resumed_photos
 from pipeline.building.build import build
 from pipeline.building.job import BuildJob
 from tests.samples.command_line import run_command
 from tests.samples.small_build import ROWS, content, small_job
+
+BUILD_MODULE = sys.modules[build.__module__]
 
 
 @pytest.fixture
@@ -47,6 +51,22 @@ def test_a_build_goes_on_with_the_same_photos(job: BuildJob, caplog: pytest.LogC
     build(job)
     assert content(job.store) == whole
     assert "the photos are those of the finished shards, on 32 rows" in caplog.text
+
+
+def test_a_store_of_an_earlier_kdcache_goes_on_in_its_encoding(job: BuildJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(BUILD_MODULE, "ENCODING", FIRST_ENCODING)
+        build(job)
+    whole = content(job.store)
+    assert "encoding" not in HeatmapStore.open(job.store).spec.to_json()["crops"]
+    undo_last_shard(job)
+    build(job)
+    assert content(job.store) == whole
+    other = replace(job, store=f"{job.store}-new")
+    build(other)
+    assert HeatmapStore.open(other.store).spec.differences(HeatmapStore.open(job.store).spec) == [
+        "crops.encoding: found 1, expected 2"
+    ]
 
 
 @pytest.mark.parametrize("crops", [True, False], ids=["crops", "no crops"])
@@ -107,8 +127,12 @@ def test_a_picture_that_was_saved_again_is_another_one(job: BuildJob) -> None:
     assert run_command("verify", job.store, "--images", job.images, "--compare", "0").code == 1
 
 
-def test_large_photos_whose_crops_were_made_smaller_are_compared(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", [FIRST_ENCODING, ENCODING])
+def test_large_photos_whose_crops_were_made_smaller_are_compared(
+    tmp_path: Path, encoding: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A crop of a large person is resized: it is cut again at the same place and size."""
+    monkeypatch.setattr(BUILD_MODULE, "ENCODING", encoding)
     job = small_job(tmp_path)
     for path in job.images.glob("*.jpg"):
         photo = cv2.imread(str(path))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cache_tools.crops import CropPolicy, crop_regions
 from cache_tools.geometry import apply
 from cache_tools.skeletons import COCO
-from cache_tools.store.spec import CropsSpec
+from cache_tools.store.crops_spec import CropsSpec
 from student.augment_recipes import RECIPES
 from student.batches.augment import sample_views
 from student.batches.crop_coverage import beyond_crops
@@ -60,7 +60,7 @@ def test_stored_crops_hold_vitposes_widest_views_of_a_standing_person(
 
 def spec_for(policy: CropPolicy) -> CropsSpec:
     """Return the spec that a build records for a policy."""
-    return CropsSpec(policy.region, policy.quality, zoom=policy.zoom, rotation=policy.rotation, shift=policy.shift)
+    return CropsSpec.of(policy)
 
 
 @pytest.mark.parametrize("name", RECIPES)

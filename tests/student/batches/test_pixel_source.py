@@ -6,14 +6,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from cache_tools.crops import decode_crop
+from cache_tools.crops import ENCODING, FIRST_ENCODING, decode_crop
 from cache_tools.geometry import apply, cell_to_crop, crop_to_image
+from cache_tools.images import cut
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
 from student.batches.kept_pixels import KeptPixels
 from student.batches.loader import TrainLoader
-from student.batches.pixel_source import PixelSource
+from student.batches.pixel_source import PixelSource, pixel_size, seen_regions
 from student.normalise import IMAGENET_MEAN, IMAGENET_STD
 from tests.samples.drawn_store import COLOURS, INPUT, STREAM, draw_photos, write_store
 
@@ -98,6 +101,46 @@ def test_crops_are_decoded_once_where_they_are_kept(store: HeatmapStore) -> None
     keeping.cut(rows, [(matrices, second)])
     np.testing.assert_array_equal(first, expected)
     np.testing.assert_array_equal(second, expected)
+
+
+@given(
+    size=st.tuples(st.integers(1, 150), st.integers(1, 150)),
+    step=st.floats(0.3, 6),
+    degrees=st.floats(-180, 180),
+    centre=st.tuples(st.floats(-30, 180), st.floats(-30, 180)),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_view_of_what_it_sees_is_the_view_of_the_whole(
+    size: tuple[int, int], step: float, degrees: float, centre: tuple[float, float]
+) -> None:
+    """Whole canvases are OpenCV's to warp: only its rounding of places differs."""
+    canvas = np.random.default_rng(0).integers(0, 256, (*size, 4)).astype(np.uint8)
+    canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), 2), np.uint8)
+    cos, sin = step * np.cos(np.radians(degrees)), step * np.sin(np.radians(degrees))
+    matrix = np.array([[cos, -sin, centre[0]], [sin, cos, centre[1]]])
+    matrix[:, 2] -= matrix[:, :2] @ (15, 20)
+    left, top, right, bottom = seen_regions(matrix[None], (40, 30), np.array([size]))[0].tolist()
+    moved = matrix - [[0, 0, left], [0, 0, top]]
+    found, expected = cut(canvas[top:bottom, left:right], moved, (40, 30)), cut(canvas, matrix, (40, 30))
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("encoding", [FIRST_ENCODING, ENCODING])
+@pytest.mark.parametrize("step", [1.0, 4.5, 9.0])
+def test_views_from_parts_of_jpeg_files_are_those_of_kept_pixels(
+    photos: Path, tmp_path: Path, encoding: int, step: float
+) -> None:
+    """Whole crops are kept, and of files with restart markers only parts are decoded: the bits are the same."""
+    store = write_store(tmp_path / "a.zarr", photos, draw_photos(photos, ROWS), encoding=encoding)
+    rows = np.arange(ROWS)
+    matrices = crop_to_image(store.instances.box[rows] * [1, 1, 0.5, 0.5], "udp", INPUT)
+    matrices[:, :, :2] *= step
+    source = PixelSource(store, kept=KeptPixels(store.read_crop_sizes(rows), 2**30))
+    assert step == 1.0 or (source.shrinks(rows, pixel_size(matrices)) > 1).any()
+    kept, decoded = (np.zeros((ROWS, *INPUT, 3), np.uint8) for _ in range(2))
+    source.cut(rows, [(matrices, kept)])
+    PixelSource(store).cut(rows, [(matrices, decoded)])
+    np.testing.assert_array_equal(kept, decoded)
 
 
 def test_several_views_are_cut_as_each_would_be(store: HeatmapStore) -> None:
