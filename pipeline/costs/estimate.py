@@ -23,7 +23,7 @@ PERSONS_OF = {"person_keypoints_train2017.json": 149_813, "person_keypoints_val2
 #: boxes of the usual detector file on val2017
 DETECTOR_BOXES = 104_125
 #: bytes a row of real heatmaps (TinyPose) of COCO's 17 joints by codec, on 716 persons of COCO train2017
-HEATMAP_BYTES = {"compact": 696, "compact80": 567, "windows": 418, "exact8": 2_839, "float16": 58_882, "compact6": 597}
+HEATMAP_BYTES = {"compact": 696, "compact80": 567, "windows": 424, "exact8": 2_839, "float16": 58_882, "compact6": 597}
 #: bytes a row of real crops, on the same persons
 CROP_BYTES = 46_377
 Stage = Literal["cache", "train", "live", "evaluate"]
