@@ -106,8 +106,7 @@ def main() -> None:
     print("\nwhere a GPU cuts the views and makes targets and maps, CPU-ms an instance:")
     print("  ".join(f"{pixels} {1e3 * seconds:.2f}" for pixels, seconds in for_gpu.items()))
     fast = "times as fast as a DataLoader"
-    later_epochs = {name: usual / seconds for name, seconds in ours.items() if FIRST not in name}
-    hand_on([at_least(f"{name}: {fast}", times, 3, "x") for name, times in later_epochs.items()])
+    hand_on([at_least(f"{name}: {fast}", usual / s, 3, "x") for name, s in ours.items() if FIRST not in name])
 
 
 def aligned(heads: list[str], rows: list[tuple[str, str, str, str]]) -> str:
