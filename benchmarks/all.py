@@ -34,7 +34,7 @@ PROGRAMS: dict[str, tuple[list[str], list[str]]] = {
     "joints": (["joints.py"], ["--rows", "16", "--rounds", "1", "--joints", "6,17"]),
     "crops": (["crops.py"], ["--rows", "8"]),
     "scale": (["scale.py"], ["--rows", "2000"]),
-    "scale, real photos": (["scale.py", "--real"], ["--rows", "716"]),
+    "scale, real photos": (["scale.py", "--real"], ["--rows", "1432"]),
     "kills": (["kills.py"], ["--kills", "2"]),
     "kills_train": (["kills_train.py"], ["--kills", "1"]),
     "damage": (["damage.py"], ["--count", "18"]),
