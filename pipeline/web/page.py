@@ -17,7 +17,6 @@ import onnx
 
 from cache_tools.files import write_text
 from pipeline.teachers.onnx_file import OnnxTeacher
-from pipeline.web.example import example_photo
 from pipeline.web.page_settings import page_settings
 from pipeline.web.script import joined_modules, worker_script
 from student.export.half import with_half_weights
@@ -51,8 +50,7 @@ def write_page(
     packed = model.SerializeToString()
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     name, digest = metadata.get("name", network.name), digest or network.digest
-    jpeg = example_photo()
-    settings = page_settings(network, name, digest, jpeg, evaluation, calibrate=calibrate)
+    settings, jpeg = page_settings(network, name, digest, evaluation, calibrate=calibrate)
     settings["weights"] = {"kind": _weights(model, half=half), "bytes": len(packed)}
     script = joined_modules(SOURCE / "js", "app.js")
     page = _filled(

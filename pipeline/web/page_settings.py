@@ -13,7 +13,7 @@ from pipeline.hka.quality import REFUSING_FLAGS, SHOULDERS, limits_of
 from pipeline.hka.table import LegSettings, read_calibration
 from pipeline.version import __version__
 from pipeline.web.accuracy import read_accuracy
-from pipeline.web.example import expected_joints
+from pipeline.web.example import choose_example, example_photo, expected_joints
 from student.pose_network import PoseNetwork
 
 #: what the page puts in place of the sign's convention
@@ -21,12 +21,12 @@ CONVENTION = "{convention}"
 
 
 def page_settings(
-    network: PoseNetwork, name: str, digest: str, jpeg: bytes, evaluation: Path | None, *, calibrate: bool
-) -> dict[str, Any]:
-    """Return the settings as JSON's own types.
+    network: PoseNetwork, name: str, digest: str, evaluation: Path | None, *, calibrate: bool
+) -> tuple[dict[str, Any], bytes]:
+    """Return the settings as JSON's own types, and the example, a JPEG file, in which they say where joints are.
 
-    name, digest: that the network is known by. jpeg: the example, in which its joints are found. evaluation, calibrate:
-    as `write_page` has them. Raises ValueError as `write_page` does.
+    name, digest: that the network is known by. evaluation, calibrate: as `write_page` has them. Raises ValueError as
+    `write_page` does.
     """
     placed, angle = measured_network(network)
     limits = limits_of(angle)
@@ -44,7 +44,9 @@ def page_settings(
         min_score=limits.min_score,
         calibration=calibration,
     )
-    return {
+    shown = choose_example(placed, limits.min_score)
+    jpeg = example_photo(shown)
+    settings = {
         "model": {
             "name": name,
             "digest": digest,
@@ -69,6 +71,9 @@ def page_settings(
         "notice": NOTICE,
         "calibration": calibration and calibration.to_json(),
         "accuracy": asdict(read_accuracy(evaluation, digest)) if evaluation else None,
+        # what photos and boxes should show
+        "shown": shown,
         "check": expected_joints(placed, jpeg, limits.min_score),
         "version": f"kdcache {__version__}",
     }
+    return settings, jpeg

@@ -14,7 +14,6 @@ import pytest
 from pipeline.hka.angles import NOTICE
 from pipeline.teachers.onnx_file import OnnxTeacher
 from pipeline.web.accuracy import read_accuracy
-from pipeline.web.example import example_photo
 from pipeline.web.page import RUNTIME, SOURCE, write_page
 from pipeline.web.page_settings import page_settings
 from pipeline.web.script import joined_modules, worker_script
@@ -103,7 +102,7 @@ def test_a_network_of_normalised_floats_is_refused(shared_data: Path, tmp_path: 
 
 def test_a_network_of_true_centres_measures_the_mechanical_axis(mechanical_file: Path) -> None:
     network = OnnxTeacher(str(mechanical_file), device="cpu")
-    settings = page_settings(network, "legs", "1" * 64, example_photo(), None, calibrate=False)
+    settings, _ = page_settings(network, "legs", "1" * 64, None, calibrate=False)
     assert settings["points"] == "axis"
     assert settings["measured"] == "legs, mechanical axis, {convention}, not calibrated"
     # the file's joints are in the order of its own skeleton, the page's in COCO's places
@@ -116,7 +115,7 @@ def test_a_network_of_true_centres_measures_the_mechanical_axis(mechanical_file:
 def test_a_network_without_legs_is_refused(hand_file: Path) -> None:
     network = OnnxTeacher(str(hand_file), device="cpu")
     with pytest.raises(ValueError, match="has no left hip"):
-        page_settings(network, "hand", "1" * 64, example_photo(), None, calibrate=False)
+        page_settings(network, "hand", "1" * 64, None, calibrate=False)
 
 
 def test_modules_are_joined_once_each_after_what_they_import(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ const network = loadNetwork(settings.model);
 start();
 
 function start() {
+  if (settings.shown === "legs") byId("guide-shown").dataset.t = "guide_legs";
   const language = setLanguage(remembered("language"), ...navigator.languages);
   for (const [code, name] of languages()) byId("language").append(html("option", { value: code, lang: code }, name));
   byId("language").value = language;

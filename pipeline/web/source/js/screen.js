@@ -84,7 +84,8 @@ function renderPhoto(state, joints, rows, settings, showOnStage) {
   byId("undo").disabled = boxing || !past.length;
   byId("reset").disabled = boxing || !Object.keys(byHand).length;
   byId("box").textContent = t(boxing ? "box_done" : "box");
-  byId("hint-text").textContent = t(boxing ? "hint_box" : "hint_joints");
+  const box = settings.shown === "legs" ? "hint_box_legs" : "hint_box";
+  byId("hint-text").textContent = t(boxing ? box : "hint_joints");
   byId("hint-keys").textContent = t(boxing ? "keys_box" : "keys_joints");
   renderTip(state, rows, settings);
 }
@@ -94,6 +95,7 @@ function renderTip(state, rows, settings) {
   const closer = offeredBox(state, settings);
   const lost = !closer && rows?.every((row) => row.quality === "refused");
   byId("tip").hidden = state.boxing || Object.keys(state.byHand).length > 0 || !(closer || lost);
-  byId("tip-text").textContent = closer ? t("tip_fit", { share: number(100 * closer.share, 0) }) : t("tip_box");
+  const box = settings.shown === "legs" ? "tip_box_legs" : "tip_box";
+  byId("tip-text").textContent = closer ? t("tip_fit", { share: number(100 * closer.share, 0) }) : t(box);
   byId("fit").textContent = t(closer ? "fit" : "box");
 }
