@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: persons on which the file is compared with torch
 CHECKED = 16
+#: beside the weights of a student that comes with kdcache: what `kdcache hka evaluate --out` measured of it
+EVALUATION = "hka.json"
 
 
 @click.command("export")
@@ -51,11 +53,14 @@ def command(
 ) -> None:
     """Write the student of RUN as ONNX: uint8 RGB crops (batch, height, width, 3) in, heatmaps out.
 
+    RUN is a run's folder, or student:demo or student:legs, which come with kdcache.
+
     The file holds the normalisation, and names its frame, its sizes and its keypoints in its metadata. It is compared
     with torch on persons of the store, or else on rendered ones, before it gets its name. It is a teacher, too:
     kdcache evaluate --teacher onnx:FILE?frame=udp.
 
     --web FOLDER writes index.html as well: a page that measures hip-knee-ankle angles offline, on a laptop or a phone.
+    That of student:legs states the error that was measured of it; it has seen rendered people only.
     A research tool, not a medical device.
     """
     if (images is None) != (annotations is None):
@@ -71,6 +76,11 @@ def command(
     from student.checkpoint import load_model
     from student.export.onnx import export_onnx
 
+    bundled = _bundled(run)
+    # a student that comes with kdcache is written here, and what was measured of it lies beside its weights
+    run, beside = (bundled, Path()) if bundled else (run, run)
+    if web is not None and evaluation is None and bundled and (bundled / EVALUATION).is_file():
+        evaluation = bundled / EVALUATION
     network, settings = load_model(run, "last" if weights == "last" else "best")
     opened = HeatmapStore.open(store) if store else training_store(run)
     if int8 and opened is None:
@@ -79,7 +89,7 @@ def command(
         )
     size = settings.model.input_size
     crops = stored_crops(opened, CHECKED, size) if opened else rendered_crops(CHECKED, size)
-    path = out or run / f"{settings.name}.onnx"
+    path = out or beside / f"{settings.name}.onnx"
     difference = export_onnx(network, settings.model, path, crops, settings.name)
     click.echo(f"{path}: within {difference:.1e} of torch on {len(crops)} {'stored' if opened else 'rendered'} persons")
     files = {"float32": path}
@@ -98,6 +108,15 @@ def command(
         for kind, file in files.items():
             ap = _average_precision(file, images, annotations, photo_options, checksums)
             click.echo(f"{kind:<8} AP {ap}")
+
+
+def _bundled(run: Path) -> Path | None:
+    """Return the folder of a student that comes with kdcache; None where RUN is a folder."""
+    from pipeline.teachers.names import BUNDLED
+    from pipeline.teachers.student_run import run_folder
+
+    kind, _, name = str(run).partition(":")
+    return run_folder(name) if kind == "student" and name in BUNDLED else None
 
 
 def _page(folder: Path, file: Path, run: Path | None, evaluation: Path | None, *, calibrate: bool) -> str:

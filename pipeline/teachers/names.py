@@ -5,7 +5,8 @@ vitpose:FOLDER[?licence=...]                              the same from a local 
   vitpose-...?compile=1, vitpose:FOLDER?compile=1         either, by torch.compile
 onnx:FILE?frame=udp|stride                                any ONNX file
   &output=NAME, &output=simcc                             which of its outputs; SimCC vectors (simcc.py)
-student:RUN, student:demo                                 a student trained here; the small one that comes with kdcache
+student:RUN                                               a student trained here
+student:demo, student:legs                                those that come with kdcache: the demo's teacher; hip to ankle
 module:factory                                            Python: `factory(device)` returns a PoseNetwork
   ?scale=1/255, ?activation=sigmoid|softmax               of the three kinds: how values become heatmaps (values.py)
 oracle[?seconds_per_crop=...]                             peaks by a checksum of the crop, for tests and benchmarks
@@ -35,7 +36,8 @@ VITPOSE_NOT_ON_HUB = {
     "with weights that you converted to transformers' format"
     for size in ("small", "large", "huge")
 }
-DEMO = "student:demo"
+#: of the students that come with kdcache: the name after `student:`
+BUNDLED = ("demo", "legs")
 
 
 def kind_of(reference: str) -> tuple[Kind, str]:
@@ -69,7 +71,7 @@ def absolute_reference(reference: str) -> str:
     """Return a reference to the same network that is valid in a process with another working directory."""
     kind, _, rest = reference.partition(":")
     path, mark, query = rest.partition("?")
-    if kind not in ("onnx", "student", "vitpose") or path in ("", "demo"):
+    if kind not in ("onnx", "student", "vitpose") or path in ("", *BUNDLED):
         return reference
     options = dict(parse_qsl(query, keep_blank_values=True))
     skeleton = options.get("skeleton")
@@ -97,7 +99,7 @@ def options_of(reference: str, known: Iterable[str]) -> tuple[str, dict[str, str
 
 def _unknown(reference: str) -> str:
     """Return the error message for a reference that names no network."""
-    names = [*VITPOSE_HUB, DEMO, "oracle", "none"]
+    names = [*VITPOSE_HUB, *(f"student:{name}" for name in BUNDLED), "oracle", "none"]
     near = difflib.get_close_matches(reference, names, n=2)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return (

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from cache_tools.skeletons import built_in_names
-from pipeline.teachers.names import DEMO, kind_of
+from pipeline.teachers.names import BUNDLED, kind_of
 from student.settings import StudentSettings
 
 
@@ -24,7 +24,7 @@ def reference_files(reference: str) -> list[Path]:
         return [*_of_onnx(Path(name)), *beside]
     if kind == "vitpose" and reference.startswith("vitpose:"):
         return [*_of_vitpose(Path(name)), *beside]
-    if kind == "student" and reference != DEMO:
+    if kind == "student" and name not in BUNDLED:
         return [Path(name) / "run.json", Path(name) / "best.safetensors", *beside]
     if kind == "python":
         return [*_of_module(name.partition(":")[0]), *beside]

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwr
 from cache_tools.images import Image
 from pipeline.demo.standing import make_standing
 from pipeline.persons.sample_crops import rendered_crops
-from pipeline.teachers.student_run import DEMO
+from pipeline.teachers.student_run import run_folder
 from pipeline.web import write_page
 from student.checkpoint import load_model
 from student.export.onnx import export_onnx
@@ -69,7 +69,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def demo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Export the demo's teacher."""
-    student, settings = load_model(DEMO, "best")
+    student, settings = load_model(run_folder("demo"), "best")
     path = tmp_path_factory.mktemp("demo") / "demo.onnx"
     export_onnx(student, settings.model, path, rendered_crops(2, settings.model.input_size), settings.name)
     return path

@@ -10,7 +10,7 @@ from cache_tools.geometry import crop_to_image
 from pipeline.demo.dataset import write_dataset
 from pipeline.evaluation.evaluation import evaluate
 from pipeline.teachers.load import load_network
-from pipeline.teachers.student_run import DEMO
+from pipeline.teachers.student_run import run_folder
 from student.checkpoint import load_model
 from student.export.int8 import quantise_onnx
 from student.export.onnx import export_onnx
@@ -21,7 +21,7 @@ from student.prediction import read_crops
 def test_eight_bits_cost_little_ap(tmp_path: Path) -> None:
     write_dataset(tmp_path, 32, seed=4, val_persons=60)
     persons = read_coco(tmp_path / "annotations/person_keypoints_train.json")
-    student, settings = load_model(DEMO)
+    student, settings = load_model(run_folder("demo"))
     size = settings.model.input_size
     photos = [tmp_path / "train" / name for name in persons.file_name]
     crops = np.stack(list(read_crops(photos, crop_to_image(persons.box, "udp", size), size)))
