@@ -7,11 +7,11 @@ by knees that are moved sideways by what is lost, a few millimetres, it learns t
 
 import numpy as np
 
-from cache_tools.skeletons import Side, Skeleton
+from cache_tools.skeletons import Role, Side, Skeleton
 from pipeline.demo.arithmetic import Floats
 
 # hips are points or centres, as the skeleton has them; the same for knees and ankles
-ROLES = (("femoral_head", "hip"), ("knee_centre", "knee"), ("talus", "ankle"))
+ROLES: tuple[tuple[Role, Role], ...] = (("femoral_head", "hip"), ("knee_centre", "knee"), ("talus", "ankle"))
 
 
 def move_knees(keypoints: Floats, axis: tuple[float, float], skeleton: Skeleton) -> Floats:

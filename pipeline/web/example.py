@@ -33,7 +33,7 @@ def example_photo(shown: Shown = "person") -> bytes:
     person = make_standing(SEED, ANGLES, SIZE)
     image = person.image
     if shown == "legs":
-        ((left, top, width, height),) = leg_boxes(person.centres.reshape(1, -1, 2), *SIZE)
+        ((left, top, width, height),) = leg_boxes(person.centres.reshape(1, -1, 2).astype(np.float64), *SIZE)
         # an upright photo of 3 to 4 in which they fill five sixths of the height
         tall = LEGS_PHOTO * height
         x, y = left + (width - PHOTO_SHAPE * tall) / 2, top + (height - tall) / 2
