@@ -60,11 +60,11 @@ def test_a_part_takes_its_share_of_the_bytes() -> None:
 @pytest.mark.parametrize("colours", [3, 4])
 def test_the_file_is_an_ordinary_jpeg(colours: int) -> None:
     pixels = picture(90, 130)
-    data = encode_with_restarts(pixels if colours == 3 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGRA), 95)
-    for decoded in (
-        simplejpeg.decode_jpeg(data, "RGB"),
-        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB),
-    ):
+    blue_first = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGRA), np.uint8)
+    data = encode_with_restarts(pixels if colours == 3 else blue_first, 95)
+    by_opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert by_opencv is not None
+    for decoded in (simplejpeg.decode_jpeg(data, "RGB"), by_opencv):
         assert np.abs(decoded.astype(int) - pixels).mean() < 2
 
 
