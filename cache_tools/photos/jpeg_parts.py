@@ -104,6 +104,8 @@ def _read_header(data: bytes) -> _Header | None:
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker, start = data[place + 1], place + 4
         place += 2 + int.from_bytes(data[place + 2 : start], "big")
+        if place > len(data):
+            return None
         if FRAME <= marker <= FRAME + 15 and marker not in (0xC4, 0xC8, 0xCC):
             # sequential, 8 bits, with Huffman codes
             if marker != FRAME or data[start] != 8 or not _has_full_colour(data[start + 5 : place]):
@@ -115,7 +117,7 @@ def _read_header(data: bytes) -> _Header | None:
         elif marker == START_OF_SCAN:
             divides = interval > 0 and -(-width // BLOCK) % interval == 0
             # one scan of all three components
-            is_whole = place < len(data) and data[start] == 3
+            is_whole = start < place < len(data) and data[start] == 3
             return _Header(height, width, interval, size_at, place) if height and divides and is_whole else None
     return None
 
