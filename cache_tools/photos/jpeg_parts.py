@@ -118,7 +118,9 @@ def _read_header(data: bytes) -> _Header | None:
             divides = interval > 0 and -(-width // BLOCK) % interval == 0
             # one scan of all three components
             is_whole = start < place < len(data) and data[start] == 3
-            return _Header(height, width, interval, size_at, place) if height and divides and is_whole else None
+            return (
+                _Header(height, width, interval, size_at, place) if height and width and divides and is_whole else None
+            )
     return None
 
 
