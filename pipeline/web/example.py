@@ -21,7 +21,7 @@ ANGLES = (172.0, 176.0)
 SIZE = (720, 540)
 QUALITY = 88
 #: height of a photo of legs over that of their box, and its width over its height
-LEGS_PHOTO, PHOTO_SHAPE = 1.2, 0.75
+LEGS_PHOTO, PHOTO_SHAPE = 1.2, 9 / 16
 
 
 #: what a photo shows
@@ -34,7 +34,7 @@ def example_photo(shown: Shown = "person") -> bytes:
     image = person.image
     if shown == "legs":
         ((left, top, width, height),) = leg_boxes(person.centres.reshape(1, -1, 2).astype(np.float64), *SIZE)
-        # an upright photo of 3 to 4 in which they fill five sixths of the height
+        # an upright photo of 9 to 16 in which they fill five sixths of the height
         tall = LEGS_PHOTO * height
         x, y = left + (width - PHOTO_SHAPE * tall) / 2, top + (height - tall) / 2
         image = image[max(0, round(y)) : round(y + tall), max(0, round(x)) : round(x + PHOTO_SHAPE * tall)]

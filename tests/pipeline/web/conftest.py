@@ -37,16 +37,19 @@ ARGUMENTS = [
     # WebAssembly is compiled once, not again with optimisation: no page lives long enough to gain from it
     "--js-flags=--liftoff-only",
 ]
+#: files of tests that take about as long as all others
+OF_PHOTOS = ("test_parity.py", "test_photos.py")
 
 
 # before xdist, which looks for groups in the same hook
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests in a browser, and put them into one group: one process runs them, one browser at a time."""
+    """Mark tests in a browser, and put them into two groups: each is run by one process with one browser."""
     for item in items:
         if {"browser", "playwright"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            group = "browser, photos" if item.path.name in OF_PHOTOS else "browser"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,20 @@ import numpy as np
 import onnx
 import pytest
 
-from pipeline.hka.angles import NOTICE
+from pipeline.hka.angles import MIN_SCORE, NOTICE, measure_angles
+from pipeline.hka.coco_places import measured_network
+from pipeline.hka.fit import find_fitted_joints
+from pipeline.persons.photo_boxes import whole_photo_boxes
+from pipeline.teachers.load import load_network
 from pipeline.teachers.onnx_file import OnnxTeacher
+from pipeline.teachers.student_run import run_folder
 from pipeline.web.accuracy import read_accuracy
+from pipeline.web.example import ANGLES
 from pipeline.web.page import RUNTIME, SOURCE, write_page
 from pipeline.web.page_settings import page_settings
 from pipeline.web.script import joined_modules, worker_script
 from student.export.half import with_half_weights
+from student.inference import Inference
 from tests.samples.open_page import script_element
 
 
@@ -110,6 +117,21 @@ def test_a_network_of_true_centres_measures_the_mechanical_axis(mechanical_file:
         "left_femoral_head", "left_knee_centre", "left_talus",
     ]  # fmt: skip
     assert settings["model"]["places"][:5] == (None,) * 5
+
+
+def test_the_example_of_a_network_that_knows_legs_only_shows_legs(tmp_path: Path) -> None:
+    """The student that comes with kdcache finds the angles with which its example was rendered."""
+    network = load_network("student:legs", "cpu")
+    settings, jpeg = page_settings(network, "legs", network.digest, run_folder("legs") / "hka.json", calibrate=False)
+    assert settings["shown"] == "legs"
+    assert len(settings["check"]["joint"]) == 6
+    accuracy = settings["accuracy"]
+    assert (accuracy["legs"], accuracy["share"] >= 0.9, abs(accuracy["bias"]) <= 0.3) == (600, True, True)
+    (tmp_path / "example.jpg").write_bytes(jpeg)
+    persons = whole_photo_boxes([tmp_path / "example.jpg"])
+    _, joints = find_fitted_joints(measured_network(network)[0], persons, Inference(device="cpu"), MIN_SCORE)
+    medial = measure_angles(joints.xy, joints.score).medial[0]
+    np.testing.assert_allclose(medial, ANGLES, atol=2)
 
 
 def test_a_network_without_legs_is_refused(hand_file: Path) -> None:
