@@ -122,7 +122,9 @@ def test_what_the_check_needs_is_what_its_files_import() -> None:
     files = [*gpu_check.gpu_tests(), "tests/conftest.py", gpu_check.BENCHMARK]
     paths = [*(ROOT / file for file in files), *(ROOT / "benchmarks" / "on_device").glob("*.py")]
     imported = {module for path in paths for module in imports_of(path)}
-    others = imported - sys.stdlib_module_names - {"cache_tools", "student", "pipeline", "tests", "on_device"}
+    others = (
+        imported - sys.stdlib_module_names - {"cache_tools", "student", "pipeline", "tests", "on_device", "measured"}
+    )
     assert {"torch", "hypothesis", "transformers", "tabulate"} <= others
     assert others <= {*installation.BASE, *installation.GPU_CHECK}
     assert installation.missing_for_gpu_check() == []

@@ -16,7 +16,7 @@ from tests.samples.command_line import contexts, run_command
 
 REFUSED = "is a url: expected a path on this machine; only stores can be urls"
 #: names of the options and arguments that take a store's url
-STORES = {"store", "stores", "loader"}
+STORES = {"store", "stores", "loader", "basis"}
 #: those that take the file of an input, a name or a value; what they read is missing where it is a url
 TEXTS = {
     "against", "backbone", "backbones", "boxes", "category", "changes", "configfile", "cores", "device", "heights",

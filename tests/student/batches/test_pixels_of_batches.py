@@ -7,8 +7,8 @@ import pytest
 from cache_tools.images import Image
 from cache_tools.store.writer import HeatmapStore
 from student.augment_recipes import recipe
+from student.batches import pixel_source
 from student.batches.loader import TrainLoader
-from student.batches.pixel_source import PixelSource
 from student.batches.stream import StreamSettings
 from student.settings import Pixels
 from tests.samples.drawn_store import INPUT, ROWS, STREAM, equal, take_batches
@@ -38,13 +38,13 @@ def test_batches_are_bit_for_bit_the_same_wherever_pixels_are_kept(
 
 def test_a_crop_is_decoded_once_an_epoch_or_once(store: HeatmapStore, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
-    decode = PixelSource.decode
+    decode = pixel_source._decode
 
-    def counted(source: PixelSource, row: int, shrink: int, out: Image) -> None:
-        decoded.append(row)
-        decode(source, row, shrink, out)
+    def counted(data: bytes | bytearray, shrink: int, out: Image) -> None:
+        decoded.append(len(data))
+        decode(data, shrink, out)
 
-    monkeypatch.setattr(PixelSource, "decode", counted)
+    monkeypatch.setattr(pixel_source, "_decode", counted)
     settings = replace(STREAM, epochs=3, workers=1, augment=recipe("none"))
     places: list[tuple[Pixels, bool]] = [("jpeg", False), ("memory", False), ("memory", True), ("device", True)]
     for pixels, on_device in places:
