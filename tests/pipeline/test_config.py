@@ -9,7 +9,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from cache_tools.skeletons import load_skeleton, matching_joints
 from pipeline.config import Config, StudentConfig, load_config, parse_config
+from pipeline.teachers.load import load_network
 from student.augment_recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]
@@ -141,3 +143,13 @@ def test_a_mistake_in_keypoints_is_named(data: dict[str, Any], joints: dict[str,
     teachers = [{"name": "t", "reference": "student:demo", "joints": joints}]
     with pytest.raises(ValueError, match=message):
         parse_config({**SMALL, "data": {**SMALL["data"], **data}, "teachers": teachers})
+
+
+def test_the_teacher_of_the_legs_knows_their_joints() -> None:
+    """A build by a teacher that knows none of them is refused, after people were rendered."""
+    config = load_config(ROOT / "config" / "legs.yaml")
+    skeleton = load_skeleton(str(ROOT / str(config.data.skeleton)))
+    for teacher in config.teachers:
+        known = load_network(teacher.reference, "cpu").skeleton
+        assert known is not None
+        assert None not in matching_joints(known.names, skeleton.names)
