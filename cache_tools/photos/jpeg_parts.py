@@ -108,7 +108,7 @@ def _read_header(data: bytes) -> _Header | None:
             return None
         if FRAME <= marker <= FRAME + 15 and marker not in (0xC4, 0xC8, 0xCC):
             # sequential, 8 bits, with Huffman codes
-            if marker != FRAME or data[start] != 8 or not _has_full_colour(data[start + 5 : place]):
+            if marker != FRAME or data[start:place][:1] != b"\x08" or not _has_full_colour(data[start + 5 : place]):
                 return None
             size_at = start + 1
             height, width = (int.from_bytes(data[at : at + 2], "big") for at in (size_at, size_at + 2))

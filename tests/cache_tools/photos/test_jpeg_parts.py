@@ -131,6 +131,11 @@ def test_markers_that_are_not_those_of_the_intervals_have_no_parts(what: str) ->
         simplejpeg.decode_jpeg(bytes(data), "RGB", strict=True)
 
 
+def test_headers_that_end_at_once_have_no_parts() -> None:
+    for marker in (b"\xc0", b"\xdd", b"\xda"):
+        assert part_of(b"\xff\xd8\xff" + marker + b"\x00\x02", 0, 0, 8, 8) is None
+
+
 def test_an_interval_that_was_cut_is_refused() -> None:
     data = encode_with_restarts(picture(80, 96), 90)
     first, second = data.index(b"\xff\xd0"), data.index(b"\xff\xd1")
