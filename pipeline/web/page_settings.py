@@ -13,7 +13,7 @@ from pipeline.hka.quality import REFUSING_FLAGS, SHOULDERS, limits_of
 from pipeline.hka.table import LegSettings, read_calibration
 from pipeline.version import __version__
 from pipeline.web.accuracy import read_accuracy
-from pipeline.web.example import choose_example, example_photo, expected_joints
+from pipeline.web.example import choose_example
 from student.pose_network import PoseNetwork
 
 #: what the page puts in place of the sign's convention
@@ -44,8 +44,7 @@ def page_settings(
         min_score=limits.min_score,
         calibration=calibration,
     )
-    shown = choose_example(placed, limits.min_score)
-    jpeg = example_photo(shown)
+    example = choose_example(placed, limits.min_score)
     settings = {
         "model": {
             "name": name,
@@ -72,8 +71,8 @@ def page_settings(
         "calibration": calibration and calibration.to_json(),
         "accuracy": asdict(read_accuracy(evaluation, digest)) if evaluation else None,
         # what photos and boxes should show
-        "shown": shown,
-        "check": expected_joints(placed, jpeg, limits.min_score),
+        "shown": example.shown,
+        "check": {"joint": example.joint, "xy": example.xy},
         "version": f"kdcache {__version__}",
     }
-    return settings, jpeg
+    return settings, example.jpeg
