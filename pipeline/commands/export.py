@@ -19,7 +19,9 @@ EVALUATION = "hka.json"
 
 @click.command("export")
 @click.argument("run", type=PATH)
-@click.option("--out", type=PATH, help="The file. [default: RUN/NAME.onnx]")
+@click.option(
+    "--out", type=PATH, help="The file. [default: RUN/NAME.onnx, and NAME.onnx of a student that comes with kdcache]"
+)
 @click.option("--weights", type=click.Choice(["best", "last"]), default="best", show_default=True,
               help="best: those with the best AP in training, or the last where none was measured.")  # fmt: skip
 @click.option("--store", metavar="URL", help="Store with crops of persons to check and to calibrate with. "

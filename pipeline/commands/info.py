@@ -75,8 +75,11 @@ def facts_text(facts: dict[str, Any]) -> str:
         lines["total"] = f"{sum(facts['bytes'].values()) / 1e6:,.1f} MB"
         lines["clamped"] = f"{facts['clamped']['below']:,} values below 0, {facts['clamped']['above']:,} above 1"
         if "unfit" in facts:
+            from cache_tools.codec.windows import FIT_ERROR
+
             maps = spec["rows"] * len(facts["keypoints"]) * (1 + spec["views"])
-            lines["do not fit"] = f"{facts['unfit']:,} of {maps:,} maps, which are off by more than 0.1 in a cell"
+            off = f"which are off by more than {FIT_ERROR:g} in a cell"
+            lines["do not fit"] = f"{facts['unfit']:,} of {maps:,} maps, {off}"
         lines["digest"] = facts["digest"]
     lines["versions"] = ", ".join(f"{name} {version}" for name, version in spec["versions"].items())
     # one line each, whatever a store calls its teacher
