@@ -58,8 +58,9 @@ bench: $(READY)
 	python benchmarks/all.py
 
 # An image for a GPU has its own torch: nothing is installed, and what is missing is named before anything runs.
+# Packages that it lacks may lie in a folder that PYTHONPATH names.
 gpu:
-	PYTHONPATH=$(CURDIR) $(PYTHON) -m pipeline.cli doctor --gpu
+	PYTHONPATH=$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH} $(PYTHON) -m pipeline.cli doctor --gpu
 
 TEACHER := results/teacher
 teacher: $(READY)

@@ -50,13 +50,13 @@ def _drawn(codes: Tensor, codec: DeviceWindows, corner: Tensor, size: tuple[int,
     maps = codec.basis.new_zeros(count * height * width + 1)
     outside = maps.numel() - 1
     steps = torch.arange(codec.side, device=codes.device) - codec.side // 2
-    limit = torch.tensor(codec.heatmap_size, device=codes.device)
-    # the last cell of the map and of the part, as counted in the part
-    past = (limit - corner).clamp(max=torch.tensor(size, device=codes.device))[..., None]  # (N, 2, 1)
+    # the last cell of the map and of the part, as counted in the part; a tensor of both sides would wait for the device
+    sides = zip(codec.heatmap_size, size, corner.unbind(-1), strict=True)
+    past = torch.stack([(limit - first_cell).clamp(max=side) for limit, side, first_cell in sides], -1)[..., None]
     first = (-corner).clamp(min=0)[..., None]
     for slot in codes.unbind(-2):
         # a GPU would be waited for by `nonzero`, and adds windows of zeros as fast
-        used = slice(None) if codes.is_cuda else slot[:, 2:].any(dim=1).nonzero()[:, 0]
+        used = slice(None) if codes.device.type != "cpu" else slot[:, 2:].any(dim=1).nonzero()[:, 0]
         cells = (slot[used, :2].long() - corner[used])[..., None] + steps  # (M, 2, side)
         is_shown = (cells >= first[used]) & (cells < past[used])
         # twice `outside` overflows nothing

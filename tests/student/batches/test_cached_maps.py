@@ -72,7 +72,8 @@ def test_a_store_of_windows_shows_the_same_maps(
         maps.append(cached.maps(torch.from_numpy(rows).to(device), codes, peaks, to_teacher, flipped))
     assert maps[0].amax() > 0.5
     torch.testing.assert_close(maps[1], maps[0], atol=0.1, rtol=0)
-    assert torch.equal(maps[1], maps[2])
+    # on a GPU the first ones are those of peaks that the GPU found, whose logarithms are rounded in another way
+    torch.testing.assert_close(maps[1], maps[2], atol=0 if device == "cpu" else 1e-4, rtol=0)
 
 
 @pytest.mark.gpu

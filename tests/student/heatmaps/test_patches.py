@@ -10,6 +10,7 @@ from cache_tools.codec.profiles import PROFILES, get_codec
 from cache_tools.skeletons import COCO
 from student.heatmaps.decode import find_peaks
 from student.heatmaps.device_codec import DeviceCodec, decode_codes
+from student.heatmaps.mirror import mirrored_joints
 from student.heatmaps.patches import PatchCodec, replay_codes
 from student.heatmaps.replay import replay_maps
 from tests.samples.fitted_windows import fitted_codec
@@ -70,10 +71,15 @@ def test_every_window_lies_within_its_patch() -> None:
         assert (maps[..., 22:39, 22:39] > 0.98).all()
 
 
-def test_patches_ask_the_device_for_no_value() -> None:
-    codec = get_codec("compact", TEACHER)
+@pytest.mark.parametrize("profile", ["compact", "windows"])
+def test_patches_ask_the_device_for_no_value(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And give it none, for which the host would wait as well."""
+    codec = fitted_codec(TEACHER) if profile == "windows" else get_codec(profile, TEACHER)
     patches = PatchCodec.of(DeviceCodec.of(codec, META), TEACHER, teacher_sigma=2.0, student_sigma=2.0)
     codes = torch.empty(4, 17, *codec.code_shape, dtype=torch.uint8, device=META)
+    # copied once
+    mirrored_joints(COCO.mirror or (), META)
+    monkeypatch.delattr(torch, "tensor")
     peaks, matrix = torch.empty(4, 17, 2, device=META), torch.empty(4, 2, 3, device=META)
     flipped = torch.empty(4, dtype=torch.bool, device=META)
     maps = replay_codes(codes, patches, peaks, matrix, flipped, TEACHER, mirror=COCO.mirror)
