@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from student.batches.device_pixels import gather_canvases
-from student.heatmaps.sampling import sampling_grid
+from student.heatmaps.sampling import sample_grid, sampling_grid
 
 # canvases converted to float at once: their copies fit a CPU's cache, and take little of a GPU's memory
 CPU_CANVASES, GPU_CANVASES = 2, 16
@@ -54,7 +53,7 @@ def _warp(
         canvas = canvases(part)
         pixels = canvas.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
         grid = sampling_grid(matrix[part], (canvas.shape[1], canvas.shape[2]), size)
-        crop = functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+        crop = sample_grid(pixels, grid)
         if gain is not None and bias is not None:
             crop.mul_(gain[part, :, None, None]).add_(bias[part, :, None, None]).clamp_(0, 255)
         crops[part] = crop

@@ -9,10 +9,9 @@ showing the whole map around its highest peak gained 1 % of the RMSE for twice t
 from typing import Literal, get_args
 
 from torch import Tensor
-from torch.nn import functional
 
 from student.heatmaps.decode import find_peaks
-from student.heatmaps.sampling import sampling_grid
+from student.heatmaps.sampling import sample_grid, sampling_grid
 from student.heatmaps.windows import paste_windows, place_windows, read_windows, shown_maps
 
 ReplayMode = Literal["peaks", "warp"]
@@ -52,5 +51,5 @@ def replay_maps(
         return paste_windows(read_windows(maps.flatten(0, 1), windows), windows, out_size)
     shown = shown_maps(flipped, maps.shape[1], mirror)
     grid = sampling_grid(student_to_teacher.float(), (maps.shape[2], maps.shape[3]), out_size)
-    moved = functional.grid_sample(maps, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+    moved = sample_grid(maps, grid)
     return moved.flatten(0, 1)[shown.flatten()].view(moved.shape)

@@ -1,7 +1,19 @@
-"""Affine matrices between pixels, as the grids that torch's `grid_sample` takes."""
+"""Bilinear sampling of images and maps, by affine matrices between pixels as the grids that torch takes."""
 
 import torch
 from torch import Tensor
+
+# torch's numbers of bilinear interpolation and of zeros outside the source
+BILINEAR, ZEROS = 0, 0
+
+
+def sample_grid(sources: Tensor, grid: Tensor) -> Tensor:
+    """Return sources (B, C, H, W) at the points of a `sampling_grid` (B, h, w, 2): (B, C, h, w), bilinear, 0 outside.
+
+    This is `grid_sample`, which on a GPU would take cuDNN's kernel, though, and that refuses more than 65,535 sources
+    (pytorch's issue 88380): windows of so many maps are less than 500 persons of COCO-WholeBody.
+    """
+    return torch.grid_sampler_2d(sources, grid, BILINEAR, ZEROS, align_corners=True)
 
 
 def sampling_grid(matrix: Tensor, source_size: tuple[int, int], size: tuple[int, int]) -> Tensor:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from student.heatmaps.mirror import shown_joints
-from student.heatmaps.sampling import sampling_grid
+from student.heatmaps.sampling import sample_grid, sampling_grid
 
 # half the side of a window
 WINDOW_SIGMAS = 4.0
@@ -85,8 +84,7 @@ def read_windows(sources: Tensor, windows: Windows, corner: Tensor | None = None
     start = windows.start if corner is None else windows.start - corner
     to_source = torch.cat([windows.turn[:, None].expand(batch, count, 2, 2), start[..., None]], dim=-1)
     grid = sampling_grid(to_source.flatten(0, 1), (sources.shape[1], sources.shape[2]), (side, side))
-    values = functional.grid_sample(sources[:, None], grid, mode="bilinear", padding_mode="zeros", align_corners=True)
-    return values[:, 0]
+    return sample_grid(sources[:, None], grid)[:, 0]
 
 
 def paste_windows(values: Tensor, windows: Windows, out_size: tuple[int, int]) -> Tensor:
