@@ -137,7 +137,10 @@ def fold(model: Any) -> Any:
 
     config.num_experts = 1
     for layer in model.backbone.encoder.layer:
-        mixture, dense = layer.mlp, VitPoseBackboneMLP(config)
+        mixture = layer.mlp
+        # every weight is replaced: random ones would take seconds in a large network
+        with on_meta_device():
+            dense = VitPoseBackboneMLP(config)
         expert = mixture.experts[COCO_EXPERT]
         dense.fc1, dense.activation = mixture.fc1, mixture.act
         dense.fc2.weight = nn.Parameter(torch.cat([mixture.fc2.weight, expert.weight]))
