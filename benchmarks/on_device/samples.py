@@ -8,11 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cache_tools.crops import CropPolicy, StoredCrop, encode_crop
+from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, compose, invert
 from cache_tools.images import read_image
 from cache_tools.instances import Instances
-from cache_tools.prefetch import ordered_map, usable_cpus
 from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.crops_spec import CropsSpec
 from cache_tools.store.spec import TeacherSpec, make_spec
@@ -36,14 +35,10 @@ def draw_persons(folder: Path, count: int) -> Instances:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     photo_of = np.floor(np.arange(count) / PERSONS_A_PHOTO).astype(int)
-    small = rng.integers(0, 256, (photo_of[-1] + 1, PHOTO[1] // 8, PHOTO[0] // 8, 3), dtype=np.uint8)
-
-    def draw(number: int) -> None:
-        photo = cv2.resize(small[number], PHOTO, interpolation=cv2.INTER_CUBIC)
+    for number in range(photo_of[-1] + 1):
+        small = rng.integers(0, 256, (PHOTO[1] // 8, PHOTO[0] // 8, 3), dtype=np.uint8)
+        photo = cv2.resize(small, PHOTO, interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / f"{number:06d}.jpg"), photo, [cv2.IMWRITE_JPEG_QUALITY, 90])
-
-    for _ in ordered_map(draw, range(len(small)), usable_cpus()):
-        pass
     height = rng.uniform(120, 420, count)
     width = height * rng.uniform(0.35, 0.8, count)
     corner = rng.uniform(0, 1, (count, 2)) * (np.array(PHOTO) - np.stack([width, height], 1))
@@ -76,13 +71,9 @@ def empty_store(url: Path, persons: Instances, name: str, *, crops: bool) -> Hea
 def gaussian_store(url: Path, persons: Instances, photos: Path) -> HeatmapStore:
     """Write a store with crops whose heatmaps are Gaussians at the joints: they cost what any heatmaps cost."""
     store, policy = empty_store(url, persons, "gaussians", crops=True), CropPolicy()
-
-    def crop(row: int) -> StoredCrop:
-        return encode_crop(read_image(photos / persons.file_name[row]), persons.box[row], policy)
-
     for shard in store.pending():
         rows = np.array(store.shard_rows(shard))
-        crops = list(ordered_map(crop, rows.tolist(), usable_cpus()))
+        crops = [encode_crop(read_image(photos / persons.file_name[r]), persons.box[r], policy) for r in rows]
         xy = apply(invert(compose(store.cell_to_crop, store.crop_to_image[rows])), persons.keypoints[rows])
         content = store.new_shard(shard)
         content.add(rows, render_targets(torch.from_numpy(xy), CELLS, SIGMA).numpy(), crops)
