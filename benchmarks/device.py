@@ -1,11 +1,13 @@
 """Everything that runs on a device, measured beside its target: `make gpu` runs it after `pytest -m gpu`.
 
     python benchmarks/device.py [--size gpu|cpu|test] [--seconds 330] [--out results] [--only SECTION ...]
+                                [--compiled-ahead FILE]
 
 Sections: parity with a CPU, no waiting in a training step, what a cache is worth, kernels beside a copy, a teacher's
 build, Table 1's speeds. On a CPU the same functions run on a part of everything, and targets that are for a GPU are not
 judged. Photos and weights are random: no download, nothing outside the folder. gpu.json and gpu.md are written after
-every row: a run that is cut leaves what it had. Exit code 1 where a section failed or a target was missed.
+every row: a run that is cut leaves what it had. gpu-profiles.txt has the profiler's tables of what missed its target.
+Exit code 1 where something failed or a target was missed.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from measured import Row, hand_on
+from measured import Row, hand_on, handed_on
 from on_device import cache_worth, kernels, parity, table_speeds, teacher_build, waiting
 from on_device.context import Context
 from on_device.report import Report, Section
@@ -47,13 +49,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=330, help="of all sections together")
     parser.add_argument("--out", type=Path, default=Path("results"))
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), help="these sections only")
+    parser.add_argument("--compiled-ahead", type=Path, help="rows of on_device/compile_ahead.py, for the report")
     options = parser.parse_args()
     device = torch_device("auto")
     size = options.size or ("gpu" if device.type == "cuda" else "cpu")
     date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     report = Report(options.out, {**machine(device), "size": size, "date": date})
     with tempfile.TemporaryDirectory() as folder:
-        context = Context(device, SIZES[size], Path(folder))
+        profiles = options.out / "gpu-profiles.txt"
+        profiles.unlink(missing_ok=True)
+        context = Context(device, SIZES[size], Path(folder), profiles)
+        if options.compiled_ahead is not None and (rows := handed_on(options.compiled_ahead)):
+            report.sections.append(Section("compile", "Compiled ahead, several at once", rows, ended="done"))
         run(context, report, options.only or list(SECTIONS), options.seconds)
     print(f"{options.out / 'gpu.md'}: {len(report.missed)} targets missed, {len(report.failed)} sections failed")
     for what in [*report.missed, *report.failed]:

@@ -45,10 +45,15 @@ def at_least(what: str, value: float, limit: float, unit: str = "", note: str = 
 def hand_on(rows: Sequence[Row]) -> None:
     """Add rows to the table of all benchmarks, where one runs them all; else do nothing."""
     if path := os.environ.get(ROWS_FILE):
-        with open(path, "a", encoding="utf-8") as file:
-            file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
+        append(Path(path), rows)
+
+
+def append(path: Path, rows: Sequence[Row]) -> None:
+    """Add rows to a file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
 
 
 def handed_on(path: Path) -> list[Row]:
-    """Return the rows that benchmarks have added to a file."""
+    """Return the rows that were added to a file."""
     return [Row(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]

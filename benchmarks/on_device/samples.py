@@ -1,5 +1,7 @@
 """What is measured: persons on drawn photos, a store of their heatmaps, ViTPose with random weights. No download."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ from cache_tools.crops import CropPolicy, encode_crop
 from cache_tools.geometry import apply, compose, invert
 from cache_tools.images import read_image
 from cache_tools.instances import Instances
+from cache_tools.prefetch import usable_cpus
 from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.crops_spec import CropsSpec
 from cache_tools.store.spec import TeacherSpec, make_spec
@@ -35,10 +38,8 @@ def draw_persons(folder: Path, count: int) -> Instances:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     photo_of = np.floor(np.arange(count) / PERSONS_A_PHOTO).astype(int)
-    for number in range(photo_of[-1] + 1):
-        small = rng.integers(0, 256, (PHOTO[1] // 8, PHOTO[0] // 8, 3), dtype=np.uint8)
-        photo = cv2.resize(small, PHOTO, interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / f"{number:06d}.jpg"), photo, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    with ThreadPoolExecutor(usable_cpus()) as threads:
+        list(threads.map(partial(draw_photo, folder), range(photo_of[-1] + 1)))
     height = rng.uniform(120, 420, count)
     width = height * rng.uniform(0.35, 0.8, count)
     corner = rng.uniform(0, 1, (count, 2)) * (np.array(PHOTO) - np.stack([width, height], 1))
@@ -53,6 +54,13 @@ def draw_persons(folder: Path, count: int) -> Instances:
         image_size=np.tile(np.array(PHOTO[::-1], np.int32), (count, 1)),
         file_name=tuple(f"{number:06d}.jpg" for number in photo_of),
     )
+
+
+def draw_photo(folder: Path, number: int) -> None:
+    """Write one photo."""
+    small = np.random.default_rng(number).integers(0, 256, (PHOTO[1] // 8, PHOTO[0] // 8, 3), dtype=np.uint8)
+    photo = cv2.resize(small, PHOTO, interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(folder / f"{number:06d}.jpg"), photo, [cv2.IMWRITE_JPEG_QUALITY, 90])
 
 
 def empty_store(url: Path, persons: Instances, name: str, *, crops: bool) -> HeatmapStore:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import torch
 from measured import Row
+from on_device.attempts import attempt
 from on_device.context import Context
 from on_device.samples import random_crops, random_network
 from on_device.timing import seconds_of
-from torch import Tensor, nn
+from torch import nn
 
 from cache_tools.skeletons import COCO
 from student.models.paper import PaperRow, paper_rows
@@ -26,23 +27,46 @@ def measure(context: Context) -> Iterator[Row]:
     """Yield the matrix product's rate, each network as it is in both precisions, then compiled ones."""
     peak = matrix_rate(context)
     yield Row(f"matrix product of {context.size.matrix}, {precisions(context)[-1]}", peak / 1e12, "TFLOP/s")
-    networks = [*students(context), *teachers(context)]
-    for row in networks:
-        network = build(row, context.device)
-        for precision in precisions(context):
-            if precision == "bfloat16":
-                products_in_bfloat16(network)
-            for batch in context.size.table_batches:
-                yield speed(context, row, network, precision, batch, peak, "eager")
-    for row in networks if context.compiles else ():
-        label, batch = f"{row.name}, compiled", context.size.table_batches[-1]
+    rows = networks(context)
+    for row in rows:
+        yield from attempt(row.name, of_network(context, row, peak))
+    for row in rows if context.compiles else ():
+        label = f"{row.name}, compiled"
         if context.seconds_left < COMPILE_SECONDS:
             yield Row(label, None, note="no time left to compile it")
             continue
-        network = build(row, context.device)
-        products_in_bfloat16(network)
-        network.compile()
-        yield speed(context, row, network, "bfloat16", batch, peak, "compiled")
+        yield from attempt(label, of_compiled(context, row, peak))
+
+
+def of_network(context: Context, row: PaperRow, peak: float) -> Iterator[Row]:
+    """Yield the speeds of a network as it is, in both precisions. peak: operations a second of a matrix product."""
+    network = build(row, context.device)
+    for precision in precisions(context):
+        if precision == "bfloat16":
+            products_in_bfloat16(network)
+        for batch in context.size.table_batches:
+            yield speed(context, row, network, precision, batch, peak, "eager")
+
+
+def of_compiled(context: Context, row: PaperRow, peak: float) -> Iterator[Row]:
+    """Yield the speed of a compiled network at the largest batch. peak: operations a second of a matrix product."""
+    network = compiled(context, row)
+    yield speed(context, row, network, "bfloat16", context.size.table_batches[-1], peak, "compiled")
+
+
+def compiled(context: Context, row: PaperRow) -> nn.Module:
+    """Return a network that is compiled at its first call."""
+    network = build(row, context.device)
+    products_in_bfloat16(network)
+    # the code of the network before, which is a student as well, is of no use
+    torch.compiler.reset()  # type: ignore[no-untyped-call]  # torch does not annotate it
+    network.compile(dynamic=False)
+    return network
+
+
+def networks(context: Context) -> list[PaperRow]:
+    """Return the students and teachers that are measured."""
+    return [*students(context), *teachers(context)]
 
 
 def students(context: Context) -> list[PaperRow]:
@@ -78,18 +102,25 @@ def speed(
 ) -> Row:
     """Return images a second from uint8 crops on the device to heatmaps there, and the paper's number beside it."""
     crops = torch.from_numpy(random_crops(batch, INPUT)).to(context.device)
-
-    def run() -> Tensor:
-        heatmaps: Tensor = network(normalise(crops))
-        return heatmaps
-
-    autocast = torch.autocast(context.device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    with torch.inference_mode(), autocast:
-        seconds = seconds_of(run, context.device, context.size.table_seconds)
+    with torch.inference_mode(), autocast(context, precision):
+        seconds = seconds_of(lambda: network(normalise(crops)), context.device, context.size.table_seconds)
     rate = batch / seconds
     share = 100 * rate * row.gflops * 1e9 / peak
     note = f"paper {row.images_per_second:g}; {share:.1f} % of the matrix product"
     return Row(f"{row.name}, {precision}, {way}, batch {batch}", rate, "images/s", note=note)
+
+
+def run_compiled(context: Context, row: PaperRow) -> None:
+    """Compile a network as it is measured and run it once."""
+    crops = torch.from_numpy(random_crops(context.size.table_batches[-1], INPUT)).to(context.device)
+    network = compiled(context, row)
+    with torch.inference_mode(), autocast(context, "bfloat16"):
+        network(normalise(crops))
+
+
+def autocast(context: Context, precision: str) -> torch.autocast:
+    """Return the block in which a network runs in a precision."""
+    return torch.autocast(context.device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def matrix_rate(context: Context) -> float:

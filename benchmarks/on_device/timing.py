@@ -51,29 +51,71 @@ def event_seconds(call: Callable[[], object], device: torch.device, calls: int) 
     return float(begin.elapsed_time(end)) / 1e3 / calls
 
 
-def busy_share(call: Callable[[], object], device: torch.device, calls: int) -> float | None:
-    """Return the share of the time in which at least one kernel runs; None without a GPU or its counters.
+class BusyShare:
+    """The share of the time between `start` and `stop` in which at least one kernel ran, copies from the host apart.
 
     By the profiler, which slows the host a little: the share is a lower limit.
     """
-    if device.type != "cuda":
-        return None
-    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
-        start = time.perf_counter()
-        for _ in range(calls):
-            call()
-        wait(device)
-        seconds = time.perf_counter() - start
+
+    def __init__(self, device: torch.device) -> None:
+        """Measure nothing yet."""
+        self.device = device
+        self._profiler = profile(activities=[ProfilerActivity.CUDA]) if device.type == "cuda" else None
+        self._start = 0.0
+
+    def start(self) -> None:
+        """Begin when the device has finished its work."""
+        wait(self.device)
+        if self._profiler is not None:
+            self._profiler.start()
+        self._start = time.perf_counter()
+
+    def stop(self) -> float | None:
+        """Return the share; None without a GPU or its counters."""
+        wait(self.device)
+        seconds = time.perf_counter() - self._start
+        if self._profiler is None:
+            return None
+        self._profiler.stop()
+        busy = kernel_seconds(self._profiler)
+        return busy / seconds if busy else None
+
+
+def kernel_seconds(profiler: profile) -> float:
+    """Return the seconds in which at least one kernel ran, copies from the host apart."""
     kernels = sorted(
         (event.time_range.start, event.time_range.end)
         for event in profiler.events()
-        if event.device_type == DeviceType.CUDA
+        if event.device_type == DeviceType.CUDA and not event.name.startswith("Memcpy HtoD")
     )
     busy, reached = 0.0, float("-inf")
     for start_us, end_us in kernels:
         busy += max(0.0, end_us - max(start_us, reached))
         reached = max(reached, end_us)
-    return busy / 1e6 / seconds if kernels else None
+    return busy / 1e6
+
+
+def device_seconds(call: Callable[[], object], device: torch.device, calls: int = 10) -> float | None:
+    """Return the seconds in which kernels of one call run, whatever the host needs to start them; None on a CPU."""
+    if device.type != "cuda":
+        return None
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        for _ in range(calls):
+            call()
+        wait(device)
+    return kernel_seconds(profiler) / calls or None
+
+
+def profile_tables(call: Callable[[], object], device: torch.device, rows: int = 15) -> str:
+    """Return tables of one call: what takes most of the device's time, and of the host's."""
+    activities, keys = [ProfilerActivity.CPU], ["self_cpu_time_total"]
+    if device.type == "cuda":
+        activities, keys = [*activities, ProfilerActivity.CUDA], ["self_device_time_total", *keys]
+    with profile(activities=activities) as profiler:
+        call()
+        wait(device)
+    averages = profiler.key_averages()
+    return "\n".join(averages.table(sort_by=key, row_limit=rows, max_name_column_width=70) for key in keys)
 
 
 @contextmanager

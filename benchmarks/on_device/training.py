@@ -7,13 +7,13 @@ from pathlib import Path
 from types import TracebackType
 
 import torch
-from on_device.timing import wait
+from on_device.timing import BusyShare, wait
 
 from cache_tools.store.writer import HeatmapStore
 from student.batches.loader import TrainLoader
 from student.batches.stream import stream_of
 from student.pose_network import PoseNetwork
-from student.settings import Pixels, StudentSettings
+from student.settings import StudentSettings
 from student.training.distributed import ProcessContext
 from student.training.learner import Learner
 from student.training.loop import take_step
@@ -35,9 +35,8 @@ class Training:
         teacher: PoseNetwork | None = None,
     ) -> None:
         """Start at step 0. teacher: the live one, where `settings` want one."""
-        self.device = device
-        self._store, self._settings, self._teacher = store, settings, teacher
-        self.loader = self._open(settings)
+        self.device, self._store = device, store
+        self.loader = self._open(settings, teacher)
         self.learner = Learner(
             settings,
             folder,
@@ -53,14 +52,14 @@ class Training:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.loader.close()
 
-    def use_pixels(self, pixels: Pixels) -> None:
-        """Go on with a loader whose pixels come from there; the student stays, and so does its compiled code."""
+    def use(self, settings: StudentSettings, teacher: PoseNetwork | None = None) -> None:
+        """Go on by other settings of the same student, which stays as it is, and so does its compiled code."""
         self.loader.close()
-        train = self._settings.train.model_copy(update={"pixels": pixels})
-        self.loader = self._open(self._settings.model_copy(update={"train": train}))
+        self.loader = self._open(settings, teacher)
+        self.learner.settings = settings
 
-    def _open(self, settings: StudentSettings) -> TrainLoader:
-        return TrainLoader([self._store], stream_of([settings]), teacher=self._teacher, device=self.device)
+    def _open(self, settings: StudentSettings, teacher: PoseNetwork | None) -> TrainLoader:
+        return TrainLoader([self._store], stream_of([settings]), teacher=teacher, device=self.device)
 
     def train(self, steps: int, inside: AbstractContextManager[None] | None = None) -> None:
         """Take steps on the loader's batches. inside: entered around all of them."""
@@ -89,6 +88,24 @@ class Training:
     def both_seconds(self, steps: int) -> float:
         """Return the seconds of a step in training."""
         return self._seconds(steps, step=True)
+
+    def busy_in_steps(self, steps: int) -> float | None:
+        """Return the share of the time of steps on one batch in which the GPU works; None without one."""
+        (batch,) = self.loader.batches(0, 1)
+        share = BusyShare(self.device)
+        share.start()
+        for _ in range(steps):
+            take_step(self.learner, batch)
+        return share.stop()
+
+    def busy_in_training(self, steps: int) -> float | None:
+        """Return the share of the time of training in which the GPU works, once batches are ready; None without one."""
+        share = BusyShare(self.device)
+        for number, batch in enumerate(self.loader.batches(0, WARM_UPS + steps)):
+            if number == WARM_UPS:
+                share.start()
+            take_step(self.learner, batch)
+        return share.stop()
 
     def _seconds(self, steps: int, *, step: bool) -> float:
         # the first epoch also decodes what is kept

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from measured import Row, at_least, at_most
+from on_device.attempts import attempt, described
 from on_device.context import Context
-from on_device.timing import busy_share, event_seconds, no_waiting
+from on_device.timing import event_seconds, no_waiting
 from on_device.training import Training
 
 from student.settings import Pixels
@@ -14,54 +15,57 @@ PIXELS: tuple[Pixels, ...] = ("jpeg", "memory", "device")
 #: views of a CPU's training are cut by its threads, from crops in memory
 PIXELS_OF_A_CPU: tuple[Pixels, ...] = ("jpeg", "memory")
 BUSY, SLOWER = 95.0, 1.05
-#: seconds to compile a student and to measure it, at most; without them a compiled one is not begun
-COMPILE_SECONDS = 60.0
 
 
 def measure(context: Context) -> Iterator[Row]:
-    """Yield the rows of each student as it is, then of each one compiled."""
-    for name in context.size.students:
-        yield from of_student(context, name, compiled=False)
-    for name in context.size.students if context.compiles else ():
-        if context.seconds_left < COMPILE_SECONDS:
-            yield Row(f"{name}, compiled", None, note="no time left to compile it")
-            continue
-        yield from of_student(context, name, compiled=True)
+    """Yield the rows of each student compiled, which is what `auto` chooses on a GPU, then of each one as it is."""
+    for compiled in (True, False) if context.compiles else (False,):
+        for name in context.size.students:
+            label = f"{name}, {'compiled' if compiled else 'eager'}"
+            yield from attempt(label, of_student(context, name, label, compiled=compiled))
 
 
-def of_student(context: Context, name: str, *, compiled: bool) -> Iterator[Row]:
+def of_student(context: Context, name: str, label: str, *, compiled: bool) -> Iterator[Row]:
     """Yield times and busy shares of one student, for each place of pixels."""
-    steps, judged, batch_size = context.size.steps, context.on_gpu, context.size.batch
-    label = f"{name}, {'compiled' if compiled else 'eager'}"
-    settings = context.settings(name, compile=compiled, pixels="jpeg")
-    with Training(context.store, settings, context.device, context.folder / label) as training:
+    steps, batch_size = context.size.steps, context.size.batch
+    with Training(
+        context.store, context.settings(name, compile=compiled, pixels="jpeg"), context.device, context.folder / label
+    ) as training:
         learner = training.learner
         (batch,) = training.loader.batches(0, 1)
         first = event_seconds(lambda: take_step(learner, batch), context.device, 1)
         yield Row(f"{label}: first step", first, "s")
         step = training.step_seconds(steps)
         yield Row(f"{label}: step only", 1e3 * step, "ms", note=f"{batch_size / step:.0f} images/s")
-        busy = busy_share(lambda: take_step(learner, batch), context.device, max(2, steps // 3))
-        yield busy_row(f"{label}: GPU busy, step only", busy, judged=judged)
+        busy = busy_row(f"{label}: GPU busy, step only", training.busy_in_steps(max(2, steps // 3)), context.on_gpu)
+        if busy.met is False:
+            context.keep_profile(busy.what, lambda: take_step(learner, batch))
+        yield busy
         for pixels in PIXELS if context.on_gpu else PIXELS_OF_A_CPU:
-            training.use_pixels(pixels)
-            yield from of_pixels(training, f"{label}, pixels {pixels}", step, steps, judged=judged)
+            training.use(context.settings(name, compile=compiled, pixels=pixels))
+            what = f"{label}, pixels {pixels}"
+            yield from attempt(what, of_pixels(context, training, what, step))
 
 
-def of_pixels(training: Training, label: str, step: float, steps: int, *, judged: bool) -> Iterator[Row]:
+def of_pixels(context: Context, training: Training, label: str, step: float) -> Iterator[Row]:
     """Yield what a loader takes by itself and in training, and whether a step waits for the device. step: seconds."""
-    batch_size = training.loader.settings.batch_size
+    steps, batch_size = context.size.steps, training.loader.settings.batch_size
     # also the first epoch, whose crops are decoded and kept
     yield waits(training, f"{label}: waits of a step for the device", max(4, steps // 4))
     loader, both = training.loader_seconds(steps), training.both_seconds(steps)
     yield Row(f"{label}: loader only", 1e3 * loader, "ms", note=f"{batch_size / loader:.0f} images/s")
     images = f"{1e3 * both:.1f} ms, {batch_size / both:.0f} images/s"
-    yield at_most(f"{label}: both over the slower", both / max(step, loader), SLOWER, "x", images, judged=judged)
-    busy = busy_share(lambda: training.train(max(2, steps // 3)), training.device, 1)
-    yield busy_row(f"{label}: GPU busy, both", busy, judged=judged)
+    ratio = at_most(
+        f"{label}: both over the slower", both / max(step, loader), SLOWER, "x", images, judged=context.on_gpu
+    )
+    if ratio.met is False:
+        context.keep_profile(ratio.what, lambda: training.train(max(2, steps // 3)))
+    yield ratio
+    busy = training.busy_in_training(max(2, steps // 3))
+    yield busy_row(f"{label}: GPU busy, both", busy, context.on_gpu)
 
 
-def busy_row(what: str, share: float | None, *, judged: bool) -> Row:
+def busy_row(what: str, share: float | None, judged: bool) -> Row:
     """Return the row of a share of the time in which a kernel runs."""
     if share is None:
         return Row(what, None, "%", f">= {BUSY:g}", note="needs a GPU and its counters")
@@ -76,5 +80,5 @@ def waits(training: Training, what: str, steps: int) -> Row:
     try:
         training.train(steps, no_waiting(training.device))
     except RuntimeError as error:
-        return at_most(what, 1, 0, "", str(error).splitlines()[0])
+        return at_most(what, 1, 0, "", described(error))
     return at_most(what, 0, 0, "", "by set_sync_debug_mode")

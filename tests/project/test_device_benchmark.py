@@ -90,6 +90,37 @@ def test_a_section_that_fails_leaves_the_others(device_benchmark: Any, tmp_path:
     assert "RuntimeError: out of memory" in (tmp_path / "gpu.md").read_text()
 
 
+def test_a_part_that_fails_leaves_the_rest_of_its_section(device_benchmark: Any) -> None:
+    from on_device.attempts import attempt
+
+    def part() -> Iterator[Any]:
+        yield device_benchmark.Row("before", 1.0)
+        raise RuntimeError("out of memory\nmore")
+
+    before, failed = attempt("densenet", part())
+    assert (before.what, failed.what, failed.met) == ("before", "densenet: failed", False)
+    assert failed.note.startswith("RuntimeError: out of memory (tests/project/test_device_benchmark.py:")
+
+
+def test_the_profile_of_what_missed_its_target_is_kept(device_benchmark: Any, tmp_path: Path) -> None:
+    context = device_benchmark.Context(
+        torch.device("cpu"), device_benchmark.SIZES["test"], tmp_path, tmp_path / "p.txt"
+    )
+    for what in ("one", "other"):
+        context.keep_profile(what, lambda: torch.ones(9, 9) @ torch.ones(9, 9))
+    text = (tmp_path / "p.txt").read_text()
+    assert text.startswith("## one\n")
+    assert "## other\n" in text
+    assert "aten::mm" in text
+
+
+def test_nothing_is_compiled_ahead_without_a_gpu(device_benchmark: Any, tmp_path: Path) -> None:
+    rows = tmp_path / "compiled.jsonl"
+    command = [sys.executable, "benchmarks/on_device/compile_ahead.py", "--out", str(rows)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    assert rows.read_text() == ""
+
+
 def test_a_target_that_is_missed_is_on_top_of_the_report(device_benchmark: Any, tmp_path: Path) -> None:
     import measured as rows
 

@@ -49,3 +49,17 @@ def test_nothing_is_compiled_on_a_cpu_by_default() -> None:
     chosen = choose_compilation("auto", CPU)
     assert chosen.network(module) is module
     assert chosen.elementwise(torch.add) is torch.add
+
+
+def test_as_many_students_as_the_paper_has_are_compiled_in_one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's own limit is 8 networks of one class; what is beyond it runs uncompiled, with a warning only."""
+    original = torch.compile
+    # the mode is for code generation, which takes minutes for so many
+    monkeypatch.setattr(torch, "compile", lambda module, mode, **other: original(module, backend="eager", **other))
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 8)
+    torch.compiler.reset()  # type: ignore[no-untyped-call]  # torch does not annotate it
+    chosen = choose_compilation(True, CPU)
+    compiled_before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    for width in range(1, 15):
+        chosen.network(torch.nn.Sequential(torch.nn.Linear(2, width)))(torch.zeros(3, 2))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == compiled_before + 14
