@@ -250,7 +250,8 @@ class TrainLoader:
                 for name, array in slot.arrays.items()
                 if name not in self._on_host
             }
-            slot.copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            # blocking: a thread that waits for it sleeps, and leaves its CPU to those that decode
+            slot.copied = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             slot.copied.record()
             batch = self._batch(arrays, slot.arrays, slot.plan)
         step = torch.cuda.current_stream(self.device)

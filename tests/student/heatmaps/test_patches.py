@@ -87,16 +87,24 @@ def test_patches_ask_the_device_for_no_value(profile: str, monkeypatch: pytest.M
 
 
 @pytest.mark.gpu
-def test_patches_on_a_gpu_are_those_of_a_cpu() -> None:
+@pytest.mark.parametrize("profile", ["compact", "windows"])
+def test_patches_on_a_gpu_are_those_of_a_cpu_and_wait_for_nothing(profile: str) -> None:
     rng = np.random.default_rng(5)
-    codec = get_codec("compact", TEACHER)
+    codec = fitted_codec(TEACHER) if profile == "windows" else get_codec(profile, TEACHER)
     codes = torch.from_numpy(codec.encode(gaussian_maps(rng.uniform(0, [47, 63], (8, 17, 2)), TEACHER, 2.0)))
     matrix, flipped = random_views(rng, 8), torch.from_numpy(rng.random(8) < 0.5)
     made = []
     for device in ("cpu", "cuda"):
-        device_codec = DeviceCodec.of(codec, device)
+        device_codec, there = DeviceCodec.of(codec, device), codes.to(device)
         patches = PatchCodec.of(device_codec, TEACHER, teacher_sigma=2.0, student_sigma=2.0)
-        peaks = find_peaks(decode_codes(codes.to(device), device_codec))
-        arguments = (matrix.to(device), flipped.to(device), TEACHER)
-        made.append(replay_codes(codes.to(device), patches, peaks, *arguments, mirror=COCO.mirror).cpu())
+        peaks = find_peaks(decode_codes(there, device_codec))
+        arguments = (there, patches, peaks, matrix.to(device), flipped.to(device), TEACHER)
+        made.append(replay_codes(*arguments, mirror=COCO.mirror).cpu())
     torch.testing.assert_close(made[0], made[1], atol=1e-3, rtol=0)
+    # what is copied once is there now
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        replay_codes(*arguments, mirror=COCO.mirror)
+        decode_codes(there, device_codec)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
