@@ -6,7 +6,6 @@ same code, and nothing here waits for the device.
 
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -81,10 +80,10 @@ def _blur_matrix(cells: int, device: torch.device) -> Tensor:
 
     The border is OpenCV's default, BORDER_REFLECT_101.
     """
-    offsets = np.arange(DARK_KERNEL) - DARK_KERNEL // 2
-    kernel = np.exp(-0.5 * (offsets / DARK_SIGMA) ** 2)
+    # by torch, and not from the host: torch.compile has it in the graph of the decoder
+    offsets = torch.arange(DARK_KERNEL, device=device) - DARK_KERNEL // 2
+    kernel = torch.exp(-0.5 * (offsets.double() / DARK_SIGMA).square())
     period = max(2 * (cells - 1), 1)
-    mirrored = np.abs((np.arange(cells)[:, None] + offsets + cells - 1) % period - (cells - 1))
-    matrix = np.zeros((cells, cells))
-    np.add.at(matrix, (np.arange(cells)[:, None], mirrored), kernel / kernel.sum())
-    return torch.tensor(matrix, dtype=torch.float32, device=device)
+    mirrored = ((torch.arange(cells, device=device)[:, None] + offsets + cells - 1) % period - (cells - 1)).abs()
+    matrix = torch.zeros(cells, cells, dtype=torch.float64, device=device)
+    return matrix.scatter_add_(1, mirrored, (kernel / kernel.sum()).expand(cells, -1)).float()
