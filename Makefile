@@ -33,9 +33,10 @@ $(WORKFLOW_READY): pyproject.toml constraints.txt | $(VENV)
 demo: $(WORKFLOW_READY)
 	kdcache demo
 
-# one process for each core; more threads would compete for them; tests of a group, as those in a browser, share one
+# one process for each core; more threads would compete for them; the tests of a file, and those in a browser, share
+# one; tests/conftest.py says which begin
 test: $(READY)
-	OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup --cov
+	OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup --no-loadscope-reorder --cov
 
 fuzz: $(READY)
 	OMP_NUM_THREADS=1 pytest --hypothesis-profile fuzz --timeout 3600 -k 'mutations or boxes_file' tests

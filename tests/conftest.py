@@ -9,6 +9,17 @@ from hypothesis import settings
 
 from cache_tools.store.writer import HeatmapStore
 
+HERE = Path(__file__).parent
+#: the groups of tests that take longest, the longest first
+LONGEST = [
+    "workflow", "slurm", "browser, photos", "browser", "dask", "s3",
+    "pipeline/evaluation/test_evaluation.py", "pipeline/building/test_cluster.py",
+    "student/training/test_interrupted_runs.py", "student/training/test_durable_runs.py",
+    "pipeline/evaluation/test_legs_of_coco.py", "student/training/test_run_lock.py", "student/export/test_onnx.py",
+    "student/models/test_student.py", "pipeline/building/test_build.py",
+    "commands/test_cases.py", "commands/test_ten_joints.py", "commands/test_hostile_stores.py",
+]  # fmt: skip
+
 # Examples are timed against a deadline by default; on a busy machine an example that is only slow would fail.
 settings.register_profile("kdcache", deadline=None)
 settings.load_profile("kdcache")
@@ -16,7 +27,15 @@ settings.load_profile("kdcache")
 settings.register_profile("fuzz", deadline=None, max_examples=20_000)
 
 
+# before xdist, which looks for groups in the same hook
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Prepare all tests: skip those that need a GPU, and share them out among processes."""
+    skip_without_gpu(items)
+    order_groups(items)
+
+
+def skip_without_gpu(items: list[pytest.Item]) -> None:
     """Skip tests marked `gpu` where there is no CUDA device; torch is imported only when there are such tests."""
     gpu_tests = [item for item in items if item.get_closest_marker("gpu") is not None]
     if not gpu_tests:
@@ -31,6 +50,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     skip = pytest.mark.skip(reason="needs a CUDA device: torch.cuda.is_available() is False on this machine")
     for item in gpu_tests:
         item.add_marker(skip)
+
+
+def order_groups(items: list[pytest.Item]) -> None:
+    """Group the tests of each file and put the longest groups first; each group is run by one process.
+
+    The tests of a file share fixtures, which each process would make again; and a long group that began last would
+    leave the other processes without work.
+    """
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(HERE).as_posix()))
+    rank = {group: number for number, group in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(group_of(item), len(LONGEST)))
+
+
+def group_of(item: pytest.Item) -> str:
+    """Return the name of a test's group."""
+    marker = item.get_closest_marker("xdist_group")
+    assert marker is not None
+    return str(marker.args[0])
 
 
 @pytest.fixture(scope="session")

@@ -9,17 +9,19 @@ import pytest
 import yaml
 
 from pipeline.workflow import find_configuration
+from tests.samples.small_build import small_job
+from tests.samples.small_workflow import small_config, write
 
 ROOT = Path(__file__).parents[3]
 
 
-def kdcache(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `kdcache` in a folder."""
+def kdcache(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `kdcache` in a folder. variables: more ones of the environment."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return subprocess.run(
         [sys.executable, "-P", "-m", "pipeline.cli", *arguments],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": path},
+        env=os.environ | {"PYTHONPATH": path} | variables,
         text=True,
         capture_output=True,
         check=False,
@@ -59,6 +61,17 @@ def test_run_makes_a_target_in_an_empty_folder(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     (student,) = yaml.safe_load((tmp_path / target).read_text())
     assert (student["name"], student["distill"]["mode"]) == ("resnet10-w16", "cached")
+
+
+def test_jobs_run_the_kdcache_of_this_installation(tmp_path: Path) -> None:
+    job = small_job(tmp_path)
+    split = {"images": "photos", "annotations": "photos/persons.json"}
+    config = small_config(data={"root": str(tmp_path), "train": split, "val": split})
+    write(tmp_path / "c.yaml", config)
+    receipt = "results of it/receipts/check/train.json"
+    ended = kdcache(tmp_path, "run", "--configfile", "c.yaml", "--", receipt, PATH=os.defpath)
+    assert ended.returncode == 0, ended.stderr
+    assert job.annotations.name in (tmp_path / receipt).read_text()
 
 
 def test_arguments_after_two_dashes_go_to_snakemake_and_its_exit_code_comes_back(tmp_path: Path) -> None:

@@ -41,10 +41,13 @@ class Finished(NamedTuple):
 
     folder: Path
     config: dict[str, Any]
+    #: folder of a `snakemake` that starts at once
+    programs: Path
 
     def planned(self, **changes: Any) -> set[str]:
         """Return the jobs that Snakemake would run with changes of the configuration."""
-        return named(snakemake(write(self.folder / "changed.yaml", self.config | changes), "--dry-run"))
+        changed = write(self.folder / "changed.yaml", self.config | changes)
+        return named(snakemake(changed, "--dry-run", programs=self.programs))
 
     def planned_after(self, file: str) -> set[str]:
         """Return the jobs that Snakemake would run if a file had other bytes."""
@@ -61,7 +64,7 @@ class Finished(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def finished(tmp_path_factory: pytest.TempPathFactory, programs: Path) -> Finished:
     """Run a workflow by a program that only makes files: an ONNX teacher with its weights beside it, and another."""
     folder = tmp_path_factory.mktemp("finished")
     small_job(folder)
@@ -83,7 +86,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     (folder / "bin/kdcache").write_text(PROGRAM)
     (folder / "bin/kdcache").chmod(0o755)
     snakemake(write(folder / "c.yaml", config), programs=folder / "bin")
-    return Finished(folder, config)
+    return Finished(folder, config, programs)
 
 
 def test_what_changes_only_the_speed_runs_nothing_again(finished: Finished) -> None:

@@ -25,16 +25,20 @@ JOBS = {
 }  # fmt: skip
 
 
-def demo(config: Path, out: str) -> str:
-    """Return the output of `kdcache demo` with this configuration, run in its folder; the return code is checked."""
+def demo(config: Path, out: str, programs: Path) -> str:
+    """Return the output of `kdcache demo` with this configuration, run in its folder; the return code is checked.
+
+    programs: folder of the jobs' `kdcache`, in place of that of the installation.
+    """
     code = (
-        "import sys; from pathlib import Path; from pipeline.commands.demo import run_demo; "
+        "import sys, sysconfig; from pathlib import Path; from pipeline.commands.demo import run_demo; "
+        "sysconfig.get_path = lambda name: sys.argv[3]; "
         "sys.exit(run_demo(Path(sys.argv[1]), '2', Path(sys.argv[2]), seeds=1))"
     )
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     ended = subprocess.run(
-        [sys.executable, "-c", code, str(config), out], cwd=config.parent, env=os.environ | {"PYTHONPATH": path},
-        text=True, stdout=subprocess.PIPE, check=False,
+        [sys.executable, "-c", code, str(config), out, str(programs)], cwd=config.parent,
+        env=os.environ | {"PYTHONPATH": path}, text=True, stdout=subprocess.PIPE, check=False,
     )  # fmt: skip
     assert ended.returncode == 0
     return ended.stdout
@@ -42,29 +46,33 @@ def demo(config: Path, out: str) -> str:
 
 @pytest.mark.parametrize(("name", "trainings", "evaluations"), [("paper", 14, 18), ("demo", 6, 7)])
 def test_students_and_controls_are_trained_and_all_are_evaluated(
-    tmp_path: Path, name: str, trainings: int, evaluations: int
+    tmp_path: Path, programs: Path, name: str, trainings: int, evaluations: int
 ) -> None:
-    jobs = planned(snakemake(ROOT / f"config/{name}.yaml", "--dry-run", "--directory", str(tmp_path)))
+    jobs = planned(
+        snakemake(ROOT / f"config/{name}.yaml", "--directory", str(tmp_path), "--dry-run", programs=programs)
+    )
     assert jobs["train"] == trainings
     assert jobs["evaluate"] == evaluations
 
 
-def test_one_job_trains_all_runs_of_one_stream(tmp_path: Path) -> None:
+def test_one_job_trains_all_runs_of_one_stream(tmp_path: Path, programs: Path) -> None:
     config = write(tmp_path / "c.yaml", small_config(one_stream=True))
-    output = snakemake(config, "--dry-run")
+    output = snakemake(config, "--dry-run", programs=programs)
     assert {job for job in named(output) if job.startswith(("settings", "train"))} == {"settings one_stream", "train"}
     (together,) = commands(output, "kdcache train")
     assert "--students 'results of it/settings/one_stream.json'" in together
 
 
-def test_a_panel_waits_only_for_the_runs_that_it_shows(tmp_path: Path) -> None:
+def test_a_panel_waits_only_for_the_runs_that_it_shows(tmp_path: Path, programs: Path) -> None:
     config = write(tmp_path / "c.yaml", small_config(report={"students": ["one"], "predictions_student": "one"}))
     panels = [f"results of it/report/{name}" for name in ("heatmaps.png", "predictions.png", "hka.md")]
-    jobs = named(snakemake(config, "--dry-run", *panels))
+    jobs = named(snakemake(config, *panels, "--dry-run", programs=programs))
     assert {job for job in jobs if job.startswith("train")} == {"train one"}
 
 
-def test_a_mistake_in_validation_data_stops_the_workflow_before_anything_is_built(tmp_path: Path) -> None:
+def test_a_mistake_in_validation_data_stops_the_workflow_before_anything_is_built(
+    tmp_path: Path, programs: Path
+) -> None:
     job = small_job(tmp_path)
     document = json.loads(job.annotations.read_text())
     document["images"][1]["id"] = document["images"][0]["id"]
@@ -73,7 +81,7 @@ def test_a_mistake_in_validation_data_stops_the_workflow_before_anything_is_buil
     teachers = [{"name": "oracle", "reference": job.teacher}]
     data = {"root": str(tmp_path), "train": train, "val": val}
     config = write(tmp_path / "c.yaml", small_config(data=data, teachers=teachers))
-    process = start(config)
+    process = start(config, programs=programs)
     output, _ = process.communicate(timeout=280)
     assert process.returncode == 1
     assert f"error: {tmp_path}/val.json: two photos have the id 1000" in output
@@ -84,36 +92,38 @@ def test_a_mistake_in_validation_data_stops_the_workflow_before_anything_is_buil
 
     shutil.copy(job.annotations, tmp_path / "val.json")
     store = "results of it/receipts/stores/oracle.json"
-    snakemake(config, store)
+    snakemake(config, store, programs=programs)
     (tmp_path / "val.json").write_text(json.dumps(document | {"images": document["images"][:1]}))
     # other labels of validation are no reason to make a store again
-    assert named(snakemake(config, "--dry-run", store)) <= {"check val"}
+    assert named(snakemake(config, store, "--dry-run", programs=programs)) <= {"check val"}
     job.annotations.write_text(job.annotations.read_text() + "\n")
-    assert {"check train", "build oracle"} <= named(snakemake(config, "--dry-run", store))
+    assert {"check train", "build oracle"} <= named(snakemake(config, store, "--dry-run", programs=programs))
 
 
-def test_data_without_legs_are_planned_without_angles(tmp_path: Path) -> None:
+def test_data_without_legs_are_planned_without_angles(tmp_path: Path, programs: Path) -> None:
     text = small_config()
     text["data"]["skeleton"] = "hand21"
-    output = snakemake(write(tmp_path / "c.yaml", text), "--dry-run")
+    output = snakemake(write(tmp_path / "c.yaml", text), "--dry-run", programs=programs)
     assert "hka" not in planned(output)
     for command, count in (("build", 1), ("train", 2), ("evaluate", 3), ("report heatmaps", 1)):
         stated = [line for line in commands(output, f"kdcache {command}") if "--skeleton hand21" in line]
         assert len(stated) == count, command
 
 
-def test_every_job_that_is_given_a_skeleton_s_file_depends_on_it_but_for_checks_and_stores(tmp_path: Path) -> None:
+def test_every_job_that_is_given_a_skeleton_s_file_depends_on_it_but_for_checks_and_stores(
+    tmp_path: Path, programs: Path
+) -> None:
     legs = tmp_path / "legs.yaml"
     legs.write_text("keypoints: [left_hip, left_knee, left_ankle, right_hip, right_knee, right_ankle]")
     text = small_config()
     text["data"]["skeleton"] = str(legs)
-    output = snakemake(write(tmp_path / "c.yaml", text), "--dry-run")
+    output = snakemake(write(tmp_path / "c.yaml", text), "--dry-run", programs=programs)
     jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", output, re.MULTILINE)
     waiting = {rule for rule, block in jobs if str(legs) in block.partition("output:")[0]}
     assert waiting == {"demo_data", "train", "evaluate", "heatmaps", "predictions", "hka"}
 
 
-def test_a_killed_workflow_goes_on_to_the_same_store(tmp_path: Path) -> None:
+def test_a_killed_workflow_goes_on_to_the_same_store(tmp_path: Path, programs: Path) -> None:
     job = small_job(tmp_path)
     build(replace(job, store=str(tmp_path / "whole.zarr")))
     split = {"images": "photos", "annotations": "photos/persons.json"}
@@ -133,18 +143,18 @@ def test_a_killed_workflow_goes_on_to_the_same_store(tmp_path: Path) -> None:
     assert not (store / "receipt.json").exists()
     config["teachers"][0]["reference"] = job.teacher
     write(path, config)
-    snakemake(path, "--unlock")
-    snakemake(path, receipt)
+    snakemake(path, "--unlock", programs=programs)
+    snakemake(path, receipt, programs=programs)
     assert content(str(store)) == content(str(tmp_path / "whole.zarr"))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # some twenty processes, which may have to share their cores
-def test_the_workflow_from_photos_to_report(tmp_path: Path) -> None:
+def test_the_workflow_from_photos_to_report(tmp_path: Path, programs: Path) -> None:
     config = write(tmp_path / "small.yaml", small_config())
-    assert planned(snakemake(config, "--dry-run")) == JOBS
+    assert planned(snakemake(config, "--dry-run", programs=programs)) == JOBS
     elsewhere = write(tmp_path / "demo.yaml", small_config(out="elsewhere"))
-    output = demo(elsewhere, "results of it")
+    output = demo(elsewhere, "results of it", programs)
     out = tmp_path / "results of it"
     assert output.rstrip().endswith("angles  results of it/report/hka.png, hka.md")
     assert (out / "report/table.md").read_text() in output
@@ -157,9 +167,9 @@ def test_the_workflow_from_photos_to_report(tmp_path: Path) -> None:
     assert teacher["AP"] > 0.5
     assert "one" in (out / "report/table.md").read_text()
     assert all(name in (out / "report/hka.md").read_text() for name in ("demo", "one", "two"))
-    assert "Nothing to be done" in snakemake(config)
+    assert "Nothing to be done" in snakemake(config, programs=programs)
 
-    snakemake(config, "--report", str(tmp_path / "report.html"))
+    snakemake(config, "--report", str(tmp_path / "report.html"), programs=programs)
     page = (tmp_path / "report.html").read_text()
     captions = (
         "was run once|Accuracy and cost|hollow mark|photo, ground truth|student two found|one, two with two references"
@@ -169,14 +179,14 @@ def test_the_workflow_from_photos_to_report(tmp_path: Path) -> None:
 
     text = small_config()
     text["students"].append({"name": "other", "control": False, "model": STUDENT})
-    jobs = named(snakemake(write(config, text), "--dry-run"))
+    jobs = named(snakemake(write(config, text), "--dry-run", programs=programs))
     everything = {"table", "chart", "heatmaps", "hka", "all"}
     changed = {"settings other", "train other", "evaluate students/other", "cost students/other"}
     assert jobs == {*changed, "rows", "predictions", *everything}
 
     text = small_config()
     text["students"][0]["train"] = {"lr": 1e-3}
-    jobs = named(snakemake(write(config, text), "--dry-run"))
+    jobs = named(snakemake(write(config, text), "--dry-run", programs=programs))
     assert jobs == {"settings one", "train one", "evaluate students/one", "cost students/one", *everything}
 
 
