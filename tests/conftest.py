@@ -13,9 +13,8 @@ HERE = Path(__file__).parent
 #: the groups of tests that take longest, the longest first
 LONGEST = [
     "workflow", "slurm", "browser, photos", "browser", "dask", "s3",
-    "pipeline/evaluation/test_evaluation.py", "pipeline/building/test_cluster.py",
-    "student/training/test_interrupted_runs.py", "student/training/test_durable_runs.py",
-    "pipeline/evaluation/test_legs_of_coco.py", "student/training/test_run_lock.py", "student/export/test_onnx.py",
+    "tinypose", "pipeline/building/test_cluster.py",
+    "training processes", "student/export/test_onnx.py",
     "student/models/test_student.py", "pipeline/building/test_build.py",
     "commands/test_cases.py", "commands/test_ten_joints.py", "commands/test_hostile_stores.py",
 ]  # fmt: skip

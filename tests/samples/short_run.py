@@ -1,7 +1,5 @@
-"""Runs of a few seconds, in this process and as a command, and the comparison of their weights."""
+"""Runs of a few seconds, and the comparison of their weights."""
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from tests.samples.drawn_store import quick_settings
 
 ROWS = 24
 STEPS = 12  # four epochs of 24 rows in batches of 8
-ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 def run(store: HeatmapStore, out: Path, *students: StudentSettings, **more: Any) -> list[RunRecord]:
@@ -35,13 +32,3 @@ def equal(one: Path, other: Path) -> bool:
     """Return whether two runs ended with the same weights, bit for bit."""
     a, b = weights(one), weights(other)
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
-
-
-def train_command(store: HeatmapStore, folder: Path, student: StudentSettings) -> list[str]:
-    """Return the command that trains `student` into `folder`/run."""
-    file = folder / "settings.json"
-    file.write_text(student.model_dump_json())
-    return [
-        sys.executable, "-m", "pipeline.cli", "train", store.url, "--out", str(folder / "run"), "--settings", str(file),
-        "--device", "cpu",
-    ]  # fmt: skip

@@ -29,6 +29,8 @@ from tests.samples.small_store import write_maps
 
 PROTOCOL = NetworkProtocol(predictor="test", input_size=(256, 192), flip=False)
 WITHOUT_FLIP = Inference(flip=False, device="cpu")
+# with test_legs_of_coco.py, which evaluates the same network on the same persons
+pytestmark = pytest.mark.xdist_group("tinypose")
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +49,9 @@ def persons(val: Path) -> Instances:
 
 
 @pytest.fixture(scope="module")
-def tinypose(shared_data: Path) -> PoseNetwork:
+def tinypose(shared_data: Path, tinypose_maps: dict[bytes, Maps]) -> PoseNetwork:
     reference = f"onnx:{shared_data / 'teachers' / 'tinypose_256x192.onnx'}?frame=stride"
-    return RememberingNetwork(load_network(reference, threads=1))
+    return RememberingNetwork(load_network(reference, threads=1), tinypose_maps)
 
 
 @pytest.fixture(scope="module")

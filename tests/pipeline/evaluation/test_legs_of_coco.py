@@ -10,17 +10,20 @@ from pipeline.evaluation.evaluation import EvaluationResult, evaluate
 from pipeline.persons.coco_labels import CocoLabels
 from pipeline.teachers.load import load_network
 from student.inference import Inference
-from student.pose_network import PoseNetwork
+from student.pose_network import Maps, PoseNetwork
 from tests.pipeline.evaluation.test_any_skeleton import OF_COCO, legs_only
 from tests.pipeline.evaluation.test_coco_ap import by_faster_coco_eval
 from tests.samples.coco_document import LEGS
 from tests.samples.remembering_network import RememberingNetwork
 
+# with test_evaluation.py, which evaluates the same network on the same persons
+pytestmark = pytest.mark.xdist_group("tinypose")
+
 
 @pytest.fixture(scope="module")
-def tinypose(shared_data: Path) -> PoseNetwork:
+def tinypose(shared_data: Path, tinypose_maps: dict[bytes, Maps]) -> PoseNetwork:
     file = shared_data / "teachers" / "tinypose_256x192.onnx"
-    return RememberingNetwork(load_network(f"onnx:{file}?frame=stride&skeleton=coco", threads=1))
+    return RememberingNetwork(load_network(f"onnx:{file}?frame=stride&skeleton=coco", threads=1), tinypose_maps)
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ def test_a_file_is_a_teacher_like_its_run(exported: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(as_file(crops), as_run(crops), atol=1e-3)
 
 
-@pytest.mark.parametrize("backbone", ["shufflenet_0.5", "timm:tf_efficientnet_lite0"])
+@pytest.mark.parametrize("backbone", ["shufflenet_0.5", "timm:tf_mobilenetv3_small_minimal_100"])
 def test_channel_shuffles_and_uneven_padding_are_exported(tmp_path: Path, backbone: str) -> None:
     settings = ModelSettings(backbone=backbone, weights="none", input_size=(64, 64), heatmap_size=(16, 16))
     crops = rendered_crops(3, (64, 64))

@@ -20,8 +20,10 @@ PARAMS_M = (3.162, 4.074, 5.299, 9.876, 32.752, 7.418, 9.924, 11.406, 14.696, 22
 def test_students_have_table_1s_costs(name: str, params_m: float) -> None:
     with on_meta_device():
         student = create_student(ModelSettings(backbone=name, weights="none"), COCO)
-        assert student(torch.empty(2, 3, 256, 192)).shape == (2, 17, 64, 48)
+    shapes = []
+    student.register_forward_hook(lambda module, images, maps: shapes.append(maps.shape))
     costs, paper = count_costs(student, (256, 192)), paper_row(name)
+    assert shapes == [(1, 17, 64, 48)]
     assert paper is not None
     assert round(costs.params_m, 3) == params_m
     assert abs(costs.params_m - paper.params_m) <= 0.05

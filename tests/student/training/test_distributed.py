@@ -32,8 +32,10 @@ from student.training.distributed import (
 from student.training.losses import distillation_loss
 from tests.samples.drawn_store import STREAM, draw_photos, quick_settings, write_store
 from tests.samples.short_run import ROWS
+from tests.samples.training_process import run_forked
 
 WORLD = 2
+pytestmark = pytest.mark.xdist_group("training processes")
 
 
 def gradients(
@@ -96,7 +98,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[HeatmapStore, Path]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(train_beside_another, (store.url, folder, port), nprocs=WORLD)
+    run_forked([(train_beside_another, rank, store.url, folder, port) for rank in range(WORLD)])
     return store, folder
 
 

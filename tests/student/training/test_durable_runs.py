@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,9 +13,10 @@ from student.run_record import RunRecord, read_record
 from student.trained_student import load_student
 from student.training import run_folder
 from tests.samples.drawn_store import quick_settings
-from tests.samples.short_run import ONE_THREAD, equal, run, train_command
+from tests.samples.short_run import equal, run
+from tests.samples.training_process import TrainingProcess
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("training processes")]
 
 
 @pytest.fixture
@@ -132,14 +131,12 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on(
     # a save holds the weights several times
     room = {"run.json": 1000, "resume.pt": size + 1000, "last.safetensors": size - 1000}[file]
     minutes = 1e-9 if file == "resume.pt" else 5
-    _, _, _, *arguments = train_command(store, tmp_path, quick_settings(train__checkpoint_minutes=minutes))
-    script = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room},) * 2)\n"
-    script += "from pipeline.cli import main; main()"
-    command = [sys.executable, "-c", script, *arguments]
-    done = subprocess.run(command, env=ONE_THREAD, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    last = done.stderr.strip().splitlines()[-1]
+    student = quick_settings(train__checkpoint_minutes=minutes)
+    with TrainingProcess(store, tmp_path, student, largest_file=room) as process:
+        code, messages = process.end()
+    assert code == 2, messages
+    assert "Traceback" not in messages
+    last = messages.strip().splitlines()[-1]
     assert last.startswith("error: ")
     assert "make room and run the same command again; it goes on from the last save" in last
     assert last.endswith(f"{tmp_path / 'run' / file}'")

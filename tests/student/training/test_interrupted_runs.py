@@ -2,7 +2,6 @@
 
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +16,10 @@ from student.training.loop import train
 from student.training.metric_logger import read_log
 from student.training.stop_signals import StopSignals
 from tests.samples.drawn_store import quick_settings
-from tests.samples.short_run import ONE_THREAD, STEPS, equal, run, train_command
+from tests.samples.short_run import STEPS, equal, run
+from tests.samples.training_process import TrainingProcess
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("training processes")]
 
 
 def stop_when(condition: Callable[[], bool]) -> Evaluate:
@@ -67,19 +67,17 @@ def test_a_run_stopped_at_ten_random_steps_ends_with_the_same_weights(
 def test_killed_by_sigkill_it_goes_on_from_its_last_save(
     store: HeatmapStore, undisturbed: Path, tmp_path: Path
 ) -> None:
-    command = train_command(store, tmp_path, quick_settings(train__checkpoint_minutes=1e-9))
-    process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "resume.pt").exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
-    assert process.returncode == -signal.SIGKILL
+    student = quick_settings(train__checkpoint_minutes=1e-9)
+    with TrainingProcess(store, tmp_path, student) as killed:
+        killed.wait_until((tmp_path / "run" / "resume.pt").exists)
+        killed.send(signal.SIGKILL)
+        assert killed.end()[0] == -signal.SIGKILL
     step = torch.load(tmp_path / "run" / "resume.pt", weights_only=True)["step"]
     assert 1 <= step < STEPS
-    done = subprocess.run(command, env=ONE_THREAD, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert f"step {step} of {STEPS}" in done.stderr
+    with TrainingProcess(store, tmp_path, student) as again:
+        code, messages = again.end()
+    assert code == 0, messages
+    assert f"step {step} of {STEPS}" in messages
     assert equal(tmp_path / "run", undisturbed)
 
 
@@ -101,15 +99,13 @@ def test_students_that_were_saved_at_different_steps_meet_again(store: HeatmapSt
 
 
 def test_two_sigterms_save_and_a_requeued_run_goes_on(store: HeatmapStore, undisturbed: Path, tmp_path: Path) -> None:
-    command = train_command(store, tmp_path, quick_settings())
-    process = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "run" / "run.json").exists() and process.poll() is None:
-        time.sleep(0.005)
-    process.terminate()
-    time.sleep(0.05)
-    process.terminate()
-    _, messages = process.communicate(timeout=120)
-    assert process.returncode == 143, messages
+    with TrainingProcess(store, tmp_path, quick_settings()) as stopped:
+        stopped.wait_until((tmp_path / "run" / "run.json").exists)
+        stopped.send(signal.SIGTERM)
+        time.sleep(0.05)
+        stopped.send(signal.SIGTERM)
+        code, messages = stopped.end()
+    assert code == 143, messages
     assert "the same command resumes from there" in messages
     assert torch.load(tmp_path / "run" / "resume.pt", weights_only=True)["step"] < STEPS
     run(store, tmp_path / "run", resume=True)

@@ -2,12 +2,9 @@
 
 import signal
 import socket
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
-import torch
 
 from cache_tools.folder_lock import folder_lock
 from cache_tools.store.writer import HeatmapStore
@@ -15,30 +12,25 @@ from student.run_record import LOCK
 from student.training.distributed import join
 from student.training.run_lock import run_locks
 from tests.samples.drawn_store import quick_settings
-from tests.samples.short_run import ONE_THREAD, equal, run, train_command
+from tests.samples.short_run import equal, run
+from tests.samples.training_process import TrainingProcess, run_forked
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("training processes")]
 
 
 def test_a_second_training_is_refused_and_a_killed_one_gives_way(
     store: HeatmapStore, undisturbed: Path, tmp_path: Path
 ) -> None:
     slow = quick_settings(train__checkpoint_minutes=1e-9)
-    command = train_command(store, tmp_path, slow)
     lock = tmp_path / "run" / LOCK
-    with subprocess.Popen(
-        command, env=ONE_THREAD | {"SLURM_JOB_ID": "4711"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        while not (lock.exists() and lock.stat().st_size) and process.poll() is None:
-            time.sleep(0.005)
+    with TrainingProcess(store, tmp_path, slow, variables={"SLURM_JOB_ID": "4711"}) as training:
+        training.wait_until(lambda: lock.exists() and lock.stat().st_size)
         # before it has loaded anything it holds the lock, and it keeps it while it is stopped
-        process.send_signal(signal.SIGSTOP)
-        try:
-            named = rf"run is being trained by another process \(.*, process {process.pid}, job '4711'\): wait for"
-            with pytest.raises(BlockingIOError, match=named):
-                run(store, tmp_path / "run", slow)
-        finally:
-            process.kill()
+        training.send(signal.SIGSTOP)
+        pid = training.process.pid
+        named = rf"run is being trained by another process \(.*, process {pid}, job '4711'\): wait for"
+        with pytest.raises(BlockingIOError, match=named):
+            run(store, tmp_path / "run", slow)
     assert lock.exists()
     run(store, tmp_path / "run", slow)
     assert equal(tmp_path / "run", undisturbed)
@@ -80,7 +72,7 @@ def test_of_two_processes_the_first_holds_it_and_both_are_refused(tmp_path: Path
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with folder_lock(tmp_path / "taken", LOCK, "being trained"):
-        torch.multiprocessing.spawn(lock_in_one_of_two, (tmp_path, port), nprocs=2)
+        run_forked([(lock_in_one_of_two, rank, tmp_path, port) for rank in range(2)])
     first, second = ((tmp_path / f"{rank}.txt").read_text().splitlines() for rank in range(2))
     assert first[0].startswith(f"{tmp_path / 'taken'} is being trained by another process")
     assert second[0] == "the folder of the run cannot be locked: the first process says why"
