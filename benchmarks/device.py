@@ -1,7 +1,7 @@
 """Everything that runs on a device, measured beside its target: `make gpu` runs it after `pytest -m gpu`.
 
     python benchmarks/device.py [--size gpu|cpu|test] [--seconds 330] [--out results] [--only SECTION ...]
-                                [--compiled-ahead FILE]
+                                [--uncompiled] [--compiled-ahead FILE]
 
 Sections: parity with a CPU, no waiting in a training step, what a cache is worth, kernels beside a copy, a teacher's
 build, Table 1's speeds. On a CPU the same functions run on a part of everything, and targets that are for a GPU are not
@@ -16,6 +16,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=330, help="of all sections together")
     parser.add_argument("--out", type=Path, default=Path("results"))
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), help="these sections only")
+    parser.add_argument("--uncompiled", action="store_true", help="without what torch.compile makes")
     parser.add_argument("--compiled-ahead", type=Path, help="rows of on_device/compile_ahead.py, for the report")
     options = parser.parse_args()
     device = torch_device("auto")
@@ -58,7 +60,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         profiles = options.out / "gpu-profiles.txt"
         profiles.unlink(missing_ok=True)
-        context = Context(device, SIZES[size], Path(folder), profiles)
+        chosen = replace(SIZES[size], compiled=SIZES[size].compiled and not options.uncompiled)
+        context = Context(device, chosen, Path(folder), profiles)
         if options.compiled_ahead is not None and (rows := handed_on(options.compiled_ahead)):
             report.sections.append(Section("compile", "Compiled ahead, several at once", rows, ended="done"))
         run(context, report, options.only or list(SECTIONS), options.seconds)

@@ -30,7 +30,7 @@ from student.settings import StudentSettings
 from student.torch_network import run_network
 from student.training.distributed import ProcessContext
 from student.training.learner import Learner
-from student.training.loop import take_step
+from student.training.step import take_step
 
 MODES, BASES = ("none", "cached", "live"), ("none", "cached")
 BATCH = 8

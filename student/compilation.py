@@ -7,69 +7,68 @@ import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 
 # the oldest GPUs for which Triton generates code
 TRITON_CAPABILITY = (7, 0)
 C_COMPILERS = ("cc", "gcc", "clang")
-#: one launch in place of one a kernel: a batch always has the same shape
-GRAPHS = "reduce-overhead"
+#: shorter trainings end sooner uncompiled
+WORTH_COMPILING = 5_000
 #: students of one stream: torch keeps their code with `PoseStudent.forward`, and runs what is beyond a limit as it is
 MOST_STUDENTS = 256
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compilation:
-    """How networks and losses of one process are compiled."""
+    """Whether networks, losses and batches of one process are compiled."""
 
-    #: mode of torch.compile; None: nothing is compiled
-    mode: str | None
+    compiles: bool
     #: why, for the log
     reason: str
-
-    @property
-    def uses_graphs(self) -> bool:
-        """Return whether steps are replayed as CUDA graphs."""
-        return self.mode == GRAPHS
+    #: a GPU
+    fuses: bool = False
 
     def network(self, module: torch.nn.Module) -> torch.nn.Module:
         """Return a network as training calls it."""
-        if self.mode is None:
+        if not self.compiles:
             return module
         # torch's limit is 8
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_STUDENTS)
         # torch types its result as any callable; a batch has one shape
-        return cast(torch.nn.Module, torch.compile(module, mode=self.mode, dynamic=False))
+        return cast(torch.nn.Module, torch.compile(module, dynamic=False))
 
-    def elementwise(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def elementwise(self, function: Function) -> Function:
         """Return a function of many small operations, fused where this saves memory traffic."""
         # on a CPU the operations are in place already, and some branches depend on values
-        return torch.compile(function) if self.uses_graphs else function
+        compiles = self.compiles and self.fuses
+        return cast(Function, torch.compile(function, dynamic=False)) if compiles else function
 
     def __str__(self) -> str:
         """Return the choice and its reason as a message of one line."""
-        chosen = {None: "not compiled", GRAPHS: "compiled, with CUDA graphs"}.get(self.mode, "compiled")
-        return f"{chosen}: {self.reason}"
+        return f"{'compiled' if self.compiles else 'not compiled'}: {self.reason}"
 
 
-def choose_compilation(setting: bool | Literal["auto"], device: torch.device, processes: int = 1) -> Compilation:
-    """Return what `train.compile` means on a device. `auto` compiles for a GPU where everything for it is installed.
+def choose_compilation(setting: bool | Literal["auto"], device: torch.device, steps: int) -> Compilation:
+    """Return what `train.compile` means on a device, for a training of so many steps.
 
-    processes: several take no CUDA graphs, because gradients are averaged between the parts of the backward pass.
+    `auto` compiles for a GPU where everything for it is installed and the training is long.
     """
-    if setting is False:
-        return Compilation(mode=None, reason="train.compile is false")
-    mode = GRAPHS if device.type == "cuda" and processes == 1 else "default"
-    if setting is True:
-        return Compilation(mode=mode, reason="train.compile is true")
-    if device.type != "cuda":
-        return Compilation(mode=None, reason="train.compile is auto, which compiles for a GPU only")
+    fuses = device.type == "cuda"
+    if isinstance(setting, bool):
+        return Compilation(compiles=setting, reason=f"train.compile is {str(setting).lower()}", fuses=fuses)
+    if not fuses:
+        return Compilation(compiles=False, reason="train.compile is auto, which compiles for a GPU only")
+    if steps < WORTH_COMPILING:
+        reason = f"train.compile is auto, and {steps:,} steps are fewer than {WORTH_COMPILING:,}"
+        return Compilation(compiles=False, reason=reason, fuses=True)
     missing = missing_for_triton(device)
     if missing:
-        return Compilation(mode=None, reason=f"train.compile is auto, but {', '.join(missing)}")
-    return Compilation(mode=mode, reason="train.compile is auto, on a GPU")
+        return Compilation(compiles=False, reason=f"train.compile is auto, but {', '.join(missing)}", fuses=True)
+    return Compilation(compiles=True, reason="train.compile is auto, on a GPU", fuses=True)
 
 
 def missing_for_triton(device: torch.device) -> list[str]:

@@ -1,6 +1,6 @@
 """Compile what the benchmark runs compiled, in processes side by side: torch's cache on disk hands the code to it.
 
-    python benchmarks/on_device/compile_ahead.py --out compiled.jsonl [--processes 6]
+    python benchmarks/on_device/compile_ahead.py --out compiled.jsonl [--processes 4]
 
 `make gpu` runs it beside the tests: one process after another would spend the minutes that are for measuring. Each row
 has the seconds until the first result. Without a GPU nothing is compiled, and the file stays empty.
@@ -8,6 +8,7 @@ has the seconds until the first result. Without a GPU nothing is compiled, and t
 
 import argparse
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
@@ -27,14 +28,18 @@ from on_device.sizes import SIZES
 from on_device.training import Training
 
 from student.device import torch_device
-from student.training.loop import take_step
+from student.training.step import take_step
 
 
 def main() -> None:
     """Compile everything and write the rows as they come."""
+    # the tests go first
+    os.nice(10)
+    # each process has compilers of its own
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "4")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--processes", type=int, default=6)
+    parser.add_argument("--processes", type=int, default=4)
     options = parser.parse_args()
     options.out.write_text("", encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
@@ -44,7 +49,7 @@ def main() -> None:
         tasks = [
             *(("training", name) for name in list(context.size.students)[::-1]),
             *(("kernel", name) for name in kernels.kernels(context)),
-            *(("network", row.name) for row in table_speeds.networks(context)),
+            *(("network", row.name) for row in table_speeds.compiled_networks(context)),
         ]
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(options.processes, mp_context=spawn) as pool:

@@ -27,15 +27,15 @@ from student.normalise import normalise
 from student.settings import LossName, StudentSettings
 from student.training.distributed import ProcessContext
 from student.training.learner import Learner
-from student.training.loop import take_step
 from student.training.losses import joint_losses
+from student.training.step import take_step
 
 CPU = torch.device("cpu")
 FLOAT32, BFLOAT16 = 1e-4, 1e-2
 COUNT, CELLS = 8, (64, 48)
 LOSSES = ("adaptive_wing", "mse", "kl")
-#: steps before and after the save
-STEPS = 2
+#: steps before and after the save; a graph is captured in both
+STEPS = 5
 
 
 def measure(context: Context) -> Iterator[Row]:
@@ -63,11 +63,17 @@ def of_student(context: Context, name: str, note: str) -> Iterator[Row]:
     found_loss, found_gradient = training_step(context, name, context.device, torch.float32)
     difference = abs(found_loss - loss) / abs(loss)
     yield at_most(f"{name}: loss of a step, float32", difference, FLOAT32, "relative", note)
-    difference = distance(found_gradient, gradient)
-    if context.on_gpu:
-        exact = training_step(context, name, context.device, torch.float64)[1]
-        note = f"from float64: CPU {distance(gradient, exact):.1e}, GPU {distance(found_gradient, exact):.1e}"
-    yield at_most(f"{name}: its gradient, float32", difference, FLOAT32, "relative, by norm", note)
+    if not context.on_gpu:
+        yield at_most(f"{name}: its gradient", distance(found_gradient, gradient), FLOAT32, "relative, by norm", note)
+    else:
+        exact = training_step(context, name, CPU, torch.float64)[1]
+        also_exact = training_step(context, name, context.device, torch.float64)[1]
+        difference = distance(also_exact, exact)
+        yield at_most(f"{name}: its gradient, float64", difference, FLOAT32, "relative, by norm")
+        # of a network with random weights and eight crops, float32 leaves two or three digits, on any device
+        of_cpu, of_device = distance(gradient, exact), distance(found_gradient, exact)
+        note = f"{of_device:.1e} from float64, and that of a CPU {of_cpu:.1e}"
+        yield at_most(f"{name}: error of its gradient, float32", of_device / of_cpu, 1.5, "x that of a CPU", note)
     yield at_most(f"{name}: heatmaps, bfloat16", in_bfloat16(context, name), BFLOAT16, "RMSE")
 
 

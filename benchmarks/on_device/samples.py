@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cache_tools.crops import CropPolicy, encode_crop
+from cache_tools.crops import CropPolicy, StoredCrop, encode_crop
 from cache_tools.geometry import apply, compose, invert
 from cache_tools.images import read_image
 from cache_tools.instances import Instances
-from cache_tools.prefetch import usable_cpus
+from cache_tools.prefetch import ordered_map, usable_cpus
 from cache_tools.skeletons import COCO, Skeleton
 from cache_tools.store.crops_spec import CropsSpec
 from cache_tools.store.spec import TeacherSpec, make_spec
@@ -79,9 +79,13 @@ def empty_store(url: Path, persons: Instances, name: str, *, crops: bool) -> Hea
 def gaussian_store(url: Path, persons: Instances, photos: Path) -> HeatmapStore:
     """Write a store with crops whose heatmaps are Gaussians at the joints: they cost what any heatmaps cost."""
     store, policy = empty_store(url, persons, "gaussians", crops=True), CropPolicy()
+
+    def crop(row: int) -> StoredCrop:
+        return encode_crop(read_image(photos / persons.file_name[row]), persons.box[row], policy)
+
     for shard in store.pending():
         rows = np.array(store.shard_rows(shard))
-        crops = [encode_crop(read_image(photos / persons.file_name[r]), persons.box[r], policy) for r in rows]
+        crops = list(ordered_map(crop, rows.tolist(), usable_cpus()))
         xy = apply(invert(compose(store.cell_to_crop, store.crop_to_image[rows])), persons.keypoints[rows])
         content = store.new_shard(shard)
         content.add(rows, render_targets(torch.from_numpy(xy), CELLS, SIGMA).numpy(), crops)

@@ -60,7 +60,12 @@ class BusyShare:
     def __init__(self, device: torch.device) -> None:
         """Measure nothing yet."""
         self.device = device
-        self._profiler = profile(activities=[ProfilerActivity.CUDA]) if device.type == "cuda" else None
+        self._profiler = None
+        if device.type == "cuda":
+            # the profiler's first start takes long
+            with profile(activities=[ProfilerActivity.CUDA]):
+                torch.ones(1, device=device)
+            self._profiler = profile(activities=[ProfilerActivity.CUDA])
         self._start = 0.0
 
     def start(self) -> None:

@@ -3,6 +3,7 @@
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
@@ -16,9 +17,10 @@ from student.pose_network import PoseNetwork
 from student.settings import StudentSettings
 from student.training.distributed import ProcessContext
 from student.training.learner import Learner
-from student.training.loop import take_step
+from student.training.step import take_step
 
-WARM_UPS = 4
+#: a graph is captured in the fourth
+WARM_UPS = 5
 #: of the schedule; more than any measurement takes
 STEPS = 100_000
 
@@ -51,20 +53,23 @@ class Training:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.loader.close()
+        self.learner.graph = None
 
     def use(self, settings: StudentSettings, teacher: PoseNetwork | None = None) -> None:
         """Go on by other settings of the same student, which stays as it is, and so does its compiled code."""
         self.loader.close()
         self.loader = self._open(settings, teacher)
-        self.learner.settings = settings
+        self.learner.settings, self.learner.graph = settings, None
 
     def _open(self, settings: StudentSettings, teacher: PoseNetwork | None) -> TrainLoader:
         return TrainLoader([self._store], stream_of([settings]), teacher=teacher, device=self.device)
 
     def train(self, steps: int, inside: AbstractContextManager[None] | None = None) -> None:
-        """Take steps on the loader's batches. inside: entered around all of them."""
+        """Take steps on the loader's batches. inside: entered around all but the first ones."""
         start = self.learner.step
-        batches = self.loader.batches(start, start + steps)
+        batches = self.loader.batches(start, start + WARM_UPS + steps)
+        for batch in islice(batches, WARM_UPS):
+            take_step(self.learner, batch)
         with inside or nullcontext():
             for batch in batches:
                 take_step(self.learner, batch)

@@ -9,7 +9,7 @@ from on_device.timing import event_seconds, no_waiting
 from on_device.training import Training
 
 from student.settings import Pixels
-from student.training.loop import take_step
+from student.training.step import take_step
 
 PIXELS: tuple[Pixels, ...] = ("jpeg", "memory", "device")
 #: views of a CPU's training are cut by its threads, from crops in memory
@@ -18,8 +18,8 @@ BUSY, SLOWER = 95.0, 1.05
 
 
 def measure(context: Context) -> Iterator[Row]:
-    """Yield the rows of each student compiled, which is what `auto` chooses on a GPU, then of each one as it is."""
-    for compiled in (True, False) if context.compiles else (False,):
+    """Yield the rows of each student as it is, then of each one compiled."""
+    for compiled in (False, True) if context.compiles else (False,):
         for name in context.size.students:
             label = f"{name}, {'compiled' if compiled else 'eager'}"
             yield from attempt(label, of_student(context, name, label, compiled=compiled))
@@ -41,6 +41,10 @@ def of_student(context: Context, name: str, label: str, *, compiled: bool) -> It
         if busy.met is False:
             context.keep_profile(busy.what, lambda: take_step(learner, batch))
         yield busy
+        if context.on_gpu:
+            training.use(context.settings(name, compile=compiled, pixels="jpeg", cuda_graphs=False))
+            single = training.step_seconds(steps)
+            yield Row(f"{label}: step only, without CUDA graphs", 1e3 * single, "ms")
         for pixels in PIXELS if context.on_gpu else PIXELS_OF_A_CPU:
             training.use(context.settings(name, compile=compiled, pixels=pixels))
             what = f"{label}, pixels {pixels}"
@@ -80,5 +84,6 @@ def waits(training: Training, what: str, steps: int) -> Row:
     try:
         training.train(steps, no_waiting(training.device))
     except RuntimeError as error:
+        training.learner.optimizer.zero_grad(set_to_none=True)
         return at_most(what, 1, 0, "", described(error))
     return at_most(what, 0, 0, "", "by set_sync_debug_mode")

@@ -53,14 +53,14 @@ def installation() -> dict[str, Any]:
 def torch_machine() -> dict[str, Any]:
     """Return what torch computes on, and whether it compiles for it."""
     from pipeline.installation import machine
-    from student.compilation import choose_compilation
+    from student.compilation import WORTH_COMPILING, choose_compilation
     from student.device import torch_device
 
     device = torch_device("auto")
     return {
         "computes on": str(device),
         **machine(device),
-        "train.compile: auto": str(choose_compilation("auto", device)),
+        "train.compile: auto": str(choose_compilation("auto", device, WORTH_COMPILING)),
     }
 
 

@@ -18,7 +18,7 @@ from student.pose_network import PoseNetwork
 from student.settings import StudentSettings
 from student.training.distributed import ProcessContext
 from student.training.learner import Learner
-from student.training.loop import take_step
+from student.training.step import take_step
 
 #: steps that are not timed
 WARM_UP = 3

@@ -36,6 +36,7 @@ from student.batches.stream import StreamSettings
 from student.batches.teacher_maps import TeacherMaps
 from student.batches.thread_count import FIRST_THREADS, ThreadCount, thread_limit, wait_for_batch
 from student.batches.view_pixels import ViewPixels
+from student.cuda_graph import GraphedFunction, Tensors
 from student.heatmaps.targets import render_targets, target_weight
 from student.normalise import normalise_each
 from student.pose_network import PoseNetwork
@@ -56,11 +57,11 @@ class Batch:
     #: (B, K) 1 where a joint is labelled and in view, else 0
     target_weight: Tensor
     #: (B, K, h, w) in the student's view; None where no student uses a teacher
-    teacher_maps: Tensor | None
+    teacher_maps: Tensor | None = None
     #: (B, K) 1 where some teacher knows the joint that the view shows, else 0; None where all know all
-    teacher_weight: Tensor | None
+    teacher_weight: Tensor | None = None
     #: (B,) 1 where a person has labels, else 0; None where all have
-    labelled: Tensor | None
+    labelled: Tensor | None = None
     #: rows and geometry, on the CPU
     plan: BatchPlan
 
@@ -146,6 +147,10 @@ class TrainLoader:
         self._on_host = {"pixels"} if self.cut_on_device else set()
         if self.live is not None and not self.live.on_device:
             self._on_host.add("teacher_pixels")
+        #: makes a batch of its arrays; None where its operations are started one by one: a live teacher may be any code
+        self._graph: GraphedFunction | None = None
+        if self.cuda and settings.cuda_graphs and self.live is None:
+            self._graph = GraphedFunction(lambda arrays: self._tensors(arrays, {}), self.device)
         limit = thread_limit(settings.workers, self.device)
         self.thread_count = ThreadCount(settings.workers or FIRST_THREADS, limit)
         self._threads = ThreadPoolExecutor(limit, "decode")
@@ -160,6 +165,7 @@ class TrainLoader:
     def close(self) -> None:
         """Stop the threads after the batch that each of them is filling."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._graph = None
 
     def batches(self, start: int, stop: int) -> Generator[Batch, None, None]:
         """Yield the batches of steps `start` to `stop` - 1; an error in a thread is raised here, at its batch.
@@ -242,39 +248,38 @@ class TrainLoader:
         assert slot.plan is not None
         if self._copy_stream is None:
             self.views.receive(slot, slot.plan)
-            return self._batch(slot.arrays, slot.arrays, slot.plan)
+            return Batch(plan=slot.plan, **self._tensors(slot.arrays, slot.arrays))
         with torch.cuda.stream(self._copy_stream):
             self.views.receive(slot, slot.plan)
-            arrays = {
-                name: array.to(self.device, non_blocking=True)
-                for name, array in slot.arrays.items()
-                if name not in self._on_host
-            }
-            # blocking: a thread that waits for it sleeps, and leaves its CPU to those that decode
+            host = {name: array for name, array in slot.arrays.items() if name not in self._on_host}
+            # a thread sleeps while it waits for the copy; its core is another's
             slot.copied = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-            slot.copied.record()
-            batch = self._batch(arrays, slot.arrays, slot.plan)
+            if self._graph is not None:
+                tensors = self._graph(host, slot.copied.record)
+            else:
+                arrays = {name: array.to(self.device, non_blocking=True) for name, array in host.items()}
+                slot.copied.record()
+                tensors = self._tensors(arrays, slot.arrays)
         step = torch.cuda.current_stream(self.device)
         step.wait_stream(self._copy_stream)
-        for tensor in vars(batch).values():
-            if isinstance(tensor, Tensor):
-                # allocated on the side stream: its memory must not be reused before the step has read it
-                tensor.record_stream(step)
-        return batch
+        for tensor in tensors.values():
+            # allocated on the side stream: its memory must not be reused before the step has read it
+            tensor.record_stream(step)
+        return Batch(plan=slot.plan, **tensors)
 
-    def _batch(self, arrays: dict[str, Tensor], host: dict[str, Tensor], plan: BatchPlan) -> Batch:
-        """Make the batch of the arrays on the device; host: the slot's arrays."""
+    def _tensors(self, arrays: Tensors, host: Tensors) -> Tensors:
+        """Return the tensors of a batch, by its fields. arrays: on the device; host: the slot's."""
         settings = self.settings
         xy, size = arrays["xy_cells"], settings.heatmap_size
-        return Batch(
-            images=normalise_each(self.views.views(arrays)),
-            targets=render_targets(xy, size, settings.sigma),
-            target_weight=target_weight(xy, arrays["visibility"], size),
-            teacher_maps=self.teacher_maps.maps(arrays, host),
-            teacher_weight=self.teacher_maps.weight(arrays["flipped"]),
-            labelled=arrays["visibility"].amax(1).clamp(max=1).float() if self.unlabelled else None,
-            plan=plan,
-        )
+        tensors = {
+            "images": normalise_each(self.views.views(arrays)),
+            "targets": render_targets(xy, size, settings.sigma),
+            "target_weight": target_weight(xy, arrays["visibility"], size),
+            "teacher_maps": self.teacher_maps.maps(arrays, host),
+            "teacher_weight": self.teacher_maps.weight(arrays["flipped"]),
+            "labelled": arrays["visibility"].amax(1).clamp(max=1).float() if self.unlabelled else None,
+        }
+        return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
     def _new_slot(self) -> Slot:
         batch_size, joints = self.settings.batch_size, self.instances.keypoints.shape[1]

@@ -41,6 +41,8 @@ class StreamSettings:
     live: bool
     #: threads that decode, the largest number of any student; None: as many as the device needs
     workers: int | None = None
+    #: whether a GPU makes a batch by one graph: where no student has switched this off
+    cuda_graphs: bool = True
 
     @property
     def replay_mode(self) -> Literal["peaks", "warp"]:
@@ -80,6 +82,7 @@ def stream_of(students: Sequence[StudentSettings]) -> StreamSettings:
         live=live,
         replay=replay,
         workers=max((s.train.workers for s in students if s.train.workers is not None), default=None),
+        cuda_graphs=all(s.train.cuda_graphs for s in students),
     )
 
 

@@ -13,6 +13,7 @@ from timm.scheduler import create_scheduler_v2
 from cache_tools.skeletons import Skeleton
 from student import checkpoint
 from student.compilation import choose_compilation
+from student.cuda_graph import GraphedFunction
 from student.models.student import PoseStudent, create_student
 from student.settings import StudentSettings, TrainSettings
 from student.training.distributed import ProcessContext, data_parallel
@@ -59,10 +60,13 @@ class Learner:
         self.warmup = warmup_steps(train.warmup_epochs, steps, steps_per_epoch)
         self.set_rate = _create_schedule(self.optimizer, train.lr, steps, self.warmup)
         self.ema = WeightAverage(self.model, train.ema_decay) if train.ema_decay else None
-        self.compilation = choose_compilation(train.compile, process.device, process.world)
+        self.compilation = choose_compilation(train.compile, process.device, steps)
         self.network = data_parallel(self.compilation.network(self.model), process)
         self.joint_losses = self.compilation.elementwise(joint_losses)
         self.losses = RunningMeans()
+        #: of the step, with the rates (a parameter group) that it reads; None where there is none yet
+        self.graph: GraphedFunction | None = None
+        self.rates: list[torch.Tensor] = []
         self._seconds_at_report = 0.0
         self._clock = time.perf_counter()
 

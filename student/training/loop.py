@@ -20,26 +20,24 @@ from pathlib import Path
 from typing import NoReturn
 
 import torch
-from torch.nn.utils import clip_grad_norm_
 
 from cache_tools.full_disk import full_disk_explained
 from cache_tools.progress import progress_bar
 from cache_tools.skeletons import Skeleton
 from cache_tools.store.writer import HeatmapStore
 from student.batches.crop_coverage import beyond_crops
-from student.batches.loader import Batch, TrainLoader
+from student.batches.loader import TrainLoader
 from student.batches.stream import stream_of
-from student.heatmaps.sharpen import sharpen
 from student.pose_network import PoseNetwork
 from student.run_record import RunRecord, State, read_record
 from student.settings import StudentSettings
 from student.training.distributed import ProcessContext, gather_from, join, mean_labelled_joints, wait_for_all
 from student.training.known_results import known_to_lose
 from student.training.learner import Evaluate, Learner
-from student.training.losses import distillation_loss
 from student.training.metric_logger import MetricLogger
 from student.training.run_folder import finish_run, log_damage, remove_saves, run_data, run_states, start_run
 from student.training.run_lock import run_locks
+from student.training.step import take_step
 from student.training.stop_signals import StopSignals
 
 logger = logging.getLogger(__name__)
@@ -164,50 +162,14 @@ def _others_saved(learners: Sequence[Learner], process: ProcessContext) -> Itera
         raise ValueError(str(error)) from error
 
 
-def take_step(learner: Learner, batch: Batch, labelled_joints: torch.Tensor | None = None) -> None:
-    """Take one step: total = (1 - alpha) * L(ground truth) + alpha * L(teacher)   (paper, equation 1).
-
-    labelled_joints: of several processes, the mean number of weighted joints in a process's batch.
-    """
-    settings, process = learner.settings, learner.process
-    # Dropout is a function of (seed, step, process): nothing of it has to be saved, and no student changes another's.
-    torch.manual_seed((settings.train.seed * 1_000_003 + learner.step) * 4099 + process.rank)
-    learner.set_rate(learner.step)
-    if learner.compilation.uses_graphs:
-        # outputs of earlier steps are read no more
-        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch does not annotate it
-    bfloat16 = settings.train.amp and process.device.type == "cuda"  # needs no loss scaling
-    with torch.autocast(process.device.type, torch.bfloat16, enabled=bfloat16):
-        heatmaps = learner.network(batch.images)  # (B, 17, h, w)
-    teacher = None if settings.distill.mode == "none" else batch.teacher_maps
-    if teacher is not None and settings.distill.sharpen != 1:
-        teacher = sharpen(teacher, settings.distill.sharpen)
-    loss, parts = distillation_loss(
-        heatmaps, batch.targets, batch.target_weight, teacher, settings.distill, learner.alpha, labelled_joints,
-        None if teacher is None else batch.teacher_weight, batch.labelled, learner.joint_losses,
-    )  # fmt: skip
-    loss.backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
-    if settings.train.clip_grad is not None:
-        clip_grad_norm_(learner.parameters, settings.train.clip_grad)
-    learner.optimizer.step()
-    # now, and not before the next backward pass: their memory is free during the forward pass
-    learner.optimizer.zero_grad(set_to_none=True)
-    learner.step += 1
-    if learner.ema is not None:
-        learner.ema.update(learner.model, step=learner.step)
-    learner.losses.add(loss=loss.detach(), **parts)
-
-
 def _log_first_step(learner: Learner, began: float) -> None:
     """Log whether the student is compiled, and how long this made its first step."""
-    name, compilation = learner.settings.name, learner.compilation
-    if compilation.mode is None:
-        if learner.process.device.type == "cuda":
-            logger.info(f"{name}: {compilation}")
-        return
     if learner.process.device.type == "cuda":
         torch.cuda.synchronize(learner.process.device)
-    logger.info(f"{name}: {compilation}; the first step took {time.perf_counter() - began:.0f} s")
+    elif not learner.compilation.compiles:
+        return
+    seconds = time.perf_counter() - began
+    logger.info(f"{learner.settings.name}: {learner.compilation}; the first step took {seconds:.0f} s")
 
 
 def _create_learners(

@@ -15,8 +15,8 @@ from student.heatmaps.decode import dark_decode
 from student.settings import StudentSettings
 from student.training.distributed import ProcessContext
 from student.training.learner import Learner, warmup_steps
-from student.training.loop import take_step
 from student.training.metric_logger import read_log
+from student.training.step import take_step
 from tests.samples.drawn_store import draw_photos, quick_settings, write_store
 from tests.samples.short_run import ROWS, run
 
@@ -79,7 +79,7 @@ def test_a_compiled_student_leaves_weights_as_any_other(
 ) -> None:
     """Traced as torch.compile traces; the traced graph is run as it is, which needs no C++ compiler."""
     whole = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model, mode: whole(model, backend="eager"))
+    monkeypatch.setattr(torch, "compile", lambda model, **_: whole(model, backend="eager"))
     run(store, tmp_path / "compiled", quick_settings(train__compile=True, train__epochs=1))
     run(store, tmp_path / "plain", quick_settings(train__epochs=1))
     losses = [read_log(tmp_path / name)[-1]["loss"] for name in ("compiled", "plain")]

@@ -14,10 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 
 from cache_tools.skeletons import COCO
-from student.batches.loader import Batch
+from cache_tools.store.writer import HeatmapStore
+from student.batches.loader import Batch, TrainLoader
 from student.batches.plan import BatchPlan
+from student.batches.stream import stream_of
 from student.batches.warp import warp_image
 from student.heatmaps.decode import dark_decode
 from student.heatmaps.mirror import mirror_maps
@@ -26,8 +29,9 @@ from student.heatmaps.targets import render_targets, target_weight
 from student.normalise import normalise
 from student.training.distributed import ProcessContext
 from student.training.learner import Learner, create_optimizer
-from student.training.loop import take_step
+from student.training.loop import train
 from student.training.losses import foreground, pooled_foreground
+from student.training.step import take_step
 from tests.samples.drawn_store import quick_settings
 
 COCO_MIRROR = COCO.mirror or ()
@@ -117,3 +121,43 @@ def test_decoding_and_the_flip_test_stay_on_the_gpu() -> None:
         torch.cuda.set_sync_debug_mode("default")
     assert xy.is_cuda
     assert score.is_cuda
+
+
+def weights_after(store: HeatmapStore, folder: Path, *changes: dict[str, Any]) -> list[dict[str, torch.Tensor]]:
+    """Train students from one stream on a GPU for ten steps; return the weights of each."""
+    students = [
+        quick_settings(name=f"s{number}", train__epochs=5, train__ema_decay=None, train__amp=False, **change)
+        for number, change in enumerate(changes)
+    ]
+    folders = [folder / student.name for student in students]
+    train([store], students, folders, device="cuda")
+    return [load_file(run / "last.safetensors") for run in folders]
+
+
+@pytest.mark.gpu
+def test_steps_of_a_graph_are_those_that_are_started_one_by_one(store: HeatmapStore, tmp_path: Path) -> None:
+    (graphed,) = weights_after(store, tmp_path / "graph", {})
+    (single,) = weights_after(store, tmp_path / "single", {"train__cuda_graphs": False})
+    torch.testing.assert_close(graphed, single, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_students_of_one_stream_share_the_memory_of_their_graphs(store: HeatmapStore, tmp_path: Path) -> None:
+    changes: list[dict[str, Any]] = [{}, {"distill__mode": "none"}]
+    together = weights_after(store, tmp_path / "together", *changes)
+    for number, change in enumerate(changes):
+        (apart,) = weights_after(store, tmp_path / f"apart-{number}", change)
+        torch.testing.assert_close(together[number], apart, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("cut_on_device", [False, True])
+def test_batches_of_a_graph_are_those_that_are_started_one_by_one(store: HeatmapStore, cut_on_device: bool) -> None:
+    def batches(*, graphs: bool) -> list[dict[str, Any]]:
+        stream = stream_of([quick_settings(train__cuda_graphs=graphs)])
+        with TrainLoader([store], stream, device="cuda:0", cut_on_device=cut_on_device) as loader:
+            return [vars(batch) for batch in loader.batches(0, 10)]
+
+    for graphed, single in zip(batches(graphs=True), batches(graphs=False), strict=True):
+        for name in ("images", "targets", "target_weight", "teacher_maps"):
+            assert torch.equal(graphed[name], single[name]), name
