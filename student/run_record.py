@@ -34,6 +34,7 @@ FREE_SETTINGS = (
     "train.evaluate_epochs",
     "train.evaluate_persons",
     "train.compile",
+    "train.cuda_graphs",
 )
 #: file that names the process which trains into a folder
 LOCK = ".train-lock"

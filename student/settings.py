@@ -197,13 +197,14 @@ class TrainSettings(Settings):
     channels_last: bool = Field(True, description="Keep the network in the channels_last memory format.")
     compile: bool | Literal["auto"] = Field(
         "auto",
-        description="Compile network and losses by torch.compile. auto: on a GPU where Triton and a C compiler are "
-        "installed, in trainings of at least 5,000 steps. The first step then takes a minute longer.",
+        description="Compile network and losses by torch.compile, with CUDA graphs on one GPU. auto: on a GPU where "
+        "Triton and a C compiler are installed, in trainings of at least 5,000 steps. The first step then takes a "
+        "minute longer.",
     )
     cuda_graphs: bool = Field(
-        True,
-        description="On one GPU, run each step, and the making of each batch, as one CUDA graph; steps only with adam "
-        "and adamw, and where distill.alpha stays.",
+        False,
+        description="On one GPU, run each whole step, and the making of each batch, as one CUDA graph; steps only with "
+        "adam and adamw, and where distill.alpha stays. This has not been run on a GPU yet.",
     )
     evaluate_epochs: float = Field(
         0, ge=0, description="Epochs between two measurements of AP on validation persons; 0: only at the end."

@@ -1,6 +1,6 @@
 """No waiting: a step never waits for the GPU, the GPU never waits for the host or the loader."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from measured import Row, at_least, at_most
 from on_device.attempts import attempt, described
@@ -18,18 +18,22 @@ BUSY, SLOWER = 95.0, 1.05
 
 
 def measure(context: Context) -> Iterator[Row]:
-    """Yield the rows of each student as it is, then of each one compiled."""
-    for compiled in (False, True) if context.compiles else (False,):
+    """Yield the rows of each student as it is, with whole steps as CUDA graphs, and compiled."""
+    ways: dict[str, dict[str, bool]] = {"eager": {}}
+    if context.on_gpu:
+        ways["CUDA graphs"] = {"cuda_graphs": True}
+    if context.compiles:
+        ways["compiled"] = {"compile": True}
+    for way, changes in ways.items():
         for name in context.size.students:
-            label = f"{name}, {'compiled' if compiled else 'eager'}"
-            yield from attempt(label, of_student(context, name, label, compiled=compiled))
+            yield from attempt(f"{name}, {way}", of_student(context, name, f"{name}, {way}", changes))
 
 
-def of_student(context: Context, name: str, label: str, *, compiled: bool) -> Iterator[Row]:
+def of_student(context: Context, name: str, label: str, changes: Mapping[str, bool]) -> Iterator[Row]:
     """Yield times and busy shares of one student, for each place of pixels."""
     steps, batch_size = context.size.steps, context.size.batch
     with Training(
-        context.store, context.settings(name, compile=compiled, pixels="jpeg"), context.device, context.folder / label
+        context.store, context.settings(name, pixels="jpeg", **changes), context.device, context.folder / label
     ) as training:
         learner = training.learner
         (batch,) = training.loader.batches(0, 1)
@@ -41,12 +45,8 @@ def of_student(context: Context, name: str, label: str, *, compiled: bool) -> It
         if busy.met is False:
             context.keep_profile(busy.what, lambda: take_step(learner, batch))
         yield busy
-        if context.on_gpu:
-            training.use(context.settings(name, compile=compiled, pixels="jpeg", cuda_graphs=False))
-            single = training.step_seconds(steps)
-            yield Row(f"{label}: step only, without CUDA graphs", 1e3 * single, "ms")
         for pixels in PIXELS if context.on_gpu else PIXELS_OF_A_CPU:
-            training.use(context.settings(name, compile=compiled, pixels=pixels))
+            training.use(context.settings(name, pixels=pixels, **changes))
             what = f"{label}, pixels {pixels}"
             yield from attempt(what, of_pixels(context, training, what, step))
 

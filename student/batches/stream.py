@@ -41,8 +41,8 @@ class StreamSettings:
     live: bool
     #: threads that decode, the largest number of any student; None: as many as the device needs
     workers: int | None = None
-    #: whether a GPU makes a batch by one graph: where no student has switched this off
-    cuda_graphs: bool = True
+    #: whether a GPU makes a batch by one graph: where all students have switched this on
+    cuda_graphs: bool = False
 
     @property
     def replay_mode(self) -> Literal["peaks", "warp"]:

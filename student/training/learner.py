@@ -60,7 +60,11 @@ class Learner:
         self.warmup = warmup_steps(train.warmup_epochs, steps, steps_per_epoch)
         self.set_rate = _create_schedule(self.optimizer, train.lr, steps, self.warmup)
         self.ema = WeightAverage(self.model, train.ema_decay) if train.ema_decay else None
-        self.compilation = choose_compilation(train.compile, process.device, steps)
+        #: whether steps are replayed whole; they then differ only in what a graph reads from memory that stays
+        self.whole_steps = _whole_steps(settings, process)
+        self.compilation = choose_compilation(
+            train.compile, process.device, steps, processes=process.world, whole_steps=self.whole_steps
+        )
         self.network = data_parallel(self.compilation.network(self.model), process)
         self.joint_losses = self.compilation.elementwise(joint_losses)
         self.losses = RunningMeans()
@@ -213,6 +217,14 @@ def _shapes(weights: Mapping[str, torch.Tensor] | None) -> dict[str, torch.Size]
 def _numbers(state: Mapping[str, Any]) -> list[Any]:
     """Return what a save has of numbers that training changes; options of optimisers may be infinite."""
     return [state["model"], state["optimizer"]["state"], state["ema"], state["sums"]]
+
+
+def _whole_steps(settings: StudentSettings, process: ProcessContext) -> bool:
+    """Return whether each step is one CUDA graph."""
+    # gradients of several processes are averaged by the host; the fused optimisers read the rate from the device
+    one_gpu = process.device.type == "cuda" and process.world == 1
+    fixed = settings.train.optimizer in FUSED and settings.distill.alpha_end is None
+    return settings.train.cuda_graphs and one_gpu and fixed
 
 
 def warmup_steps(epochs: float | None, steps: int, steps_per_epoch: float) -> int:

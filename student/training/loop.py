@@ -166,7 +166,7 @@ def _log_first_step(learner: Learner, began: float) -> None:
     """Log whether the student is compiled, and how long this made its first step."""
     if learner.process.device.type == "cuda":
         torch.cuda.synchronize(learner.process.device)
-    elif not learner.compilation.compiles:
+    elif learner.compilation.mode is None:
         return
     seconds = time.perf_counter() - began
     logger.info(f"{learner.settings.name}: {learner.compilation}; the first step took {seconds:.0f} s")

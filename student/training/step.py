@@ -1,4 +1,4 @@
-"""One training step of one student; on one GPU it is replayed as one CUDA graph."""
+"""One training step of one student; with `train.cuda_graphs` it is replayed as one CUDA graph."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 from student.batches.loader import Batch
 from student.cuda_graph import GraphedFunction, Tensors, shared_pool
 from student.heatmaps.sharpen import sharpen
-from student.training.learner import FUSED, Learner
+from student.training.learner import Learner
 from student.training.losses import distillation_loss
 
 
@@ -24,10 +24,7 @@ def take_step(learner: Learner, batch: Batch, labelled_joints: Tensor | None = N
     torch.manual_seed((settings.train.seed * 1_000_003 + learner.step) * 4099 + process.rank)
     learner.set_rate(learner.step)
     tensors = {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
-    if _can_be_graphed(learner):
-        losses = _graphed_update(learner, tensors)
-    else:
-        losses = _update(learner, tensors, labelled_joints)
+    losses = _graphed_update(learner, tensors) if learner.whole_steps else _update(learner, tensors, labelled_joints)
     learner.step += 1
     if learner.ema is not None:
         learner.ema.update(learner.model, step=learner.step)
@@ -37,6 +34,9 @@ def take_step(learner: Learner, batch: Batch, labelled_joints: Tensor | None = N
 def _update(learner: Learner, batch: Tensors, labelled_joints: Tensor | None = None) -> Tensors:
     """Compute losses and gradients of a batch and change the weights; return the losses, detached."""
     settings, process = learner.settings, learner.process
+    if learner.compilation.uses_graphs:
+        # outputs of earlier steps are read no more
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch does not annotate it
     bfloat16 = settings.train.amp and process.device.type == "cuda"  # needs no loss scaling
     with torch.autocast(process.device.type, torch.bfloat16, enabled=bfloat16):
         heatmaps = learner.network(batch["images"])  # (B, 17, h, w)
@@ -54,14 +54,6 @@ def _update(learner: Learner, batch: Tensors, labelled_joints: Tensor | None = N
     # now, and not before the next backward pass: their memory is free during the forward pass
     learner.optimizer.zero_grad(set_to_none=True)
     return {"loss": loss.detach(), **parts}
-
-
-def _can_be_graphed(learner: Learner) -> bool:
-    """Return whether steps differ only in what a graph reads from memory that stays."""
-    train, process = learner.settings.train, learner.process
-    # the fused optimisers read the rate from the device; gradients of several processes are averaged by the host
-    on_one_gpu = process.device.type == "cuda" and process.world == 1
-    return on_one_gpu and train.cuda_graphs and train.optimizer in FUSED and learner.settings.distill.alpha_end is None
 
 
 def _graphed_update(learner: Learner, batch: Tensors) -> Tensors:

@@ -4,16 +4,17 @@ import pytest
 import torch
 
 from student import compilation
+from student.compilation import GRAPHS, choose_compilation, missing_for_triton
 from student.compilation import WORTH_COMPILING as LONG
-from student.compilation import choose_compilation, missing_for_triton
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
 
 def test_auto_compiles_long_trainings_on_a_gpu_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compilation, "missing_for_triton", lambda device: [])
-    assert not choose_compilation("auto", CPU, LONG).compiles
-    assert choose_compilation("auto", GPU, LONG).compiles
+    assert choose_compilation("auto", CPU, LONG).mode is None
+    assert choose_compilation("auto", GPU, LONG).mode == GRAPHS
+    assert choose_compilation("auto", GPU, LONG).uses_graphs
     short = choose_compilation("auto", GPU, LONG - 1)
     assert str(short) == "not compiled: train.compile is auto, and 4,999 steps are fewer than 5,000"
 
@@ -21,14 +22,18 @@ def test_auto_compiles_long_trainings_on_a_gpu_only(monkeypatch: pytest.MonkeyPa
 def test_auto_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compilation, "missing_for_triton", lambda device: ["there is no C compiler", "no Python.h"])
     chosen = choose_compilation("auto", GPU, LONG)
-    assert not chosen.compiles
+    assert chosen.mode is None
     assert str(chosen) == "not compiled: train.compile is auto, but there is no C compiler, no Python.h"
 
 
 def test_what_is_stated_is_obeyed() -> None:
-    assert not choose_compilation(False, GPU, LONG).compiles
-    assert choose_compilation(True, CPU, 1).compiles
-    assert choose_compilation(True, GPU, 1).compiles
+    assert choose_compilation(False, GPU, LONG).mode is None
+    assert choose_compilation(True, CPU, 1).mode == "default"
+    assert choose_compilation(True, GPU, 1).mode == GRAPHS
+    # gradients of several processes are averaged between the parts of the backward pass
+    assert choose_compilation(True, GPU, 1, processes=2).mode == "default"
+    # the network's graph would be within that of the step
+    assert choose_compilation(True, GPU, 1, whole_steps=True).mode == "default"
 
 
 def test_the_tools_that_triton_needs(monkeypatch: pytest.MonkeyPatch) -> None:
