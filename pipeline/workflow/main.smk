@@ -10,7 +10,6 @@ function, and has the options that change no result.
 import re
 from pathlib import Path
 
-from cache_tools.files import write_json
 from pipeline.config import parse_config
 from pipeline.workflow import options, paths
 

@@ -6,7 +6,7 @@ one of the others changes.
 
 import json
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 from pipeline.config import Config, TeacherConfig
 from pipeline.data_config import RenderedConfig
@@ -83,9 +83,14 @@ def _yaml(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def settings_of_results(students: Iterable[StudentSettings]) -> list[dict[str, Any]]:
-    """Return the settings of students on which their results depend."""
-    return [one.model_dump(mode="json", exclude={"train": set(TRAIN_EXECUTION)}) for one in students]
+def settings_of_results(students: Iterable[StudentSettings]) -> str:
+    """Return the settings of students on which their results depend, as JSON."""
+    return json.dumps([one.model_dump(mode="json", exclude={"train": set(TRAIN_EXECUTION)}) for one in students])
+
+
+def rows_of_table(cfg: Config) -> str:
+    """Return the rows of the table and of the chart, as JSON."""
+    return json.dumps([row.model_dump(mode="json") for row in paths.table_rows(cfg)])
 
 
 def demo_data_options(cfg: Config) -> list[str]:

@@ -11,9 +11,9 @@ rule rows:
     log:
         cfg.out / "logs/settings/rows.log",
     params:
-        rows=[row.model_dump(mode="json") for row in paths.table_rows(cfg)],
-    run:
-        write_json(Path(output[0]), params.rows)
+        content=lambda wildcards: options.rows_of_table(cfg),
+    shell:
+        "printf '%s\\n' {params.content:q} > {output:q} 2> {log:q}"
 
 
 rule table:

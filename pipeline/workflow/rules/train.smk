@@ -11,17 +11,11 @@ rule settings:
     log:
         cfg.out / "logs/settings/{training}.log",
     params:
-        students=lambda wildcards: options.settings_of_results(
+        content=lambda wildcards: options.settings_of_results(
             paths.trainings(cfg)[wildcards.training]
         ),
-    run:
-        write_json(
-            Path(output[0]),
-            [
-                student.model_dump(mode="json")
-                for student in paths.trainings(cfg)[wildcards.training]
-            ],
-        )
+    shell:
+        "printf '%s\\n' {params.content:q} > {output:q} 2> {log:q}"
 
 
 rule train:

@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -120,7 +121,7 @@ def test_settings_that_change_no_result_are_options_of_their_own() -> None:
     ]  # fmt: skip
     assert following(options.train_execution(apart, "a"), "--device") == ["cpu"]
     assert following(options.train_execution(together, paths.ONE_STREAM), "--set") == changes[1:]
-    (kept,) = options.settings_of_results(paths.trainings(apart)["b"])
+    (kept,) = json.loads(options.settings_of_results(paths.trainings(apart)["b"]))
     assert kept["train"]["lr"] == 5
     assert not kept["train"].keys() & {"workers", "pixels", "checkpoint_minutes", "log_steps", "compile"}
     assert "evaluate_epochs" in kept["train"]
