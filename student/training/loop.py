@@ -32,6 +32,7 @@ from student.pose_network import PoseNetwork
 from student.run_record import RunRecord, State, read_record
 from student.settings import StudentSettings
 from student.training.distributed import ProcessContext, gather_from, join, mean_labelled_joints, wait_for_all
+from student.training.freed_memory import keep_freed_memory
 from student.training.known_results import known_to_lose
 from student.training.learner import Evaluate, Learner
 from student.training.metric_logger import MetricLogger
@@ -75,6 +76,8 @@ def train(
     folders = [Path(run) for run in runs]
     stream = stream_of(students)
     with ExitStack() as stack, full_disk_explained(KEPT), join(device) as process, StopSignals() as stop:
+        if process.device.type == "cpu":
+            keep_freed_memory()
         data = run_data(opened, teacher if stream.live else None, photos, process, skeleton)
         states = run_states(folders, students, data, overwrite=overwrite, resume=resume)
         stack.enter_context(run_locks([f for f, s in zip(folders, states, strict=True) if s != "finished"], process))

@@ -175,8 +175,9 @@ class _AdaptiveWing(torch.autograd.Function):
             losses = torch.where(near, losses, slope * distance - offset)
             gradient = torch.where(near, gradient, slope)
         else:
-            # few cells are far from their target; a GPU would have to wait for their number
-            far = near.logical_not_()
+            # few cells are far from their target, and a mask would be searched for them four times; a GPU would have to
+            # wait for their number
+            far = near.logical_not_().nonzero(as_tuple=True)
             slope, offset = _linear_branch(exponent[far])
             losses[far] = slope * distance[far] - offset
             gradient[far] = slope
