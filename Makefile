@@ -1,5 +1,6 @@
 # make demo     the whole workflow on the embedded data set, then its table
-# make test     the tests, and how much of the code they cover
+# make test     the tests
+# make coverage the tests, a third slower, and how much of the code they cover
 # make fuzz     annotation files, files of boxes and stores with every single mistake, and with thousands of several
 # make lint     ruff, mypy, import-linter, snakefmt, snakemake --lint
 # make docs     the documentation, into docs/_build/html; warnings are errors
@@ -16,7 +17,7 @@ WORKFLOW_READY := $(VENV)/.workflow
 PIP_INSTALL := $(VENV)/bin/pip install --disable-pip-version-check -q -c constraints.txt
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: demo test fuzz lint docs bench gpu teacher
+.PHONY: demo test coverage fuzz lint docs bench gpu teacher
 
 $(VENV):
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kdcache needs Python 3.11 or newer, this is " + sys.version)'
@@ -35,8 +36,13 @@ demo: $(WORKFLOW_READY)
 
 # one process for each core; more threads would compete for them; the tests of a file, and those in a browser, share
 # one; tests/conftest.py says which begin
+PYTEST := OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup --no-loadscope-reorder
+
 test: $(READY)
-	OMP_NUM_THREADS=1 pytest -n auto --dist loadgroup --no-loadscope-reorder --cov
+	$(PYTEST)
+
+coverage: $(READY)
+	$(PYTEST) --cov
 
 fuzz: $(READY)
 	OMP_NUM_THREADS=1 pytest --hypothesis-profile fuzz --timeout 3600 -k 'mutations or boxes_file' tests

@@ -6,7 +6,7 @@ lowest: Python 3.12.1, torch 2.8.0 (its CUDA 12.8 build, without a GPU), torchvi
 transformers 5.0.0, scipy 1.14.1, OpenCV 4.10, zarr 3.1.6: benchmarks/device.py --size test (it trains, resumes and
 builds), and tests/student without the package of Lite0's weights, from a checkout that is not installed.
 Python 3.13.0 with the newest of all else (torch 2.14.1's CUDA 13 build, without a GPU): everything installs;
-tests/student and tests/cache_tools but those of services, from a checkout that is not installed.
+tests/student, tests/cache_tools and, on 2026-11-28, tests/pipeline but those in a browser and the whole workflow.
 """
 
 import re

@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch import nn
+from torchvision.models.shufflenetv2 import InvertedResidual
 
 from cache_tools.skeletons import COCO
 from pipeline.persons.sample_crops import rendered_crops
@@ -62,19 +64,23 @@ def test_a_file_is_a_teacher_like_its_run(exported: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("backbone", ["shufflenet_0.5", "timm:tf_mobilenetv3_small_minimal_100"])
 def test_channel_shuffles_and_uneven_padding_are_exported(tmp_path: Path, backbone: str) -> None:
     settings = ModelSettings(backbone=backbone, weights="none", input_size=(64, 64), heatmap_size=(16, 16))
-    crops = rendered_crops(3, (64, 64))
-    assert export_onnx(lively_student(settings), settings, tmp_path / "s.onnx", crops, "s") < 1e-3
+    crops, student = rendered_crops(3, (64, 64)), lively_student(settings)
+    # of equal blocks, two; the exporter takes its time for each
+    for blocks in list(student.modules()):
+        if isinstance(blocks, nn.Sequential) and len(blocks) > 2 and isinstance(blocks[0], InvertedResidual):
+            del blocks[2:]
+    assert export_onnx(student, settings, tmp_path / "s.onnx", crops, "s") < 1e-3
 
 
 class GrowingStudent(PoseStudent):
-    """A student whose heatmaps grow with every call: no file agrees with them."""
+    """A student whose heatmaps, of averaged pixels, grow with every call: no file agrees with them."""
 
     calls = 0
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the heatmaps times the number of calls."""
+        """Return pixels of a quarter of the size, for each joint, times the number of calls."""
         GrowingStudent.calls += 1
-        return super().forward(images) * GrowingStudent.calls
+        return nn.functional.avg_pool2d(images[:, :1], 4).expand(-1, 17, -1, -1) * GrowingStudent.calls
 
 
 def test_a_file_that_differs_is_not_written(tmp_path: Path) -> None:

@@ -38,19 +38,19 @@ def test_heatmaps_have_stride_4_and_start_near_zero(head: Head, backbone: str) -
 def test_both_heads_overfit_one_batch(head: Head) -> None:
     torch.manual_seed(0)
     student = create_student(NARROW.model_copy(update={"head": head}), COCO)
-    images = torch.randn(4, 3, 128, 96)
-    rows, columns = torch.arange(32.0)[:, None], torch.arange(24.0)
-    centre = torch.rand(4, 17, 2) * torch.tensor([23.0, 31.0])
+    images = torch.randn(4, 3, 64, 64)
+    rows, columns = torch.arange(16.0)[:, None], torch.arange(16.0)
+    centre = 15 * torch.rand(4, 17, 2)
     distance = (columns - centre[..., 0, None, None]) ** 2 + (rows - centre[..., 1, None, None]) ** 2
     target = torch.exp(-distance / (2 * 1.5**2))
-    optimizer = torch.optim.AdamW(student.parameters(), lr=4e-3)
-    for _ in range(150):
+    optimizer = torch.optim.AdamW(student.parameters(), lr=8e-3)
+    for _ in range(60):
         optimizer.zero_grad()
         loss, _ = distillation_loss(student(images), target, torch.ones(4, 17), None, DistillSettings(), 0)
         loss.backward()
         optimizer.step()
     largest = student(images).detach().flatten(2).argmax(2)
-    error = (largest % 24 - centre[..., 0]).abs().maximum((largest // 24 - centre[..., 1]).abs())
+    error = (largest % 16 - centre[..., 0]).abs().maximum((largest // 16 - centre[..., 1]).abs())
     assert float((error < 1.5).float().mean()) > 0.9
 
 
