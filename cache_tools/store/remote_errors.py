@@ -3,6 +3,7 @@
 Errors are known by the names of their classes and by S3's codes, because the libraries are not always installed.
 """
 
+import re
 from typing import Any
 
 PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504, 509)
@@ -24,6 +25,8 @@ NO_CREDENTIALS = {
 WRONG_CREDENTIALS = {
     "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "TokenRefreshRequired",
 }  # fmt: skip
+#: a status that a library has only in its message; other numbers are offsets and lengths
+STATUS_IN_TEXT = re.compile(r"(?:\(|HTTP\S* |status\D{0,9}|code\D{0,9}|error )(?:500|502|503|504|509)\b", re.IGNORECASE)
 LONGEST_TEXT = 200
 
 
@@ -55,7 +58,7 @@ def explain(error: BaseException, *, answered: bool = False) -> tuple[str, bool]
         return f"no connection ({said}): check the address, and whether the server is running", answered
     if names & PASSING:
         return f"the connection failed ({type(error).__name__}: {text})", True
-    return f"{type(error).__name__}: {text}", any(str(passing) in text for passing in PASSING_STATUS if passing >= 500)
+    return f"{type(error).__name__}: {text}", STATUS_IN_TEXT.search(text) is not None
 
 
 def says_exists(error: BaseException) -> bool:

@@ -147,6 +147,8 @@ def test_what_is_not_there_is_not_tried_again(serve: Callable[..., FlakyServer])
         ("ClientError", "An error occurred (SignatureDoesNotMatch)", "does not accept these credentials", False),
         ("PermissionError", "Access Denied", "not allowed", False),
         ("ClientError", "An error occurred (503): Slow Down", "ClientError", True),
+        ("Unknown", "Got HTTP status 502 of the gateway", "Unknown", True),
+        ("Unknown", "expected 4096 bytes at 503, found 500", "Unknown", False),
         ("Unknown", "something\nin two lines", "Unknown: something in two lines", False),
     ],
 )
