@@ -1,6 +1,6 @@
 # make demo     the whole workflow on the embedded data set, then its table
 # make test     the tests
-# make coverage the tests, a third slower, and how much of the code they cover
+# make coverage the tests, more slowly, and how much of the code they cover
 # make fuzz     annotation files, files of boxes and stores with every single mistake, and with thousands of several
 # make lint     ruff, mypy, import-linter, snakefmt, snakemake --lint
 # make docs     the documentation, into docs/_build/html; warnings are errors
