@@ -6,10 +6,10 @@ lowest: Python 3.12.1, torch 2.8.0 (its CUDA 12.8 build, without a GPU), torchvi
 transformers 5.0.0, scipy 1.14.1, OpenCV 4.10, zarr 3.1.6: benchmarks/device.py --size test (it trains, resumes and
 builds), and tests/student without the package of Lite0's weights, from a checkout that is not installed.
 Python 3.13.0 with the newest of all else (torch 2.14.1's CUDA 13 build, without a GPU): everything installs;
-tests/student and tests/cache_tools, and on 2026-11-28, with kdcache installed, tests/pipeline but those in a browser, of
-services and of the whole workflow.
-Python 3.12.3, torch 2.11.0 with CUDA 13.0 on an H100, torchvision 0.26.0, timm 1.0.29, transformers 5.17.0, numpy 2.5.2,
-on 2026-11-28: the tests marked gpu but the last one, and benchmarks/device.py in part (docs/h100.md).
+tests/student and tests/cache_tools, and on 2026-11-28, with kdcache installed, tests/pipeline but those in a browser,
+of services and of the whole workflow.
+On 2026-11-28, Python 3.12.3, torch 2.11.0 with CUDA 13.0 on an H100, torchvision 0.26.0, timm 1.0.29, transformers
+5.17.0, numpy 2.5.2: the tests marked gpu but the last one, and benchmarks/device.py in part (docs/h100.md).
 """
 
 import re
