@@ -27,7 +27,7 @@ class Reader:
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """One way to store and read the data. `prepare` writes it and raises ImportError where its package is missing."""
+    """One way to store and read the data. `prepare` writes it; ImportError: its package is missing."""
 
     name: str
     prepare: Callable[[], Reader]
@@ -81,6 +81,11 @@ def prepared(peer: Peer) -> Timing:
         timing.reader = peer.prepare()
     except ImportError as error:
         timing.skipped = f"not installed: {error}"
+    except Exception as error:
+        if peer.ours:
+            raise
+        # the others are measured all the same
+        timing.skipped = f"failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
     timing.write_seconds = time.process_time() - before
     return timing
 
