@@ -35,6 +35,7 @@ PROGRAMS: dict[str, tuple[list[str], list[str]]] = {
     "crops": (["crops.py"], ["--rows", "8"]),
     "scale": (["scale.py"], ["--rows", "2000"]),
     "scale, real photos": (["scale.py", "--real"], ["--rows", "1432"]),
+    "annotations": (["annotations.py"], ["--rows", "10000"]),
     "kills": (["kills.py"], ["--kills", "2"]),
     "kills_train": (["kills_train.py"], ["--kills", "1"]),
     "damage": (["damage.py"], ["--count", "18"]),
