@@ -19,7 +19,8 @@ SECTIONS = ["parity", "waiting", "cache", "kernels", "teacher", "table1"]
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run it as `make gpu` does and return the folder of its report."""
     folder = tmp_path_factory.mktemp("results")
-    command = [sys.executable, "benchmarks/device.py", "--size", "test", "--out", str(folder)]
+    # sections are not to end early on a busy machine
+    command = [sys.executable, "benchmarks/device.py", "--size", "test", "--out", str(folder), "--seconds", "3000"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "0 targets missed, 0 sections failed" in ended.stdout
