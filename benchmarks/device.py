@@ -31,7 +31,7 @@ from pipeline.installation import machine
 from student.device import torch_device
 
 #: of the seconds, that each section may take
-SHARES = {"parity": 0.10, "waiting": 0.34, "cache": 0.15, "kernels": 0.09, "teacher": 0.10, "table1": 0.22}
+SHARES = {"parity": 0.15, "waiting": 0.38, "cache": 0.14, "kernels": 0.10, "teacher": 0.08, "table1": 0.15}
 #: name -> title and rows; in the order of their worth, should the time end early
 SECTIONS: dict[str, tuple[str, Callable[[Context], Iterator[Row]]]] = {
     "parity": ("Parity with a CPU", parity.measure),
