@@ -21,7 +21,8 @@ class OpenPage:
         self.requests: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
-        page.goto(url)
+        # five megabytes of script, on a busy machine
+        page.goto(url, timeout=120_000)
         self.wait_for("[data-check]", "[data-status=stopped]")
 
     def restore(self, language: str) -> None:

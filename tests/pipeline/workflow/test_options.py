@@ -117,7 +117,7 @@ def test_settings_that_change_no_result_are_options_of_their_own() -> None:
     changes = following(options.train_execution(apart, "a"), "--set")
     assert changes == [
         "train.workers=3", "train.pixels=auto", "train.pixels_gib=null", "train.checkpoint_minutes=5",
-        "train.log_steps=50", "train.compile=auto",
+        "train.log_steps=50", "train.compile=auto", "train.cuda_graphs=false",
     ]  # fmt: skip
     assert following(options.train_execution(apart, "a"), "--device") == ["cpu"]
     assert following(options.train_execution(together, paths.ONE_STREAM), "--set") == changes[1:]
