@@ -125,13 +125,13 @@ def test_decoding_and_the_flip_test_stay_on_the_gpu() -> None:
 
 def weights_after(store: HeatmapStore, folder: Path, *changes: dict[str, Any]) -> list[dict[str, torch.Tensor]]:
     """Train students from one stream on a GPU for ten steps; return the weights of each."""
-    students = [
-        quick_settings(
-            **{"name": f"s{number}", "train__epochs": 5, "train__ema_decay": None, "train__amp": False}
-            | {"train__cuda_graphs": True, **change}
-        )
-        for number, change in enumerate(changes)
-    ]
+    usual: dict[str, Any] = {
+        "train__epochs": 5,
+        "train__ema_decay": None,
+        "train__amp": False,
+        "train__cuda_graphs": True,
+    }
+    students = [quick_settings(name=f"s{number}", **usual | change) for number, change in enumerate(changes)]
     folders = [folder / student.name for student in students]
     train([store], students, folders, device="cuda")
     return [load_file(run / "last.safetensors") for run in folders]
