@@ -10,6 +10,8 @@ rule rows:
         paths.rows_file(cfg),
     log:
         cfg.out / "logs/settings/rows.log",
+    conda:
+        "../envs/kdcache.yaml"
     params:
         content=lambda wildcards: options.rows_of_table(cfg),
     shell:

@@ -10,6 +10,8 @@ rule settings:
         paths.students_file(cfg, "{training}"),
     log:
         cfg.out / "logs/settings/{training}.log",
+    conda:
+        "../envs/kdcache.yaml"
     params:
         content=lambda wildcards: options.settings_of_results(
             paths.trainings(cfg)[wildcards.training]
