@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from cache_tools.store.build_lock import build_lock
 from pipeline.building.build import build
 from tests.samples.small_build import SHARD_ROWS, content, slow, small_job
 from tests.samples.small_workflow import STUDENT, commands, named, planned, small_config, snakemake, start, write
@@ -42,6 +44,15 @@ def demo(config: Path, out: str, programs: Path) -> str:
     )  # fmt: skip
     assert ended.returncode == 0
     return ended.stdout
+
+
+def wait_for_lock(store: Path) -> None:
+    """Wait until the process that was killed has ended: its locks are its own until then."""
+    for _ in range(600):
+        with suppress(BlockingIOError), build_lock(str(store)):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"the lock of {store} is still taken")
 
 
 @pytest.mark.parametrize(("name", "trainings", "evaluations"), [("paper", 14, 18), ("demo", 6, 7)])
@@ -140,6 +151,7 @@ def test_a_killed_workflow_goes_on_to_the_same_store(tmp_path: Path, programs: P
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    wait_for_lock(store)
     assert not (store / "receipt.json").exists()
     config["teachers"][0]["reference"] = job.teacher
     write(path, config)
