@@ -46,6 +46,8 @@ def check_gpu(out: Path, size: str | None = None, seconds: float = SECONDS) -> b
     start = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     compiled = out.absolute() / "gpu-compiled.jsonl"
+    # it is read even where nothing came to be compiled
+    compiled.write_text("", encoding="utf-8")
     with _started([COMPILE_AHEAD, "--out", str(compiled)]) as compiling:
         tests = _run(["-m", "pytest", "-m", "gpu", *WARNINGS, *gpu_tests()], TESTS_SHARE * seconds)
         _ended(compiling, TESTS_SHARE * seconds - (time.monotonic() - start))

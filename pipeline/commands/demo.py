@@ -38,7 +38,7 @@ FILES = (
 def command(small: bool, seeds: int, cores: str, out: Path | None) -> None:
     """Run the whole workflow on rendered people and a small teacher, both of which come with the package.
 
-    It needs no download and no GPU: about 8 minutes on two CPU cores, with --small less than 5. After an interruption
+    It needs no download and no GPU: about 9 minutes on two CPU cores, with --small less than 5. After an interruption
     the same command continues.
     """
     from pipeline.workflow.launcher import CONFIGURATIONS

@@ -147,10 +147,8 @@ class TrainLoader:
         self._on_host = {"pixels"} if self.cut_on_device else set()
         if self.live is not None and not self.live.on_device:
             self._on_host.add("teacher_pixels")
-        #: makes a batch of its arrays; None where its operations are started one by one: a live teacher may be any code
-        self._graph: GraphedFunction | None = None
-        if self.cuda and settings.cuda_graphs and self.live is None:
-            self._graph = GraphedFunction(lambda arrays: self._tensors(arrays, {}), self.device)
+        graphed = self.cuda and settings.cuda_graphs and self.live is None  # a live teacher may be any code
+        self._graph = GraphedFunction(lambda arrays: self._tensors(arrays, {}), self.device) if graphed else None
         limit = thread_limit(settings.workers, self.device)
         self.thread_count = ThreadCount(settings.workers or FIRST_THREADS, limit)
         self._threads = ThreadPoolExecutor(limit, "decode")

@@ -172,7 +172,8 @@ def _log_first_step(learner: Learner, began: float) -> None:
     elif learner.compilation.mode is None:
         return
     seconds = time.perf_counter() - began
-    logger.info(f"{learner.settings.name}: {learner.compilation}; the first step took {seconds:.0f} s")
+    steps = "; whole steps are CUDA graphs" if learner.whole_steps else ""
+    logger.info(f"{learner.settings.name}: {learner.compilation}{steps}; the first step took {seconds:.0f} s")
 
 
 def _create_learners(
